@@ -1,0 +1,1 @@
+"""Importers: what a user has (a PyTorch module, an ONNX file) to a `Network` in canonical Relax."""

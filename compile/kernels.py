@@ -1,0 +1,59 @@
+"""The kernels of a lowered module: what each computes, how often it runs, its MACs."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from dataclasses import dataclass
+
+import tvm
+from tvm import relax, tirx
+
+from compile.schedules.blocks import multiply_accumulates
+
+
+@dataclass(frozen=True)
+class Kernel:
+    """One PrimFunc. `shapes` are its buffers in order, the output last; `macs` is of one call."""
+
+    name: str
+    shapes: tuple[tuple[int, ...], ...]
+    calls: int
+    macs: int
+    source: str
+
+    @property
+    def workload(self) -> str:
+        """The shapes as text: `1x24x56x56, 60x24x1x1 -> 1x60x56x56`."""
+        *inputs, output = ("x".join(map(str, shape)) or "scalar" for shape in self.shapes)
+        return f"{', '.join(inputs)} -> {output}"
+
+    @property
+    def bytes(self) -> int:
+        """Bytes of all float32 buffers of one call, each counted once."""
+        return 4 * sum(math.prod(shape) for shape in self.shapes)
+
+
+def list_kernels(module: tvm.IRModule, source: str) -> list[Kernel]:
+    """The unscheduled kernels that `main` calls, in the order of their first call."""
+    calls: Counter[tvm.ir.GlobalVar] = Counter()
+
+    def count(node: relax.Expr) -> None:
+        if isinstance(node, tvm.ir.Call) and node.op == tvm.ir.Op.get("relax.call_tir"):
+            calls[node.args[0]] += 1
+
+    relax.analysis.post_order_visit(module["main"], count)
+    return [
+        Kernel(
+            name=variable.name_hint,
+            shapes=_buffer_shapes(module[variable]),
+            calls=count_of_calls,
+            macs=multiply_accumulates(module[variable]),
+            source=source,
+        )
+        for variable, count_of_calls in calls.items()
+    ]
+
+
+def _buffer_shapes(function: tirx.PrimFunc) -> tuple[tuple[int, ...], ...]:
+    return tuple(tuple(int(extent) for extent in buffer.shape) for buffer in function.params)

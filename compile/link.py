@@ -1,0 +1,111 @@
+"""Linkers that turn LLVM's objects into a shared library for a board or for this machine."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+
+from compile.targets import CompileTarget
+from model.errors import InputError
+
+LINKERS = ("auto", "zig", "gnu", "ndk")
+LINK_TIMEOUT_S = 300  # zig builds its glibc stubs on first use, about 20 s on two cores
+
+ZIG_TARGETS = {  # oldest glibc that the boards' runtime libraries need
+    "aarch64": "aarch64-linux-gnu.2.28",
+    "x86_64": "x86_64-linux-gnu.2.28",
+}
+GNU_COMPILERS = {
+    "aarch64": ("aarch64-linux-gnu-gcc", "gcc-aarch64-linux-gnu"),
+    "x86_64": ("x86_64-linux-gnu-gcc", "gcc"),
+}
+NDK_COMPILERS = {
+    "aarch64": "aarch64-linux-android24-clang",
+    "x86_64": "x86_64-linux-android24-clang",
+}
+
+
+class LinkError(InputError):
+    """No linker for the target, or one that failed."""
+
+
+@dataclass(frozen=True)
+class Linker:
+    """A C compiler driver that links for one target; `command` comes before the arguments."""
+
+    name: str
+    command: tuple[str, ...]
+
+    def link(self, objects: Sequence[str], output: Path) -> None:
+        """Links `objects` into the stripped shared library `output`.
+
+        Raises `LinkError` with the linker's own words where it fails.
+        """
+        command = [*self.command, "-shared", "-fPIC", "-s", "-o", str(output), *objects, "-lm"]
+        try:
+            subprocess.run(
+                command, check=True, capture_output=True, text=True, timeout=LINK_TIMEOUT_S
+            )
+        except subprocess.CalledProcessError as error:
+            raise LinkError(f"{self.name} failed to link:\n{error.stderr.strip()}") from error
+        except subprocess.TimeoutExpired as error:
+            raise LinkError(f"{self.name} did not end within {LINK_TIMEOUT_S} s") from error
+
+    def as_export_function(self) -> Callable[..., None]:
+        """The same as `fcompile` of TVM's `export_library`."""
+
+        def fcompile(output: str, objects: Sequence[str], **_: object) -> None:
+            self.link([str(file) for file in objects], Path(output))
+
+        fcompile.output_format = "so"
+        return fcompile
+
+
+def find_linker(choice: str, target: CompileTarget) -> Linker:
+    """The linker `choice` for `target`; `auto` takes zig, which the package index provides.
+
+    Raises `LinkError` that names what to install.
+    """
+    finders = {"auto": _zig, "zig": _zig, "gnu": _gnu, "ndk": _ndk}
+    return finders[choice](target)
+
+
+def _zig(target: CompileTarget) -> Linker:
+    if find_spec("ziglang") is None:
+        raise LinkError(
+            f"no linker for {target.triple}: the Python package `ziglang` is not installed; "
+            "run `pip install ziglang`, or ask for another with --linker gnu or --linker ndk"
+        )
+    zig_target = ZIG_TARGETS[target.core.isa]
+    return Linker("zig", (sys.executable, "-m", "ziglang", "cc", "-target", zig_target))
+
+
+def _gnu(target: CompileTarget) -> Linker:
+    compiler, package = GNU_COMPILERS[target.core.isa]
+    found = shutil.which(compiler)
+    if found is None:
+        raise LinkError(
+            f"no linker for {target.triple}: {compiler} is not on the PATH; install it (Debian: "
+            f"`apt-get install {package}`), or leave --linker away to use zig"
+        )
+    return Linker("gnu", (found,))
+
+
+def _ndk(target: CompileTarget) -> Linker:
+    home = os.environ.get("ANDROID_NDK_HOME")
+    if not home:
+        raise LinkError("--linker ndk needs the NDK's folder in ANDROID_NDK_HOME, which is not set")
+    compiler = NDK_COMPILERS[target.core.isa]
+    found = sorted(Path(home).glob(f"toolchains/llvm/prebuilt/*/bin/{compiler}"))
+    if not found:
+        raise LinkError(
+            f"no {compiler} under ANDROID_NDK_HOME={home}; expected it in "
+            "toolchains/llvm/prebuilt/HOST/bin (NDK r23 or newer)"
+        )
+    return Linker("ndk", (str(found[0]),))

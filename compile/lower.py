@@ -1,0 +1,116 @@
+"""A network at one level of the ladder: from canonical Relax to scheduled kernels and a memory plan.
+
+    stock     TVM's own default pipeline, as `tvm.compile` runs it: no fusion, no schedules
+    unfused   batch norms folded, one operator a kernel, each with a real schedule
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from pathlib import Path
+
+import tvm
+from tvm import relax
+
+from compile.kernels import Kernel, list_kernels
+from compile.network import Network
+from compile.passes import UNFUSED_PASSES
+from compile.schedules import schedule_kernels
+from compile.targets import CompileTarget
+
+LEVELS = ("stock", "unfused")
+DEFAULT_LEVEL = "unfused"
+
+Pass = Callable[[tvm.IRModule], tvm.IRModule]
+
+LEGALISE = (relax.transform.LegalizeOps(), relax.transform.RewriteDataflowReshape())
+PLAN_MEMORY = (
+    relax.transform.ToNonDataflow(),
+    relax.transform.RemovePurityChecking(),
+    relax.transform.CallTIRRewrite(),
+    relax.transform.StaticPlanBlockMemory(),
+)
+FINALISE = (
+    relax.transform.LowerAllocTensor(),
+    relax.transform.KillAfterLastUse(),
+    relax.transform.LowerRuntimeBuiltin(),
+    relax.transform.ComputePrimValue(),
+    relax.transform.VMShapeLower(),
+    relax.transform.AttachGlobalSymbol(),
+)
+
+
+@dataclasses.dataclass(frozen=True)
+class Lowered:
+    """A module that `relax.build` takes as it is, for any CPU; schedules are those of `target`."""
+
+    network: Network
+    level: str
+    target: CompileTarget
+    threads: int
+    module: tvm.IRModule
+    kernels: tuple[Kernel, ...]
+    activation_bytes: int
+
+    @property
+    def macs(self) -> int:
+        """MACs of one inference."""
+        return sum(kernel.macs * kernel.calls for kernel in self.kernels)
+
+
+def lower(
+    network: Network,
+    level: str,
+    target: CompileTarget,
+    *,
+    threads: int = 1,
+    dump: Path | None = None,
+) -> Lowered:
+    """Lowers `network`; writes the IR after each phase to `dump`, where one is named."""
+    trail = _Trail(level, dump)
+    with target.tvm:
+        module = trail.run("graph", network.module, UNFUSED_PASSES if level != "stock" else ())
+        module = trail.run(
+            "legalised", module, (*LEGALISE, relax.transform.DeadCodeElimination())
+        )
+        kernels = list_kernels(module, source=level)
+        if level != "stock":
+            module, sources = schedule_kernels(module, target.core, threads)
+            kernels = [dataclasses.replace(k, source=sources[k.name]) for k in kernels]
+        module = trail.run("scheduled", module, ())
+        module = trail.run("planned", module, PLAN_MEMORY)
+        activation_bytes = _planned_bytes(module)
+        module = trail.run("final", module, FINALISE)
+    return Lowered(
+        network, level, target, threads, module, tuple(kernels), activation_bytes
+    )
+
+
+class _Trail:
+    """Runs phases and dumps the IR after each as `DIR/LEVEL.N_phase.py`."""
+
+    def __init__(self, level: str, folder: Path | None) -> None:
+        self._level, self._folder, self._count = level, folder, 0
+
+    def run(self, phase: str, module: tvm.IRModule, passes: tuple[Pass, ...]) -> tvm.IRModule:
+        for apply in passes:
+            module = apply(module)
+        if self._folder is not None:
+            path = self._folder / f"{self._level}.{self._count}_{phase}.py"
+            path.write_text(module.script(show_meta=False), encoding="utf-8")
+            self._count += 1
+        return module
+
+
+def _planned_bytes(module: tvm.IRModule) -> int:
+    """Bytes of all storages that the static memory plan allocates."""
+    total = 0
+
+    def add(node: relax.Expr) -> None:
+        nonlocal total
+        if isinstance(node, tvm.ir.Call) and node.op == tvm.ir.Op.get("relax.memory.alloc_storage"):
+            total += int(node.args[0].values[0])
+
+    relax.analysis.post_order_visit(module["main"], add)
+    return total

@@ -1,0 +1,118 @@
+"""What to compile for: a core of the table, this machine, or a TVM target of the user's own."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass
+
+from tvm.target import Target, codegen
+
+from deploy_rpc.boards import BOARDS, find_board
+from deploy_rpc.cores import CORES, Core, find_core
+from deploy_rpc.host import host_core
+from model.errors import InputError
+
+DEFAULT_ARM_CORE = "cortex-a72"
+TRIPLES = {
+    "aarch64": "aarch64-linux-gnu",
+    "x86_64": "x86_64-linux-gnu",
+}
+ARCHITECTURES = {"aarch64": "aarch64", "arm64": "aarch64", "x86_64": "x86_64"}
+CORE_NAMES = tuple(core.name for core in CORES)
+BOARD_NAMES = tuple(board.name for board in BOARDS)
+
+
+class TargetError(InputError):
+    """No such target, or one that this compiler does not build for."""
+
+
+@dataclass(frozen=True)
+class CompileTarget:
+    """A target of the command line, resolved.
+
+    `name` is what the user asked for, fit for a file name; `core` says what schedules need to know
+    of the hardware; `tvm` is the target handed to TVM and LLVM.
+    """
+
+    name: str
+    core: Core
+    triple: str
+    tvm: Target
+
+    @property
+    def is_host(self) -> bool:
+        """Whether it describes this very machine."""
+        return self.core == host_core()
+
+
+def parse_target(text: str) -> CompileTarget:
+    """Resolves `arm_cpu`, `host`, a core or board of the table, or a TVM target as JSON or tag.
+
+    Raises `TargetError` where the text is none of these.
+    """
+    if text == "host":
+        return host_target()
+    if text == "arm_cpu":
+        return _target_of_core(text, find_core(DEFAULT_ARM_CORE))
+    if text in BOARD_NAMES:
+        return _target_of_core(text, find_core(find_board(text).core))
+    if text in CORE_NAMES:
+        return _target_of_core(text, find_core(text))
+    return _target_of_string(text)
+
+
+def host_target() -> CompileTarget:
+    """This machine, as LLVM sees it."""
+    core = host_core()
+    return CompileTarget(
+        name="host",
+        core=core,
+        triple=codegen.llvm_get_system_triple(),
+        tvm=Target({"kind": "llvm", "mcpu": core.llvm_cpu}),
+    )
+
+
+def _target_of_core(name: str, core: Core) -> CompileTarget:
+    triple = TRIPLES[core.isa]
+    config = {"kind": "llvm", "mtriple": triple, "mcpu": core.llvm_cpu}
+    if core.features:
+        config["mattr"] = list(core.features)
+    return CompileTarget(name=name, core=core, triple=triple, tvm=Target(config))
+
+
+def _target_of_string(text: str) -> CompileTarget:
+    try:
+        target = Target(json.loads(text) if text.lstrip().startswith("{") else text)
+    except (ValueError, TypeError, RuntimeError) as error:
+        raise TargetError(
+            f"unknown target {text!r}; expected arm_cpu, host, a core ({', '.join(CORE_NAMES)}), "
+            f"a board ({', '.join(BOARD_NAMES)}), or a TVM target of kind llvm as JSON or tag"
+        ) from error
+    if target.kind.name != "llvm":
+        raise TargetError(
+            f"target {text!r} is of kind {target.kind.name!r}; only kind llvm (CPU) is built for"
+        )
+    triple = str(target.attrs.get("mtriple") or codegen.llvm_get_system_triple())
+    return CompileTarget(_file_name(text), _core_of_target(target, triple), triple, target)
+
+
+def _core_of_target(target: Target, triple: str) -> Core:
+    cpu = str(target.attrs.get("mcpu") or "")
+    architecture = triple.split("-")[0]
+    for core in CORES:
+        if core.llvm_cpu == cpu and ARCHITECTURES.get(architecture) == core.isa:
+            return core
+    if architecture not in ARCHITECTURES:
+        raise TargetError(
+            f"target triple {triple!r} is of no architecture built for; expected one of "
+            f"{', '.join(TRIPLES.values())}"
+        )
+    isa = ARCHITECTURES[architecture]
+    bits = int(codegen.llvm_get_vector_width(target))
+    registers = 32 if isa == "aarch64" or bits == 512 else 16
+    return Core(cpu or isa, isa, cpu, bits, registers, bits // 32, 32, 4, 512, 8)
+
+
+def _file_name(text: str) -> str:
+    return re.sub(r"[^A-Za-z0-9_.+-]+", "-", text).strip("-")

@@ -1,0 +1,68 @@
+"""What a schedule needs to know of a processor core, one row a core.
+
+Sources: Arm's Technical Reference Manuals and Software Optimization Guides. Cache sizes that a
+licensee chooses are those of the commonest board. `macs` is fp32 multiply-adds per cycle: one
+128-bit FMLA (4 lanes) on A53, A55, A72 and A73, two from A76 on.
+"""
+
+from __future__ import annotations
+
+import difflib
+from dataclasses import dataclass
+
+from model.errors import InputError
+
+
+class UnknownCoreError(InputError):
+    """A core or board that the tables do not hold."""
+
+
+@dataclass(frozen=True)
+class Core:
+    """One core. `llvm_cpu` is LLVM's name for it; the L2 is what one core can use of it."""
+
+    name: str
+    isa: str
+    llvm_cpu: str
+    vector_bits: int
+    vector_registers: int
+    macs_per_cycle: int
+    l1d_kib: int
+    l1d_ways: int
+    l2_kib: int
+    l2_ways: int
+    features: tuple[str, ...] = ()
+
+    @property
+    def lanes(self) -> int:
+        """float32 values in one vector register."""
+        return self.vector_bits // 32
+
+
+# fmt: off
+CORES = (
+    #    name           isa        llvm_cpu       bits regs macs  l1d ways    l2 ways
+    Core("cortex-a53",  "aarch64", "cortex-a53",   128,  32,   4,  32,  4,   512, 16),
+    Core("cortex-a55",  "aarch64", "cortex-a55",   128,  32,   4,  32,  4,   128,  4),
+    Core("cortex-a72",  "aarch64", "cortex-a72",   128,  32,   4,  32,  2,  1024, 16),
+    Core("cortex-a73",  "aarch64", "cortex-a73",   128,  32,   4,  32,  4,  1024, 16),
+    Core("cortex-a76",  "aarch64", "cortex-a76",   128,  32,   8,  64,  4,   512,  8),
+    Core("cortex-a78",  "aarch64", "cortex-a78",   128,  32,   8,  64,  4,   512,  8),
+    Core("neoverse-n1", "aarch64", "neoverse-n1",  128,  32,   8,  64,  4,  1024,  8),
+)
+# fmt: on
+
+
+def find_core(name: str) -> Core:
+    """The core called `name`; raises `UnknownCoreError` that names the nearest ones."""
+    for core in CORES:
+        if core.name == name:
+            return core
+    raise UnknownCoreError(unknown_name("core", name, [core.name for core in CORES]))
+
+
+def unknown_name(kind: str, name: str, known: list[str]) -> str:
+    """The text of an error about a `name` that is none of `known`."""
+    near = difflib.get_close_matches(name, known, n=3, cutoff=0.5)
+    guess = f"; did you mean {' or '.join(near)}?" if near else ""
+    return f"unknown {kind} {name!r}; known: {', '.join(known)}{guess}"

@@ -1,0 +1,1 @@
+"""The networks: variants, weights, preprocessing, and what each layer costs."""

@@ -1,0 +1,101 @@
+"""What every command line shares: exit codes, errors without tracebacks, phases with their time."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import json
+import os
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, TypeVar
+
+from model.errors import InputError
+
+EXIT_FAILURE = 1
+EXIT_INTERRUPTED = 130
+
+T = TypeVar("T")
+
+
+def run_command(main: Callable[[], None]) -> None:
+    """Runs `main` as a program: exits 0, or 1 with the message of an `InputError`.
+
+    Usage errors leave through argparse, which exits 2.
+    """
+    try:
+        main()
+    except InputError as error:
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(EXIT_FAILURE)
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        sys.exit(EXIT_INTERRUPTED)
+
+
+def argument(parse: Callable[[str], T]) -> Callable[[str], T]:
+    """Makes `parse` a `type=` of argparse: its `InputError` becomes a usage error (exit 2)."""
+
+    def checked(text: str) -> T:
+        try:
+            return parse(text)
+        except InputError as error:
+            raise argparse.ArgumentTypeError(str(error)) from error
+
+    return checked
+
+
+def existing_file(text: str) -> Path:
+    """A path to a readable file, for `type=`."""
+    path = Path(text)
+    if not path.is_file():
+        what = "a folder" if path.is_dir() else "nothing"
+        raise argparse.ArgumentTypeError(f"expected a file, found {what} at {path}")
+    return path
+
+
+def positive_int(text: str) -> int:
+    """A whole number of at least one, for `type=`."""
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"expected a whole number of at least 1, got {text!r}")
+    return int(text)
+
+
+@contextlib.contextmanager
+def phase(name: str) -> Iterator[None]:
+    """Prints `name` and, when the block ends well, the seconds it took."""
+    print(f"{name} ... ", end="", flush=True)
+    start = time.perf_counter()
+    try:
+        yield
+    except BaseException:
+        print("failed", flush=True)
+        raise
+    print(f"{time.perf_counter() - start:.1f} s", flush=True)
+
+
+def write_atomically(path: Path, write: Callable[[Path], None]) -> None:
+    """Calls `write` with a temporary path beside `path`, then renames it; on error leaves nothing."""
+    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".tmp", dir=path.parent)
+    os.close(handle)
+    temporary = Path(name)
+    try:
+        write(temporary)
+        temporary.chmod(0o644)
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def write_json(path: Path, report: dict[str, Any]) -> None:
+    """Writes `report` to `path` as indented JSON, whole or not at all."""
+    text = json.dumps(report, indent=2, ensure_ascii=False) + "\n"
+    try:
+        write_atomically(path, lambda temporary: temporary.write_text(text, encoding="utf-8"))
+    except OSError as error:
+        raise InputError(
+            f"cannot write {path}: {error.strerror}; name a folder you can write to"
+        ) from error
