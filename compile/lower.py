@@ -1,7 +1,7 @@
 """A network at one level of the ladder: from canonical Relax to scheduled kernels and a memory plan.
 
-    stock     TVM's own default pipeline, as `tvm.compile` runs it: no fusion, no schedules
-    unfused   batch norms folded, one operator a kernel, each with a real schedule
+stock     TVM's own default pipeline, as `tvm.compile` runs it: no fusion, no schedules
+unfused   batch norms folded, one operator a kernel, each with a real schedule
 """
 
 from __future__ import annotations
@@ -71,9 +71,7 @@ def lower(
     trail = _Trail(level, dump)
     with target.tvm:
         module = trail.run("graph", network.module, UNFUSED_PASSES if level != "stock" else ())
-        module = trail.run(
-            "legalised", module, (*LEGALISE, relax.transform.DeadCodeElimination())
-        )
+        module = trail.run("legalised", module, (*LEGALISE, relax.transform.DeadCodeElimination()))
         kernels = list_kernels(module, source=level)
         if level != "stock":
             module, sources = schedule_kernels(module, target.core, threads)
@@ -82,9 +80,7 @@ def lower(
         module = trail.run("planned", module, PLAN_MEMORY)
         activation_bytes = _planned_bytes(module)
         module = trail.run("final", module, FINALISE)
-    return Lowered(
-        network, level, target, threads, module, tuple(kernels), activation_bytes
-    )
+    return Lowered(network, level, target, threads, module, tuple(kernels), activation_bytes)
 
 
 class _Trail:

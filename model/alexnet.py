@@ -20,7 +20,9 @@ class CrossChannelNorm(nn.Module):
     As in the paper (section 3.3: k = 2, n = 5, alpha = 1e-4), where alpha is not divided by n.
     """
 
-    def __init__(self, size: int = 5, alpha: float = 1e-4, beta: float = 0.75, k: float = 2.0) -> None:
+    def __init__(
+        self, size: int = 5, alpha: float = 1e-4, beta: float = 0.75, k: float = 2.0
+    ) -> None:
         super().__init__()
         self.size, self.alpha, self.beta, self.k = size, alpha, beta, k
 
@@ -79,7 +81,9 @@ def _feature_size(input_size: tuple[int, int], stem_padding: int) -> tuple[int, 
 
     def reduced(size: int) -> int:
         for index, (kernel, stride, padding) in enumerate(SPATIAL_REDUCTION):
-            size = (size + 2 * (padding or (stem_padding if index == 0 else 0)) - kernel) // stride + 1
+            size = (
+                size + 2 * (padding or (stem_padding if index == 0 else 0)) - kernel
+            ) // stride + 1
         return size
 
     return reduced(input_size[0]), reduced(input_size[1])

@@ -118,7 +118,9 @@ def _matching_network(
     nearest: tuple[int, str, dict[str, tuple[int, ...]]] | None = None
     for name in MODEL_NAMES:
         with torch.device("meta"):
-            wanted = _shapes(_without_counters(build_module(name, convention=convention).state_dict()))
+            wanted = _shapes(
+                _without_counters(build_module(name, convention=convention).state_dict())
+            )
         if wanted == shapes:
             return name, build_module(name, input_size=input_size, convention=convention)
         distance = len(wanted.items() ^ shapes.items())

@@ -38,7 +38,12 @@ class ShuffleUnit(nn.Module):
     """
 
     def __init__(
-        self, in_channels: int, out_channels: int, stride: int, groups: int, config: ShuffleNetConfig
+        self,
+        in_channels: int,
+        out_channels: int,
+        stride: int,
+        groups: int,
+        config: ShuffleNetConfig,
     ) -> None:
         super().__init__()
         middle = out_channels // BOTTLENECK

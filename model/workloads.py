@@ -56,7 +56,9 @@ def _recording(module: nn.Module, rows: list[LayerWorkload]) -> Iterator[None]:
     for name, layer in module.named_modules():
         if not any(layer.children()):
 
-            def record(layer: nn.Module, inputs: tuple[Tensor], output: Tensor, name: str = name) -> None:
+            def record(
+                layer: nn.Module, inputs: tuple[Tensor], output: Tensor, name: str = name
+            ) -> None:
                 rows.append(_workload(name, layer, inputs[0], output))
 
             handles.append(layer.register_forward_hook(record))

@@ -13,14 +13,11 @@ class UnsupportedNetworkError(InputError):
 
 
 def canonicalise(module: tvm.IRModule) -> tvm.IRModule:
-    """Unwraps a 1-tuple result and removes bindings that nothing uses.
-
-        def main(x): ...; gv = (lv30,); return gv     ->     def main(x): ...; return lv30
+    """Removes bindings that nothing uses and those that only rename others.
 
     Raises `UnsupportedNetworkError` unless exactly one float32 tensor of static shape comes in and
     one goes out.
     """
-    module = _unwrap_single_output(module)
     passes = [relax.transform.CanonicalizeBindings(), relax.transform.DeadCodeElimination()]
     module = tvm.ir.transform.Sequential(passes)(module)
     static_shape(module["main"].params, "input")
@@ -43,12 +40,3 @@ def static_shape(tensors: list[relax.Expr], role: str) -> tuple[int, ...]:
             f"expected a static {role} shape, got {shape}; fix it with --input-size"
         )
     return tuple(int(extent) for extent in shape)
-
-
-def _unwrap_single_output(module: tvm.IRModule) -> tvm.IRModule:
-    main = module["main"]
-    if not isinstance(main.body.ty, relax.TupleType) or len(main.body.ty.fields) != 1:
-        return module
-    body = relax.SeqExpr(main.body.blocks, relax.TupleGetItem(main.body.body, 0))
-    unwrapped = relax.Function(main.params, body, attrs=main.attrs)
-    return relax.transform.Normalize()(tvm.IRModule({"main": unwrapped}, attrs=module.attrs))

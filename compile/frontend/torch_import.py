@@ -30,7 +30,10 @@ def import_torch(
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", FutureWarning)  # raised inside torch.export itself
         program = torch.export.export(module, (torch.zeros(input_shape),))
-        relax_module = canonicalise(from_exported_program(program, keep_params_as_input=False))
+        imported = from_exported_program(
+            program, keep_params_as_input=False, unwrap_unit_return_tuple=True
+        )
+    relax_module = canonicalise(imported)
     return Network(
         name=name,
         module=relax_module,

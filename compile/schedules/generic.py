@@ -56,9 +56,7 @@ def _inline_plain_copies(sch: s_tir.Schedule) -> None:
             sch.compute_inline(block)
 
 
-def _schedule_injective(
-    sch: s_tir.Schedule, loops: BlockLoops, core: Core, threads: int
-) -> None:
+def _schedule_injective(sch: s_tir.Schedule, loops: BlockLoops, core: Core, threads: int) -> None:
     *outer, innermost = loops.spatial
     width = vector_width(loops.spatial_extents[-1], core.lanes)
     if width > 1:

@@ -1,0 +1,144 @@
+"""The build report: what was built, from what, verified where, how fast; as JSON and as tables."""
+
+from __future__ import annotations
+
+import platform
+import statistics
+from dataclasses import asdict, dataclass
+from importlib.metadata import version
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+from tvm.target import codegen
+
+from compile.lower import Lowered
+from compile.verify import Verification
+
+REPORTED_PACKAGES = ("shufflenet-compiled", "apache-tvm", "apache-tvm-ffi", "torch", "ziglang")
+
+
+@dataclass(frozen=True)
+class Latency:
+    """Times of one level; `where` says on what they were taken, `kind` how."""
+
+    level: str
+    kind: str
+    unit: str
+    where: str
+    threads: int
+    samples: list[float]
+
+    @property
+    def median(self) -> float:
+        """The median of the samples."""
+        return statistics.median(self.samples)
+
+
+def build_report(
+    lowered: Lowered,
+    verifications: list[Verification],
+    latencies: list[Latency],
+    library_bytes: int,
+) -> dict[str, Any]:
+    """The JSON that lies beside a library; `deploy_rpc/run.py` reads `model`, `target`, `threads`."""
+    network, target = lowered.network, lowered.target
+    return {
+        "model": {
+            "name": network.name,
+            "input_shape": list(network.input_shape),
+            "output_shape": list(network.output_shape),
+            "preprocessing": network.preprocessing,
+            "parameters": network.parameters,
+            "macs": lowered.macs,
+            **network.provenance,
+        },
+        "target": {
+            "name": target.name,
+            "core": target.core.name,
+            "isa": target.core.isa,
+            "triple": target.triple,
+            "tvm": str(target.tvm),
+        },
+        "level": lowered.level,
+        "threads": lowered.threads,
+        "versions": _versions(),
+        "library_bytes": library_bytes,
+        "workspace_bytes": lowered.activation_bytes,
+        "kernels": [asdict(kernel) | {"workload": kernel.workload} for kernel in lowered.kernels],
+        "verification": [
+            asdict(row) | {"relative_error": row.relative_error} for row in verifications
+        ],
+        "latencies": [asdict(row) | {"median": row.median} for row in latencies],
+    }
+
+
+def print_report(
+    lowered: Lowered,
+    verifications: list[Verification],
+    latencies: list[Latency],
+    library_bytes: int,
+) -> None:
+    """The same for a reader: what was built, and a row for each level."""
+    print(
+        f"{lowered.network.name} for {lowered.target.name} ({lowered.target.core.name}), level "
+        f"{lowered.level}: {lowered.macs / 1e6:.1f} M MACs, {lowered.network.parameters:,} "
+        f"parameters, library {library_bytes / 1e6:.2f} MB, activations "
+        f"{lowered.activation_bytes / 1e6:.2f} MB"
+    )
+    sources = sorted({kernel.source for kernel in lowered.kernels})
+    counts = {s: sum(k.source == s for k in lowered.kernels) for s in sources}
+    listed = ", ".join(f"{count} {source}" for source, count in counts.items())
+    print(
+        f"{len(lowered.kernels)} kernels, {sum(k.calls for k in lowered.kernels)} calls: {listed}"
+    )
+    console = Console(width=None if Console().is_terminal else 120)
+    console.print(_verification_table(verifications))
+    if latencies:
+        console.print(_latency_table(latencies))
+
+
+def _verification_table(rows: list[Verification]) -> Table:
+    table = Table("level", "verified against", "on", title="Verification", title_justify="left")
+    table.add_column("max abs error", justify="right")
+    table.add_column("of the range", justify="right")
+    for row in rows:
+        table.add_row(
+            row.level,
+            row.reference,
+            row.where,
+            f"{row.max_abs_error:.2e}",
+            f"{row.relative_error:.1e}",
+        )
+    return table
+
+
+def _latency_table(rows: list[Latency]) -> Table:
+    baseline = rows[0]
+    title = (
+        f"Time of one inference, {len(baseline.samples)} interleaved rounds, on {baseline.where}"
+    )
+    table = Table("level", "kind", title=title, title_justify="left")
+    for column in ("threads", "median", "min", "max", f"speedup over {baseline.level}"):
+        table.add_column(column, justify="right")
+    for row in rows:
+        table.add_row(
+            row.level,
+            row.kind,
+            str(row.threads),
+            *(
+                f"{value:.2f} {row.unit}"
+                for value in (row.median, min(row.samples), max(row.samples))
+            ),
+            f"{baseline.median / row.median:.2f}x",
+        )
+    return table
+
+
+def _versions() -> dict[str, str]:
+    packages = {name: version(name) for name in REPORTED_PACKAGES}
+    return {
+        "python": platform.python_version(),
+        "llvm": str(codegen.llvm_version_major()),
+        **packages,
+    }

@@ -1,0 +1,58 @@
+"""A built library and what its report, the JSON file beside it, says of it."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+from model.errors import InputError
+from model.preprocess import PREPROCESSINGS, Preprocessing
+
+
+class ReportError(InputError):
+    """A library without a readable build report beside it."""
+
+
+@dataclass(frozen=True)
+class BuiltLibrary:
+    """What is needed to feed a library: shapes are (N, C, H, W) in and (N, classes) out."""
+
+    path: Path
+    model: str
+    convention: str | None
+    target: str
+    threads: int
+    input_shape: tuple[int, int, int, int]
+    output_shape: tuple[int, ...]
+    preprocessing: Preprocessing
+
+
+def read_built_library(library: Path) -> BuiltLibrary:
+    """Reads `library` with `.json` for its suffix; raises `ReportError`."""
+    path = library.with_suffix(".json")
+    try:
+        report = json.loads(path.read_text(encoding="utf-8"))
+        model = report["model"]
+        input_shape = tuple(int(extent) for extent in model["input_shape"])
+        if len(input_shape) != 4:
+            raise ValueError(f"input_shape has {len(input_shape)} dimensions")
+        return BuiltLibrary(
+            path=library,
+            model=str(model["name"]),
+            convention=model.get("convention"),
+            target=str(report["target"]["name"]),
+            threads=int(report["threads"]),
+            input_shape=input_shape,
+            output_shape=tuple(int(extent) for extent in model["output_shape"]),
+            preprocessing=PREPROCESSINGS[model["preprocessing"]],
+        )
+    except FileNotFoundError as error:
+        raise ReportError(
+            f"no build report {path}; build.py writes it beside the library: keep the two together"
+        ) from error
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise ReportError(
+            f"{path} is no build report of this version ({type(error).__name__}: {error}); "
+            "build the library again"
+        ) from error

@@ -1,0 +1,178 @@
+"""python deploy_rpc/run.py MODULE.so --board BOARD --image FILE...: pictures in, classes out."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from rich.console import Console
+from rich.progress import track
+from rich.table import Table
+
+from deploy_rpc.board_spec import parse_board
+from deploy_rpc.built_library import BuiltLibrary, read_built_library
+from deploy_rpc.labels import read_class_names, read_true_classes
+from deploy_rpc.predictions import Prediction, classify, summarise
+from deploy_rpc.session import BoardError, LoadedModule, open_session
+from model.checkpoints import load_checkpoint
+from model.cli import (
+    EXIT_FAILURE,
+    argument,
+    existing_file,
+    positive_int,
+    run_command,
+    write_json,
+)
+from model.preprocess import ImageError, load_image
+
+PICTURE_SUFFIXES = (".bmp", ".gif", ".jpeg", ".jpg", ".png", ".ppm", ".tif", ".tiff", ".webp")
+TABLES_UP_TO = 3  # pictures; more get a line each
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Classifies every picture on the board; exits 1 where PyTorch disagrees with the board."""
+    options = _parser().parse_args(arguments)
+    library = read_built_library(options.library)
+    images = _pictures(options.image)
+    classes = library.output_shape[-1]
+    names = read_class_names(options.labels, classes) if options.labels else None
+    truth = read_true_classes(options.truth, classes) if options.truth else {}
+    reference = _reference(options.reference, library) if options.reference else None
+    with open_session(options.board, timeout_s=options.timeout) as session:
+        if options.repeat and session.kind_of_time is None:
+            raise BoardError(
+                f"--repeat: times on {options.board} would be the emulator's, not an ARM core's; "
+                "leave it away, or name a real board with --board rpc://HOST:PORT"
+            )
+        module = session.load(
+            library.path, output_shape=library.output_shape, threads=library.threads
+        )
+        predictions = []
+        for image in _progress(images):
+            prediction = classify(module, library, image, names, truth, reference)
+            predictions.append(prediction)
+            _print_prediction(prediction, as_table=len(images) <= TABLES_UP_TO)
+        samples = _times(module, library, images[0], options.repeat)
+    report = summarise(library, str(options.board), predictions, samples)
+    _print_summary(report)
+    if options.json:
+        write_json(options.json, report)
+    if report["agreement"] and report["agreement"]["agree"] < report["agreement"]["pictures"]:
+        sys.exit(EXIT_FAILURE)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="run.py", description="Classifies pictures with a built library, on a board."
+    )
+    add = parser.add_argument
+    add("library", type=existing_file, metavar="MODULE.so", help="its report MODULE.json beside it")
+    add("--board", type=argument(parse_board), default="local", metavar="BOARD",
+        help="local, emulated[:CORE], rpc://HOST:PORT or tracker://HOST:PORT/KEY "
+        "(default: local)")  # fmt: skip
+    add("--image", type=Path, nargs="+", required=True, metavar="FILE",
+        help="pictures, or folders of them")  # fmt: skip
+    add("--labels", type=existing_file, metavar="FILE", help="class names, one a line")
+    add("--truth", type=existing_file, metavar="CSV",
+        help="columns file,label: print the accuracy")  # fmt: skip
+    add("--reference", type=existing_file, metavar="FILE",
+        help="the checkpoint the library was built from: compare with PyTorch on every picture, "
+        "exit 1 if a top-1 class differs")  # fmt: skip
+    add("--repeat", type=positive_int, metavar="N", help="time N runs on the first picture")
+    add("--timeout", type=positive_int, default=60, metavar="S",
+        help="longest wait for an answer of the board, in seconds (default: 60)")  # fmt: skip
+    add("--json", type=Path, metavar="FILE", help="write all results here")
+    return parser
+
+
+def _pictures(paths: Sequence[Path]) -> list[Path]:
+    pictures: list[Path] = []
+    for path in paths:
+        if path.is_dir():
+            found = [p for p in sorted(path.iterdir()) if p.suffix.lower() in PICTURE_SUFFIXES]
+            if not found:
+                raise ImageError(f"no picture in the folder {path} ({', '.join(PICTURE_SUFFIXES)})")
+            pictures += found
+        elif path.is_file():
+            pictures.append(path)
+        else:
+            raise ImageError(f"no file or folder at {path}")
+    return pictures
+
+
+def _reference(weights: Path, library: BuiltLibrary) -> Callable[[np.ndarray], np.ndarray]:
+    loaded = load_checkpoint(
+        weights,
+        expected=library.model,
+        convention=library.convention,
+        input_size=library.input_shape[2:],
+    )
+
+    def run(x: np.ndarray) -> np.ndarray:
+        with torch.inference_mode():
+            return loaded.module(torch.from_numpy(x)).numpy()
+
+    return run
+
+
+def _progress(images: Sequence[Path]) -> Iterator[Path]:
+    if len(images) <= TABLES_UP_TO or not sys.stderr.isatty():
+        yield from images
+    else:
+        yield from track(images, description="pictures", console=Console(stderr=True))
+
+
+def _times(
+    module: LoadedModule, library: BuiltLibrary, image: Path, repeat: int | None
+) -> list[float] | None:
+    if not repeat:
+        return None
+    x = load_image(image, library.preprocessing, library.input_shape[2:])
+    return module.time_ms(x, repeats=repeat)
+
+
+def _print_prediction(prediction: Prediction, *, as_table: bool) -> None:
+    if not as_table:
+        differs = prediction.reference_class not in (None, prediction.classes[0])
+        note = f"  PyTorch says {prediction.reference_class}" if differs else ""
+        print(
+            f"{prediction.image}: {prediction.names[0]} ({prediction.classes[0]}) "
+            f"{prediction.probabilities[0]:.3f}{note}"
+        )
+        return
+    table = Table("rank", "class", "name", title=prediction.image, title_justify="left")
+    table.add_column("probability", justify="right")
+    rows = zip(prediction.classes, prediction.names, prediction.probabilities, strict=True)
+    for rank, (index, name, probability) in enumerate(rows, start=1):
+        table.add_row(str(rank), str(index), name, f"{probability:.4f}")
+    Console().print(table)
+
+
+def _print_summary(report: dict[str, Any]) -> None:
+    if report["accuracy"]:
+        row = report["accuracy"]
+        print(
+            f"accuracy on {row['pictures']} pictures: top-1 {row['top1']:.1%}, "
+            f"top-5 {row['top5']:.1%}"
+        )
+    if report["agreement"]:
+        row = report["agreement"]
+        print(
+            f"top-1 class equals PyTorch's on {row['agree']} of {row['pictures']} pictures, "
+            f"largest logit difference {row['max_abs_error']:.2e}"
+        )
+    if report["latency"]:
+        row = report["latency"]
+        print(
+            f"measured on {report['board']}: median {row['median']:.2f} ms of {len(row['samples'])} "
+            f"runs, {min(row['samples']):.2f} to {max(row['samples']):.2f}, {row['threads']} thread(s)"
+        )
+
+
+if __name__ == "__main__":
+    run_command(main)

@@ -1,0 +1,249 @@
+"""Sessions on boards near and far: load a library, run it there, time it there.
+
+    with open_session("rpc://192.168.1.20:9090") as session:
+        module = session.load(Path("build/net.so"), output_shape=(1, 1000))
+        scores = module.run(images)
+        times = module.time_ms(images, repeats=20)
+
+Every wait on a board has a limit (`time_limit`). All calls of a session are made by one daemon
+thread, because TVM's thread pool belongs to the thread that configures it, and because freeing a
+remote object talks to the board: a board that hangs must not take the program with it.
+"""
+
+from __future__ import annotations
+
+import os
+import platform
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+import numpy as np
+import tvm
+from tvm import rpc
+
+from deploy_rpc.board_spec import BoardError, BoardSpec, parse_board
+from deploy_rpc.elf import LibraryError, elf_machine
+from deploy_rpc.session_program import PlainProgram, Program, VmProgram
+from deploy_rpc.session_remote import connect_board, connect_server, diagnosis, last_line
+from deploy_rpc.time_limit import BoardTimeoutError, LimitedThread
+
+__all__ = ["BoardError", "BoardTimeoutError", "LoadedModule", "Session", "open_session"]
+
+T = TypeVar("T")
+
+DEFAULT_EMULATED_CORE = "cortex-a72"
+ISAS = {"AMD64": "x86_64", "arm64": "aarch64", "armv7l": "arm", "armv6l": "arm"}
+BIG_CORES, GIVEN_CORES = 1, -3  # affinity modes of TVM's thread pool
+CLOSE_S = 5
+SLOWEST_RUN = 10  # a timed run may take this many times as long as the first one
+
+
+@contextmanager
+def open_session(spec: BoardSpec | str, *, timeout_s: float = 60) -> Iterator[Session]:
+    """A session on the board of `spec`, closed at the end; no wait is longer than `timeout_s`.
+
+    Raises `BoardError` where the board cannot be reached, and `BoardSpecError` for a text that
+    names none.
+    """
+    spec = parse_board(spec) if isinstance(spec, str) else spec
+    if spec.kind == "modelled":
+        raise BoardError(
+            f"{spec} is not available in this version; use {str(spec).replace('mod', 'emu', 1)}"
+        )
+    with _link(spec, timeout_s) as link:
+        session = Session(spec, link, timeout_s)
+        try:
+            yield session
+        finally:
+            session.close()
+
+
+@dataclass
+class Link:
+    """The few things that differ between this machine and one at the end of a wire.
+
+    `set_threads` returns how many threads the board's pool now has.
+    """
+
+    isa: str | None
+    device: tvm.runtime.Device
+    load: Callable[[Path, str], tvm.runtime.Module]
+    set_threads: Callable[[int], int]
+
+
+class Session:
+    """An open board. `isa` is its machine as `elf_machine` names it, None where not known.
+
+    `kind_of_time` is "measured", or None where times would be those of the emulator.
+    """
+
+    def __init__(self, spec: BoardSpec, link: Link, timeout_s: float) -> None:
+        self.spec = spec
+        self.isa = link.isa
+        self.kind_of_time = None if spec.kind == "emulated" else "measured"
+        self.timeout_s = timeout_s
+        self._link: Link | None = link
+        self._thread = LimitedThread()
+        self._loaded: list[LoadedModule] = []
+
+    def load(
+        self, library: Path, *, output_shape: tuple[int, ...], threads: int = 1
+    ) -> LoadedModule:
+        """The library on the board, ready to run on exactly `threads` threads.
+
+        It holds a Relax VM executable with `main(x)`, or a plain function `main(x, y)`. Raises
+        `LibraryError` for another machine's library, `BoardError` where the board cannot take it.
+        """
+        machine = elf_machine(library)
+        if self.isa not in (None, machine):
+            raise LibraryError(
+                f"{library} is for {machine}, but {self.spec} is {self.isa}; build it for that"
+            )
+        name = f"{len(self._loaded)}-{library.name}"
+        program = self.call(f"loading {library}", self._load, library, name, output_shape)
+        module = LoadedModule(self, program, threads)
+        self._loaded.append(module)
+        self.call("setting the threads", self.set_threads, threads)
+        return module
+
+    def call(
+        self, what: str, function: Callable[..., T], *args: object, limit_s: float | None = None
+    ) -> T:
+        """`function(*args)` in the session's thread; every failure becomes a `BoardError`."""
+        limit_s = self.timeout_s if limit_s is None else limit_s
+        what = f"{self.spec}: {what}"
+        if self._link is None:
+            raise BoardError(f"{what}: the session is closed; open a new one")
+        try:
+            return self._thread.call_within(limit_s, function, *args, what=what)
+        except BoardTimeoutError as error:
+            raise BoardTimeoutError(f"{error}; {diagnosis(self.spec)}") from error
+        except BoardError:
+            raise
+        except Exception as error:  # TVM raises many types, from C++ and from the board
+            raise BoardError(
+                f"{what} failed: {last_line(error)}; {diagnosis(self.spec)}"
+            ) from error
+
+    def set_threads(self, threads: int) -> None:
+        """Gives the pool `threads` threads; to be called through `call` only."""
+        granted = self._link.set_threads(threads)
+        if granted != threads:
+            raise BoardError(
+                f"{self.spec}: asked for {threads} threads, the board grants {granted}; ask for "
+                f"that many, or start its server with TVM_NUM_THREADS={threads}"
+            )
+
+    def close(self) -> None:
+        """Frees what the session holds on the board; a board that hangs is left alone."""
+        with suppress(BoardError):  # freeing would hang where this hangs
+            self.call("closing", self._link.set_threads, 1, limit_s=min(CLOSE_S, self.timeout_s))
+        if not self._thread.left_behind:
+            self._thread.call_within(self.timeout_s, self._free, what="freeing the modules")
+        self._thread.end()
+
+    def _load(self, library: Path, name: str, output_shape: tuple[int, ...]) -> Program:
+        module = self._link.load(library, name)
+        kind = VmProgram if module.implements_function("vm_load_executable") else PlainProgram
+        return kind(module, self._link.device, output_shape)
+
+    def _free(self) -> None:
+        for module in self._loaded:
+            module.program = None
+        self._link = None
+
+
+class LoadedModule:
+    """A library on a board; it lives as long as its session."""
+
+    def __init__(self, session: Session, program: Program, threads: int) -> None:
+        self.program: Program | None = program
+        self._session = session
+        self._threads = threads
+
+    def run(self, x: np.ndarray) -> np.ndarray:
+        """The network's output for the input `x`, computed on the board; raises `BoardError`."""
+        return self._session.call("running", self._run, x)
+
+    def time_ms(self, x: np.ndarray, *, repeats: int, warmup: int = 3) -> list[float]:
+        """Milliseconds of each of `repeats` single runs, by the board's clock, after `warmup` more.
+
+        Raises `BoardError` where the board has no times worth the name (`kind_of_time` is None).
+        """
+        if self._session.kind_of_time is None:
+            raise BoardError(
+                f"{self._session.spec} has no times: QEMU's clock measures the emulator; time on "
+                "a real board (rpc:// or tracker://)"
+            )
+        start = time.perf_counter()
+        self.run(x)
+        run_s = time.perf_counter() - start
+        runs = warmup + repeats
+        limit_s = self._session.timeout_s + SLOWEST_RUN * run_s * runs
+        seconds = self._session.call("timing", self._time, x, runs, limit_s=limit_s)
+        return [1e3 * second for second in seconds[warmup:]]
+
+    def _run(self, x: np.ndarray) -> np.ndarray:
+        self._session.set_threads(self._threads)
+        return self.program.run(np.ascontiguousarray(x))
+
+    def _time(self, x: np.ndarray, runs: int) -> Sequence[float]:
+        self._session.set_threads(self._threads)
+        return self.program.time_s(np.ascontiguousarray(x), runs)
+
+
+@contextmanager
+def _link(spec: BoardSpec, timeout_s: float) -> Iterator[Link]:
+    if spec.kind == "local":
+        yield _local_link()
+    elif spec.kind == "emulated":
+        from deploy_rpc.emulator import running_agent  # it imports our BoardError
+
+        with running_agent(spec.core or DEFAULT_EMULATED_CORE, timeout_s) as address:
+            remote = connect_server(address.host, address.port, "", spec, timeout_s)
+            yield _remote_link(remote, "aarch64")
+    else:
+        yield _remote_link(connect_board(spec, timeout_s), None)
+
+
+def _local_link() -> Link:
+    cpus = [str(cpu) for cpu in sorted(os.sched_getaffinity(0))]
+    configure = tvm.get_global_func("runtime.config_threadpool")
+    count = tvm.get_global_func("runtime.NumThreads")
+
+    def set_threads(threads: int) -> int:
+        with _environment("TVM_NUM_THREADS", str(len(cpus))):  # by default half of x86's
+            configure(GIVEN_CORES, threads, cpus)
+        return count()
+
+    isa = ISAS.get(platform.machine(), platform.machine())
+    return Link(isa, tvm.cpu(), lambda path, _: tvm.runtime.load_module(str(path)), set_threads)
+
+
+def _remote_link(remote: rpc.RPCSession, isa: str | None) -> Link:
+    def load(path: Path, name: str) -> tvm.runtime.Module:
+        remote.upload(str(path), name)
+        return remote.load_module(name)
+
+    def set_threads(threads: int) -> int:
+        remote.get_function("runtime.config_threadpool")(BIG_CORES, threads)
+        return remote.get_function("runtime.NumThreads")()
+
+    return Link(isa, remote.cpu(), load, set_threads)
+
+
+@contextmanager
+def _environment(name: str, value: str) -> Iterator[None]:
+    before = os.environ.get(name)
+    os.environ[name] = value
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ[name]
+        else:
+            os.environ[name] = before

@@ -1,0 +1,136 @@
+"""Connections to boards over TVM's RPC: straight to one, or to a free one of a tracker's.
+
+The tracker is asked over a socket of our own: `TrackerSession.request` of TVM waits for ever, and
+its request would stay in the queue, so that a board that becomes free later were lost to it.
+"""
+
+from __future__ import annotations
+
+import socket
+import struct
+from contextlib import closing
+from typing import Any
+
+from tvm import rpc
+from tvm.rpc.base import RPC_TRACKER_MAGIC, TrackerCode, recvall, recvjson, sendjson
+
+from deploy_rpc.board_spec import BoardError, BoardSpec
+from deploy_rpc.time_limit import BoardTimeoutError, call_within
+
+SESSION_LIMIT_S = 24 * 3600  # after this a board's server ends a session that was left behind
+SERVER_PREFIX = "server:"  # of a board's key in the tracker's summary
+
+
+def connect_board(spec: BoardSpec, timeout_s: float) -> rpc.RPCSession:
+    """A session on the board of an `rpc` or `tracker` spec, each wait at most `timeout_s`.
+
+    Raises `BoardError` with host, port, limit and the command that diagnoses it.
+    """
+    if spec.kind == "rpc":
+        _probe(spec, timeout_s)
+        return connect_server(spec.host, spec.port, "", spec, timeout_s)
+    try:
+        host, port, key = _request(spec, timeout_s)
+    except socket.timeout as error:
+        raise BoardError(
+            f"no tracker at {spec.host}:{spec.port}: it accepted the connection but did not "
+            f"answer within {timeout_s:g} s; {diagnosis(spec)}"
+        ) from error
+    except OSError as error:
+        raise _unreachable(spec, timeout_s, error) from error
+    return connect_server(host, port, key, spec, timeout_s)
+
+
+def connect_server(
+    host: str, port: int, key: str, spec: BoardSpec, timeout_s: float
+) -> rpc.RPCSession:
+    """A session on the RPC server at `host`:`port`; `spec` is what the errors name."""
+    limit_s = 0 if spec.kind == "emulated" else SESSION_LIMIT_S
+    what = f"connecting to the RPC server at {host}:{port} for {spec}"
+    try:
+        return call_within(timeout_s, rpc.connect, host, port, key, limit_s, what=what)
+    except BoardTimeoutError as error:
+        raise BoardError(
+            f"{error}: something accepted the connection, but it is no RPC server, or one that "
+            f"is busy with another session; {diagnosis(spec)}"
+        ) from error
+    except (RuntimeError, OSError) as error:
+        raise BoardError(f"{what} failed: {last_line(error)}; {diagnosis(spec)}") from error
+
+
+def diagnosis(spec: BoardSpec) -> str:
+    """What to do next where the board of `spec` does not do as it should."""
+    if spec.kind == "tracker":
+        command = f"python -m tvm.exec.query_rpc_tracker --host {spec.host} --port {spec.port}"
+        return f"see the tracker's boards with `{command}`"
+    if spec.kind == "rpc":
+        server = f"python -m tvm.exec.rpc_server --host HOST --port {spec.port}"
+        return (
+            f"see whether the port is open with `nc -vz {spec.host} {spec.port}`, and whether "
+            f"`{server}` (or the board agent) runs on the board"
+        )
+    return "open the session again"
+
+
+def last_line(error: BaseException) -> str:
+    """The last line of an error's message: TVM's are pages of stack trace."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return lines[-1] if lines else type(error).__name__
+
+
+def _probe(spec: BoardSpec, timeout_s: float) -> None:
+    """Raises where nothing listens: TVM's client says only that connecting failed."""
+    try:
+        socket.create_connection((spec.host, spec.port), timeout=timeout_s).close()
+    except OSError as error:
+        raise _unreachable(spec, timeout_s, error) from error
+
+
+def _request(spec: BoardSpec, timeout_s: float) -> tuple[str, int, str]:
+    """Host, port and match key of a free board with the key of `spec`."""
+    with closing(socket.create_connection((spec.host, spec.port), timeout=timeout_s)) as tracker:
+        _greet(tracker, spec)
+        known = _keys(_ask(tracker, spec, [TrackerCode.SUMMARY]))
+        if spec.key not in known:
+            raise BoardError(
+                f"the tracker at {spec.host}:{spec.port} has no board with key {spec.key!r}; its "
+                f"keys: {', '.join(known) or 'none, no board has registered'}; {diagnosis(spec)}"
+            )
+        try:
+            host, port, key = _ask(tracker, spec, [TrackerCode.REQUEST, spec.key, "", 1])
+        except socket.timeout as error:
+            raise BoardError(
+                f"no board with key {spec.key!r} became free within {timeout_s:g} s at the "
+                f"tracker {spec.host}:{spec.port}; {diagnosis(spec)}"
+            ) from error
+    return host, port, key
+
+
+def _greet(tracker: socket.socket, spec: BoardSpec) -> None:
+    tracker.sendall(struct.pack("<i", RPC_TRACKER_MAGIC))
+    (magic,) = struct.unpack("<i", recvall(tracker, 4))
+    if magic != RPC_TRACKER_MAGIC:
+        raise BoardError(
+            f"expected a tracker at {spec.host}:{spec.port}, but something else answered "
+            f"({magic:#x} for {RPC_TRACKER_MAGIC:#x}); for a board's own server write "
+            f"rpc://{spec.host}:{spec.port}"
+        )
+
+
+def _ask(tracker: socket.socket, spec: BoardSpec, request: list) -> Any:  # noqa: ANN401 (JSON)
+    sendjson(tracker, request)
+    code, *answer = recvjson(tracker)
+    if code != TrackerCode.SUCCESS:
+        raise BoardError(f"the tracker refused {request}: {answer}; {diagnosis(spec)}")
+    return answer[0]
+
+
+def _keys(summary: dict) -> list[str]:
+    return sorted({server["key"].removeprefix(SERVER_PREFIX) for server in summary["server_info"]})
+
+
+def _unreachable(spec: BoardSpec, timeout_s: float, error: OSError) -> BoardError:
+    return BoardError(
+        f"cannot connect to {spec.host}:{spec.port} (limit {timeout_s:g} s): "
+        f"{error.strerror or error}; {diagnosis(spec)}"
+    )
