@@ -1,4 +1,4 @@
-"""A network at one level of the ladder: from canonical Relax to scheduled kernels and a memory plan.
+"""A network at one level of the ladder: canonical Relax to scheduled kernels and a memory plan.
 
 stock     TVM's own default pipeline, as `tvm.compile` runs it: no fusion, no schedules
 unfused   batch norms folded, one operator a kernel, each with a real schedule

@@ -41,7 +41,7 @@ def build_report(
     latencies: list[Latency],
     library_bytes: int,
 ) -> dict[str, Any]:
-    """The JSON that lies beside a library; `deploy_rpc/run.py` reads `model`, `target`, `threads`."""
+    """The JSON beside a library; `deploy_rpc/run.py` reads `model`, `target` and `threads`."""
     network, target = lowered.network, lowered.target
     return {
         "model": {
@@ -62,7 +62,7 @@ def build_report(
         },
         "level": lowered.level,
         "threads": lowered.threads,
-        "versions": _versions(),
+        "versions": versions(),
         "library_bytes": library_bytes,
         "workspace_bytes": lowered.activation_bytes,
         "kernels": [asdict(kernel) | {"workload": kernel.workload} for kernel in lowered.kernels],
@@ -135,7 +135,8 @@ def _latency_table(rows: list[Latency]) -> Table:
     return table
 
 
-def _versions() -> dict[str, str]:
+def versions() -> dict[str, str]:
+    """What took part in a build, by name."""
     packages = {name: version(name) for name in REPORTED_PACKAGES}
     return {
         "python": platform.python_version(),

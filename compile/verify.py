@@ -60,7 +60,7 @@ def verify(
     if not np.isfinite(output).all() or not result.relative_error <= TOLERANCE:
         raise VerificationError(
             f"{level} on {where} does not match {network.reference_name}: max abs error "
-            f"{result.max_abs_error:.3g}, {result.relative_error:.2g} of the output's range, at most "
-            f"{TOLERANCE:g} is allowed; nothing was written. Look at the IR with --dump DIR"
+            f"{result.max_abs_error:.3g}, {result.relative_error:.2g} of the output's range; at "
+            f"most {TOLERANCE:g} is allowed. Nothing was written; look at the IR with --dump DIR"
         )
     return result

@@ -23,12 +23,14 @@ class Board:
 
 # fmt: off
 BOARDS = (
-    Board("rpi3b+",  "cortex-a53", 1400, 4, "Raspberry Pi 3B+, BCM2837B0"),
-    Board("rpi4",    "cortex-a72", 1800, 4, "Raspberry Pi 4, BCM2711"),
-    Board("rpi5",    "cortex-a76", 2400, 4, "Raspberry Pi 5, BCM2712"),
-    Board("rk3399",  "cortex-a72", 1800, 2, "Rockchip RK3399, its two A72 cores"),
-    Board("rk3568",  "cortex-a55", 2000, 4, "Rockchip RK3568"),
-    Board("rk3588",  "cortex-a76", 2400, 4, "Rockchip RK3588, its four A76 cores"),
+    Board("rpi3",       "cortex-a53", 1200, 4, "Raspberry Pi 3B, BCM2837"),
+    Board("rpi3b+",     "cortex-a53", 1400, 4, "Raspberry Pi 3B+, BCM2837B0"),
+    Board("rpi4",       "cortex-a72", 1800, 4, "Raspberry Pi 4, BCM2711"),
+    Board("rpi5",       "cortex-a76", 2400, 4, "Raspberry Pi 5, BCM2712"),
+    Board("rk3399",     "cortex-a72", 1800, 2, "Rockchip RK3399, its two A72 cores"),
+    Board("rk3568",     "cortex-a55", 2000, 4, "Rockchip RK3568"),
+    Board("rk3588",     "cortex-a76", 2400, 4, "Rockchip RK3588, its four A76 cores"),
+    Board("odroid-n2+", "cortex-a73", 2400, 4, "Odroid-N2+, Amlogic S922X, its four A73 cores"),
 )
 # fmt: on
 

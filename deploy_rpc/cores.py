@@ -1,8 +1,9 @@
 """What a schedule needs to know of a processor core, one row a core.
 
-Sources: Arm's Technical Reference Manuals and Software Optimization Guides. Cache sizes that a
-licensee chooses are those of the commonest board. `macs` is fp32 multiply-adds per cycle: one
-128-bit FMLA (4 lanes) on A53, A55, A72 and A73, two from A76 on.
+Sources: ways of the caches from each core's Technical Reference Manual; `macs`, fp32 multiply-adds
+per cycle, from the throughput of a 128-bit FMLA (4 lanes) in its Software Optimization Guide: one
+per cycle on A53, A55, A72 and A73, two from A76 on, four on X1. Cache sizes that a licensee chooses
+are those of the commonest chip, which the row names.
 """
 
 from __future__ import annotations
@@ -42,13 +43,15 @@ class Core:
 # fmt: off
 CORES = (
     #    name           isa        llvm_cpu       bits regs macs  l1d ways    l2 ways
-    Core("cortex-a53",  "aarch64", "cortex-a53",   128,  32,   4,  32,  4,   512, 16),
-    Core("cortex-a55",  "aarch64", "cortex-a55",   128,  32,   4,  32,  4,   128,  4),
-    Core("cortex-a72",  "aarch64", "cortex-a72",   128,  32,   4,  32,  2,  1024, 16),
-    Core("cortex-a73",  "aarch64", "cortex-a73",   128,  32,   4,  32,  4,  1024, 16),
-    Core("cortex-a76",  "aarch64", "cortex-a76",   128,  32,   8,  64,  4,   512,  8),
+    Core("cortex-a53",  "aarch64", "cortex-a53",   128,  32,   4,  32,  4,   512, 16),  # BCM2837
+    Core("cortex-a55",  "aarch64", "cortex-a55",   128,  32,   4,  32,  4,   128,  4),  # RK3588
+    Core("cortex-a72",  "aarch64", "cortex-a72",   128,  32,   4,  32,  2,  1024, 16),  # BCM2711
+    Core("cortex-a73",  "aarch64", "cortex-a73",   128,  32,   4,  32,  4,  1024, 16),  # S922X
+    Core("cortex-a76",  "aarch64", "cortex-a76",   128,  32,   8,  64,  4,   512,  8),  # BCM2712
     Core("cortex-a78",  "aarch64", "cortex-a78",   128,  32,   8,  64,  4,   512,  8),
-    Core("neoverse-n1", "aarch64", "neoverse-n1",  128,  32,   8,  64,  4,  1024,  8),
+    Core("cortex-x1",   "aarch64", "cortex-x1",    128,  32,  16,  64,  4,  1024,  8),
+    Core("neoverse-n1", "aarch64", "neoverse-n1",  128,  32,   8,  64,  4,  1024,  8),  # Graviton2
+    Core("neoverse-n2", "aarch64", "neoverse-n2",  128,  32,   8,  64,  4,  1024,  8),
 )
 # fmt: on
 

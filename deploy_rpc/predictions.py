@@ -38,7 +38,7 @@ def classify(
     truth: dict[str, int],
     reference: Callable[[np.ndarray], np.ndarray] | None,
 ) -> Prediction:
-    """Runs the picture `image` through `module`; `truth` is by file name, `reference` is PyTorch."""
+    """Runs the picture `image` through `module`; `truth` is by file name."""
     x = load_image(image, library.preprocessing, library.input_shape[2:])
     logits = module.run(x)[0]
     best = np.argsort(-logits, kind="stable")[:KEPT]

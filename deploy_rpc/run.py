@@ -145,7 +145,8 @@ def _print_prediction(prediction: Prediction, *, as_table: bool) -> None:
             f"{prediction.probabilities[0]:.3f}{note}"
         )
         return
-    table = Table("rank", "class", "name", title=prediction.image, title_justify="left")
+    print(prediction.image)
+    table = Table("rank", "class", "name")
     table.add_column("probability", justify="right")
     rows = zip(prediction.classes, prediction.names, prediction.probabilities, strict=True)
     for rank, (index, name, probability) in enumerate(rows, start=1):
@@ -168,9 +169,10 @@ def _print_summary(report: dict[str, Any]) -> None:
         )
     if report["latency"]:
         row = report["latency"]
+        samples = row["samples"]
         print(
-            f"measured on {report['board']}: median {row['median']:.2f} ms of {len(row['samples'])} "
-            f"runs, {min(row['samples']):.2f} to {max(row['samples']):.2f}, {row['threads']} thread(s)"
+            f"measured on {report['board']}: median {row['median']:.2f} ms of {len(samples)} runs, "
+            f"{min(samples):.2f} to {max(samples):.2f} ms, {row['threads']} thread(s)"
         )
 
 

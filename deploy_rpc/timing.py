@@ -1,4 +1,4 @@
-"""Times of several modules that may be compared: taken in turns, so that noise falls on all alike."""
+"""Times of modules that may be compared: taken in turns, so that noise falls on all alike."""
 
 from __future__ import annotations
 

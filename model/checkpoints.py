@@ -146,13 +146,13 @@ def _no_match(
         "of another shape": reshaped,
     }
     listed = "; ".join(
-        f"{len(keys)} {kind} ({', '.join(keys[:SHOWN_KEYS])}{', ...' if len(keys) > SHOWN_KEYS else ''})"
+        f"{len(keys)} {kind} (such as {', '.join(keys[:SHOWN_KEYS])})"
         for kind, keys in differences.items()
         if keys
     )
     return (
-        f"{path} holds {len(found)} tensors of no network known here; nearest is {nearest}: {listed}."
-        f" Known: {', '.join(MODEL_NAMES)}"
+        f"{path} holds {len(found)} tensors of no network known here; nearest is {nearest}: "
+        f"{listed}. Known: {', '.join(MODEL_NAMES)}"
     )
 
 

@@ -78,7 +78,7 @@ def phase(name: str) -> Iterator[None]:
 
 
 def write_atomically(path: Path, write: Callable[[Path], None]) -> None:
-    """Calls `write` with a temporary path beside `path`, then renames it; on error leaves nothing."""
+    """Calls `write` with a temporary path beside `path`, then renames it; errors leave nothing."""
     handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".tmp", dir=path.parent)
     os.close(handle)
     temporary = Path(name)

@@ -15,7 +15,8 @@ from model.variants import BOTTLENECK, STAGE_REPEATS, Convention, ShuffleNetConf
 class ChannelShuffle(nn.Module):
     """Moves channel i of a group into place i of the next: (N, C, H, W) to the same shape.
 
-    paper: output channel j * groups + g is input channel g * (C / groups) + j. official: the inverse.
+    paper: output channel j * groups + g is input channel g * (C / groups) + j. official: its
+    inverse.
     """
 
     def __init__(self, groups: int, convention: Convention) -> None:

@@ -136,7 +136,7 @@ def _buildable() -> list[tuple[float, int]]:
 
 
 def _nearest(scale: float, groups: int) -> list[str]:
-    """The two nearest: another group count at the same scale, another scale with the same groups."""
+    """Another group count at the same scale, and another scale with the same groups."""
     others = _buildable()
     same_scale = [pair for pair in others if pair[0] == scale]
     same_groups = [pair for pair in others if pair[1] == groups]

@@ -31,7 +31,7 @@ class LayerWorkload:
 
 
 def layer_workloads(module: nn.Module, input_shape: tuple[int, ...]) -> list[LayerWorkload]:
-    """The layers without children, in the order in which a float32 input of `input_shape` runs them."""
+    """The layers without children, in the order in which an input of `input_shape` runs them."""
     rows: list[LayerWorkload] = []
     training = module.training
     with _recording(module, rows), torch.no_grad():

@@ -41,11 +41,10 @@ def model_name(text: str) -> str:
     if name in MODEL_NAMES:
         return name
     near = difflib.get_close_matches(name, MODEL_NAMES, n=3, cutoff=0.3)
+    guess = f"did you mean {', '.join(near)}? " if near else ""
     raise VariantError(
-        f"unknown model {text!r}; did you mean {', '.join(near)}? Known: shufflenet-SCALEx-gGROUPS, "
-        f"mobilenet-WIDTH ({', '.join(map(str, WIDTHS))}), alexnet"
-        if near
-        else f"unknown model {text!r}; known: {', '.join(MODEL_NAMES)}"
+        f"unknown model {text!r}; {guess}Known: shufflenet-SCALEx-gGROUPS, mobilenet-WIDTH "
+        f"({', '.join(map(str, WIDTHS))}), alexnet"
     )
 
 

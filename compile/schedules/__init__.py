@@ -1,4 +1,4 @@
-"""Schedules for every PrimFunc of a module. A rule answers None for "not mine"; the first hit wins."""
+"""Schedules for every PrimFunc. A rule answers None for "not mine"; the first hit wins."""
 
 from __future__ import annotations
 

@@ -10,8 +10,8 @@ Each block is scheduled for itself, so the rule never fuses and always applies:
 
 The accumulators of a reduction stay in registers; their tile comes from the core's register count.
 A reduction whose neighbours in a row read elements further apart (stride 2, global pooling) is only
-made parallel: vector loads would be gathers, and LLVM's own vectoriser does better (stem 24x112x112,
-one x86 thread, AVX-512, 2026-11-23: 646 us left to LLVM, 1236 us tiled).
+made parallel: vector loads would be gathers, and LLVM's own vectoriser does better (stem of
+24x112x112, one x86 thread, AVX-512, 2026-11-23: 646 us left to LLVM, 1236 us tiled).
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-/* The board's side of a session: TVM's RPC server without Python, 60 KB beside the runtime.
+/* The board's side of a session: TVM's RPC server without Python, 15 KB beside the runtime.
  *
  *   agent [--host ADDRESS] [--port PORT] [--key KEY] [--work FOLDER] [--session-limit SECONDS]
  *         [--exit-with-stdin] [--expose]

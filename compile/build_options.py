@@ -1,0 +1,146 @@
+"""The command line of build.py: its arguments, their defaults, and what they resolve to."""
+
+from __future__ import annotations
+
+import argparse
+import re
+from pathlib import Path
+
+from compile.link import LINKERS
+from compile.lower import DEFAULT_LEVEL, LEVELS
+from compile.targets import CompileTarget, parse_target
+from deploy_rpc.board_spec import BoardSpec, parse_board
+from deploy_rpc.emulator import emulated_cores, missing_emulation_tools
+from model.cli import argument, existing_file, positive_int
+from model.preprocess import PREPROCESSINGS
+from model.zoo import DEFAULT_MODEL, model_name
+
+MIN_INPUT_SIDE = 32  # five halvings leave one pixel
+MAX_INPUT_SIDE = 4096
+
+
+def parse_options(arguments: list[str] | None) -> argparse.Namespace:
+    """The resolved options; leaves with exit code 2 where they make no sense."""
+    parser = _parser()
+    options = parser.parse_args(arguments)
+    if options.onnx and (options.model or options.convention):
+        parser.error("--model and --convention do not apply to --onnx: the file says it all")
+    if options.board is None:
+        options.board = _default_board(options.target)
+    return options
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="build.py",
+        description="Builds a network into a shared library for a core, and verifies it against "
+        "the network it came from.",
+        epilog="Without --weights and --onnx the weights are random, drawn from seed 0: good for "
+        "timing and for trying things out.",
+    )
+    add = parser.add_argument
+    add(
+        "--target",
+        required=True,
+        type=argument(parse_target),
+        metavar="T",
+        help="arm_cpu (a Cortex-A72), host, a core, a board, or a TVM target as JSON",
+    )
+    source = parser.add_argument_group("what to build")
+    source.add_argument(
+        "--model",
+        type=argument(model_name),
+        metavar="NAME",
+        help=f"shufflenet-SCALEx-gGROUPS, mobilenet-WIDTH or alexnet (default: {DEFAULT_MODEL}, "
+        "or what the weights are of)",
+    )
+    weights = source.add_mutually_exclusive_group()
+    weights.add_argument("--weights", type=existing_file, metavar="FILE", help="a checkpoint")
+    weights.add_argument("--onnx", type=existing_file, metavar="FILE", help="an ONNX file instead")
+    source.add_argument(
+        "--input-size",
+        type=_input_size,
+        metavar="N|HxW",
+        help="rows and columns of the input (default: as published, 224)",
+    )
+    source.add_argument(
+        "--convention",
+        choices=("paper", "official"),
+        help="where and in which direction channels are shuffled (default: by the weights, or "
+        "paper)",
+    )
+    source.add_argument(
+        "--preprocessing",
+        choices=tuple(PREPROCESSINGS),
+        help="how pictures become inputs (default: bgr255 for official checkpoints, or imagenet)",
+    )
+    how = parser.add_argument_group("how to build it")
+    how.add_argument(
+        "--level",
+        choices=LEVELS,
+        default=DEFAULT_LEVEL,
+        help="rung of the ladder (default: %(default)s)",
+    )
+    how.add_argument(
+        "--threads",
+        type=positive_int,
+        default=1,
+        metavar="N",
+        help="threads that one inference uses (default: 1)",
+    )
+    how.add_argument(
+        "--linker",
+        choices=LINKERS,
+        default="auto",
+        help="zig comes with the package; gnu and ndk must be installed (default: zig)",
+    )
+    add(
+        "--board",
+        type=argument(parse_board),
+        metavar="BOARD",
+        help="where to verify: local, emulated[:CORE], rpc://HOST:PORT, tracker://HOST:PORT/KEY "
+        "(default: local for this machine's target, emulated for aarch64 where QEMU is "
+        "installed)",
+    )
+    add("--out", type=Path, default=Path("build"), metavar="DIR", help="default: %(default)s")
+    add("--dump", type=Path, metavar="DIR", help="write the IR after each phase here")
+    add("--json", type=Path, metavar="FILE", help="write the report here, too")
+    return parser
+
+
+def _input_size(text: str) -> tuple[int, int]:
+    match = re.fullmatch(r"(\d{1,6})(?:x(\d{1,6}))?", text)
+    size = (int(match[1]), int(match[2] or match[1])) if match else None
+    if size is None or min(size) < MIN_INPUT_SIDE or max(size) > MAX_INPUT_SIDE:
+        raise argparse.ArgumentTypeError(
+            f"expected N or HxW, each {MIN_INPUT_SIDE} to {MAX_INPUT_SIDE}, got {text!r}"
+        )
+    return size
+
+
+def _default_board(target: CompileTarget) -> BoardSpec | None:
+    if target.is_host:
+        return parse_board("local")
+    if target.core.isa != "aarch64" or missing_emulation_tools():
+        return None
+    core = target.core.name if target.core.name in emulated_cores() else None
+    return parse_board(f"emulated:{core}" if core else "emulated")
+
+
+def print_options(options: argparse.Namespace) -> None:
+    """Says what will be built from what, and where it will be verified."""
+    source = options.weights or options.onnx or "random weights (seed 0)"
+    model = (
+        "" if options.onnx else f"{options.model or DEFAULT_MODEL if not options.weights else ''} "
+    )
+    print(
+        f"build {model}from {source} for {options.target.name} ({options.target.core.name}, "
+        f"{options.target.triple}), level {options.level}, {options.threads} thread(s)"
+    )
+    if options.board is None:
+        reason = (
+            "; ".join(missing_emulation_tools()) or f"no emulator for {options.target.core.isa}"
+        )
+        print(f"no board: verifying the same lowered module built for this machine ({reason})")
+    else:
+        print(f"verifying on board {options.board}")

@@ -1,0 +1,92 @@
+"""Verifies a build on its board, and times every level where a clock can be trusted.
+
+An emulated board answers right but has no times: there the same lowered modules, built for this
+machine, are verified and timed as well.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from compile.library import build_library
+from compile.link import Linker, find_linker
+from compile.lower import Lowered
+from compile.network import Network
+from compile.report import Latency
+from compile.targets import CompileTarget, host_target
+from compile.verify import Verification, verify
+from deploy_rpc.board_spec import BoardSpec, parse_board
+from deploy_rpc.session import open_session
+from deploy_rpc.timing import interleaved_times_ms
+from model.cli import phase
+
+BOARD_TIMEOUT_S = 300  # longest wait for one answer: 720x1280 under emulation takes about a minute
+
+Findings = tuple[list[Verification], list[Latency]]
+
+
+def examine(
+    rungs: Sequence[Lowered], library: Path, linker: Linker, board: BoardSpec | None
+) -> Findings:
+    """Verifies `library`, built from the last of `rungs`, and times all rungs in turns.
+
+    `board` is where the library runs; None where there is none at hand. Other libraries that are
+    needed are built beside `library`. Raises `VerificationError` on the first wrong output.
+    """
+    network, threads = rungs[-1].network, rungs[-1].threads
+    with phase(f"reference output from {network.reference_name}"):
+        expected = network.reference(network.example_input())
+    shipped = {rungs[-1].level: library}
+    if board is not None and board.kind != "emulated":
+        built = _build_others(rungs[:-1], rungs[-1].target, linker, library.parent)
+        return _run(board, f"board {board}", built | shipped, network, expected, threads)
+    verifications: list[Verification] = []
+    if board is not None:
+        verifications, _ = _run(board, f"board {board}", shipped, network, expected, threads)
+    host = host_target()
+    where = f"this machine ({host.core.llvm_cpu}), same lowered modules"
+    built = _build_others(rungs, host, find_linker("auto", host), library.parent)
+    more, latencies = _run(parse_board("local"), where, built, network, expected, threads)
+    return verifications + more, latencies
+
+
+def _build_others(
+    rungs: Sequence[Lowered], target: CompileTarget, linker: Linker, folder: Path
+) -> dict[str, Path]:
+    """Libraries of `rungs` for `target`, by level, under names that are not shipped."""
+    libraries = {rung.level: folder / f"{rung.level}.{target.name}.compared.so" for rung in rungs}
+    with phase(f"compile {', '.join(libraries)} for {target.name} to compare"):
+        for rung in rungs:
+            build_library(rung, target, linker, libraries[rung.level])
+    return libraries
+
+
+def _run(
+    board: BoardSpec,
+    where: str,
+    libraries: Mapping[str, Path],
+    network: Network,
+    expected: np.ndarray,
+    threads: int,
+) -> Findings:
+    """Verifies each level on `board`, and times them all where its clock means something."""
+    with phase(f"run on {where}"), open_session(board, timeout_s=BOARD_TIMEOUT_S) as session:
+        modules = {
+            level: session.load(path, output_shape=network.output_shape, threads=threads)
+            for level, path in libraries.items()
+        }
+        verifications = [
+            verify(module, network, expected, level=level, where=where)
+            for level, module in modules.items()
+        ]
+        if session.kind_of_time is None:
+            return verifications, []
+        samples = interleaved_times_ms(modules, network.example_input())
+        latencies = [
+            Latency(level, session.kind_of_time, "ms", where, threads, times)
+            for level, times in samples.items()
+        ]
+    return verifications, latencies

@@ -1,0 +1,181 @@
+"""What a board needs besides the library itself: TVM's runtime and our agent, 6.5 MB in one folder.
+
+The runtime comes out of the aarch64 wheels of exactly the versions that are installed here, by way
+of pip; the agent is compiled with zig. The folder is made once and kept in the user's cache, under
+a name that changes with whatever it is made from.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import platform
+import shutil
+import subprocess
+import sys
+import tempfile
+import zipfile
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+
+import tvm
+import tvm_ffi
+from platformdirs import user_cache_path
+
+from model.errors import InputError
+
+AGENT_SOURCE = Path(__file__).parent / "agent" / "agent.c"
+ZIG_TARGET = "aarch64-linux-gnu.2.28"  # the glibc that the wheels are built for
+PIP_LIMIT_S = 900
+COMPILE_LIMIT_S = 300  # zig builds its glibc stubs on first use, about 20 s on two cores
+
+
+class BundleError(InputError):
+    """The board's files cannot be downloaded, checked, or compiled."""
+
+
+@dataclass(frozen=True)
+class Wheel:
+    """One wheel for aarch64, and the libraries that a board needs of it."""
+
+    package: str
+    version: str
+    sha256: str
+    libraries: tuple[str, ...]
+
+
+# The digests are those of the package index. pip is asked for Python 3.12 whatever runs here, so
+# that there is one wheel of each to know; the libraries inside do not depend on Python.
+# fmt: off
+WHEELS = (
+    Wheel("apache-tvm",     "0.27.0.post1", "4acfdb7653e4e1ba7a707bdf2833db72eb8fda7d04d99141f2a4e1da43171fb7",
+          ("tvm/lib/libtvm_runtime.so", "tvm/lib/libtvm_runtime_extra.so")),
+    Wheel("apache-tvm-ffi", "0.1.14.post1", "3fd2255a2e363a40c51ec1eeedb1110a2c74e443f95ae351ee5a81b5ff6808cf",
+          ("tvm_ffi/lib/libtvm_ffi.so",)),
+)  # noqa: E501
+# fmt: on
+PYTHON_OF_WHEELS = "3.12"
+PLATFORMS_OF_WHEELS = ("manylinux_2_28_aarch64", "manylinux_2_24_aarch64")
+
+
+def board_bundle(cache: Path | None = None) -> Path:
+    """The folder with `agent`, `libtvm_runtime.so`, `libtvm_runtime_extra.so`, `libtvm_ffi.so`.
+
+    Makes it where it is not in `cache` (default: the user's cache folder) yet, which downloads
+    100 MB. Two programs may ask at once. Raises `BundleError`.
+    """
+    folder = (cache or user_cache_path("shufflenet-compiled")) / "boards" / _name()
+    if not folder.is_dir():
+        _make(folder)
+    return folder
+
+
+def _name() -> str:
+    """A name for all that the bundle is made from."""
+    parts = [AGENT_SOURCE.read_text(encoding="utf-8"), ZIG_TARGET, version("ziglang")]
+    digest = hashlib.sha256("\n".join(parts).encode()).hexdigest()[:12]
+    return "-".join(["aarch64", *(wheel.version for wheel in WHEELS), digest])
+
+
+def _make(folder: Path) -> None:
+    """Fills a folder beside `folder` and renames it: whole or not at all, for all who ask at once."""
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        temporary = Path(tempfile.mkdtemp(prefix=".making-", dir=folder.parent))
+    except OSError as error:
+        raise BundleError(
+            f"cannot write to {folder.parent}: {error.strerror}; point XDG_CACHE_HOME to a folder "
+            "you can write to"
+        ) from error
+    try:
+        if platform.machine() in ("aarch64", "arm64"):
+            _copy_installed_libraries(temporary)
+        else:
+            for wheel in WHEELS:
+                _unpack(wheel, _download(wheel, temporary / "wheels"), temporary)
+            shutil.rmtree(temporary / "wheels")
+        _compile_agent(temporary)
+        _publish(temporary, folder)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _publish(temporary: Path, folder: Path) -> None:
+    temporary.chmod(0o755)
+    try:
+        temporary.rename(folder)
+    except OSError:
+        if not folder.is_dir():  # another program was faster: its bundle is as good as ours
+            raise
+
+
+def _copy_installed_libraries(folder: Path) -> None:
+    roots = {"tvm": Path(tvm.__file__).parent, "tvm_ffi": Path(tvm_ffi.__file__).parent}
+    for wheel in WHEELS:
+        for library in wheel.libraries:
+            package, _, inside = library.partition("/")
+            shutil.copyfile(roots[package] / inside, folder / Path(library).name)
+
+
+def _download(wheel: Wheel, folder: Path) -> Path:
+    """The wheel as pip gets it from the user's package index, checked against its digest."""
+    installed = version(wheel.package)
+    if installed != wheel.version:
+        raise BundleError(
+            f"{wheel.package} {installed} is installed, but a board's runtime is known for "
+            f"{wheel.version} only; run `pip install {wheel.package}=={wheel.version}`"
+        )
+    command = [sys.executable, "-m", "pip", "download", "--no-deps", "--only-binary=:all:",
+        "--retries=2", "--python-version", PYTHON_OF_WHEELS,
+        *(word for name in PLATFORMS_OF_WHEELS for word in ("--platform", name)),
+        "--dest", str(folder), f"{wheel.package}=={wheel.version}"]  # fmt: skip
+    _run(
+        command,
+        PIP_LIMIT_S,
+        "the board's runtime cannot be downloaded",
+        "it needs pip and a package index within reach; try the command by hand",
+    )
+    (path,) = folder.glob(f"{wheel.package.replace('-', '_')}-{wheel.version}-*.whl")
+    digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    if digest != wheel.sha256:
+        raise BundleError(
+            f"{path.name}, as the package index gave it, is not the wheel that is expected: its "
+            f"sha256 is {digest}, expected {wheel.sha256}; nothing of it was used"
+        )
+    return path
+
+
+def _unpack(wheel: Wheel, path: Path, folder: Path) -> None:
+    with zipfile.ZipFile(path) as archive:
+        for library in wheel.libraries:
+            (folder / Path(library).name).write_bytes(archive.read(library))
+
+
+def _compile_agent(folder: Path) -> None:
+    libraries = [Path(library).stem for wheel in WHEELS for library in wheel.libraries]
+    command = [sys.executable, "-m", "ziglang", "cc", "-target", ZIG_TARGET, "-std=c11", "-O2", "-s",
+        "-I", tvm_ffi.libinfo.find_include_path(), str(AGENT_SOURCE), "-o", str(folder / "agent"),
+        "-L", str(folder), "-Wl,--no-as-needed", "-Wl,--allow-shlib-undefined",
+        *(f"-l{library.removeprefix('lib')}" for library in libraries),
+        "-Wl,-rpath,$ORIGIN"]  # fmt: skip
+    _run(
+        command,
+        COMPILE_LIMIT_S,
+        "the board agent cannot be compiled",
+        "zig comes with `pip install ziglang`",
+    )
+
+
+def _run(command: list[str], limit_s: float, fault: str, remedy: str) -> None:
+    """Runs `command`; raises `BundleError` with its last line and the command itself."""
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=limit_s)
+    except (OSError, subprocess.TimeoutExpired) as error:
+        reason = f"{error}"
+    else:
+        if done.returncode == 0:
+            return
+        lines = [line for line in done.stderr.splitlines() if line.strip()]
+        errors = [line for line in lines if "error" in line.lower()] or lines
+        reason = errors[-1].strip() if errors else f"exit status {done.returncode}"
+    raise BundleError(f"{fault}: {reason}; {remedy}: {' '.join(command)}")

@@ -1,0 +1,65 @@
+"""BOARD as text: every form is read and written back, everything else is refused with the forms."""
+
+from __future__ import annotations
+
+import argparse
+
+import pytest
+
+from deploy_rpc.board_spec import BoardSpec, BoardSpecError, parse_board
+from model.cli import argument
+
+FORMS = {
+    "local": BoardSpec("local"),
+    "emulated": BoardSpec("emulated"),
+    "emulated:cortex-a53": BoardSpec("emulated", core="cortex-a53"),
+    "modelled:neoverse-n1": BoardSpec("modelled", core="neoverse-n1"),
+    "rpc://192.168.1.20:9090": BoardSpec("rpc", host="192.168.1.20", port=9090),
+    "rpc://[::1]:9090": BoardSpec("rpc", host="::1", port=9090),
+    "tracker://lab.example:9190/rpi4": BoardSpec(
+        "tracker", host="lab.example", port=9190, key="rpi4"
+    ),
+}
+
+
+@pytest.mark.parametrize("text", FORMS)
+def test_every_form_is_read_and_written_back(text):
+    assert parse_board(text) == FORMS[text]
+    assert str(parse_board(text)) == text
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("", "begins like none"),
+        ("lokal", "begins like none"),
+        ("http://board:80", "begins like none"),
+        ("local:cortex-a72", "begins like none"),
+        ("rpc://board", "expected HOST:PORT"),
+        ("rpc://:9090", "expected HOST:PORT"),
+        ("rpc://board:0", "expected a port of 1 to 65535"),
+        ("rpc://board:65536", "expected a port of 1 to 65535"),
+        ("rpc://board:9o9o", "expected a port of 1 to 65535"),
+        ("rpc://user@board:9090", "not the name or address of a host"),
+        ("rpc://::1:9090", "write an IPv6 address in brackets"),
+        ("tracker://board:9190", "one word as the key"),
+        ("tracker://board:9190/", "one word as the key"),
+        ("tracker://board:9190/two words", "one word as the key"),
+        ("emulated:", "unknown core ''"),
+        ("emulated:cortex-a71", "did you mean"),
+    ],
+)
+def test_anything_else_is_refused_with_what_is_wrong_and_the_forms(text, problem):
+    with pytest.raises(BoardSpecError) as caught:
+        parse_board(text)
+    assert problem in str(caught.value)
+    assert "rpc://HOST:PORT, tracker://HOST:PORT/KEY" in str(caught.value)
+
+
+def test_a_command_line_refuses_it_as_a_usage_error(capsys):
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--board", type=argument(parse_board))
+    with pytest.raises(SystemExit) as exit_status:
+        parser.parse_args(["--board", "nonsense"])
+    assert exit_status.value.code == 2
+    assert "'nonsense' is not a board" in capsys.readouterr().err
