@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
@@ -48,14 +50,19 @@ class Linker:
         Raises `LinkError` with the linker's own words where it fails.
         """
         command = [*self.command, "-shared", "-fPIC", "-s", "-o", str(output), *objects, "-lm"]
-        try:
-            subprocess.run(
-                command, check=True, capture_output=True, text=True, timeout=LINK_TIMEOUT_S
-            )
-        except subprocess.CalledProcessError as error:
-            raise LinkError(f"{self.name} failed to link:\n{error.stderr.strip()}") from error
-        except subprocess.TimeoutExpired as error:
-            raise LinkError(f"{self.name} did not end within {LINK_TIMEOUT_S} s") from error
+        with subprocess.Popen(
+            command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+            start_new_session=True,
+        ) as process:  # fmt: skip
+            try:
+                _, complaint = process.communicate(timeout=LINK_TIMEOUT_S)
+            except subprocess.TimeoutExpired as error:
+                raise LinkError(f"{self.name} did not end within {LINK_TIMEOUT_S} s") from error
+            finally:
+                with contextlib.suppress(ProcessLookupError):  # zig starts processes of its own
+                    os.killpg(process.pid, signal.SIGKILL)
+        if process.returncode != 0:
+            raise LinkError(f"{self.name} failed to link:\n{complaint.strip()}")
 
     def as_export_function(self) -> Callable[..., None]:
         """The same as `fcompile` of TVM's `export_library`."""

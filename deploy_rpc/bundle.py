@@ -48,11 +48,13 @@ class Wheel:
 # that there is one wheel of each to know; the libraries inside do not depend on Python.
 # fmt: off
 WHEELS = (
-    Wheel("apache-tvm",     "0.27.0.post1", "4acfdb7653e4e1ba7a707bdf2833db72eb8fda7d04d99141f2a4e1da43171fb7",
+    Wheel("apache-tvm", "0.27.0.post1",
+          "4acfdb7653e4e1ba7a707bdf2833db72eb8fda7d04d99141f2a4e1da43171fb7",
           ("tvm/lib/libtvm_runtime.so", "tvm/lib/libtvm_runtime_extra.so")),
-    Wheel("apache-tvm-ffi", "0.1.14.post1", "3fd2255a2e363a40c51ec1eeedb1110a2c74e443f95ae351ee5a81b5ff6808cf",
+    Wheel("apache-tvm-ffi", "0.1.14.post1",
+          "3fd2255a2e363a40c51ec1eeedb1110a2c74e443f95ae351ee5a81b5ff6808cf",
           ("tvm_ffi/lib/libtvm_ffi.so",)),
-)  # noqa: E501
+)
 # fmt: on
 PYTHON_OF_WHEELS = "3.12"
 PLATFORMS_OF_WHEELS = ("manylinux_2_28_aarch64", "manylinux_2_24_aarch64")
@@ -78,7 +80,7 @@ def _name() -> str:
 
 
 def _make(folder: Path) -> None:
-    """Fills a folder beside `folder` and renames it: whole or not at all, for all who ask at once."""
+    """Fills a folder beside `folder` and renames it: whole or not at all, whoever else asks."""
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
         temporary = Path(tempfile.mkdtemp(prefix=".making-", dir=folder.parent))
@@ -125,10 +127,13 @@ def _download(wheel: Wheel, folder: Path) -> Path:
             f"{wheel.package} {installed} is installed, but a board's runtime is known for "
             f"{wheel.version} only; run `pip install {wheel.package}=={wheel.version}`"
         )
-    command = [sys.executable, "-m", "pip", "download", "--no-deps", "--only-binary=:all:",
-        "--retries=2", "--python-version", PYTHON_OF_WHEELS,
+    print(f"fetching {wheel.package} for aarch64, once", file=sys.stderr)
+    command = [
+        *(sys.executable, "-m", "pip", "download", "--no-deps", "--only-binary=:all:"),
+        *("--retries=2", "--python-version", PYTHON_OF_WHEELS),
         *(word for name in PLATFORMS_OF_WHEELS for word in ("--platform", name)),
-        "--dest", str(folder), f"{wheel.package}=={wheel.version}"]  # fmt: skip
+        *("--dest", str(folder), f"{wheel.package}=={wheel.version}"),
+    ]
     _run(
         command,
         PIP_LIMIT_S,
@@ -153,11 +158,13 @@ def _unpack(wheel: Wheel, path: Path, folder: Path) -> None:
 
 def _compile_agent(folder: Path) -> None:
     libraries = [Path(library).stem for wheel in WHEELS for library in wheel.libraries]
-    command = [sys.executable, "-m", "ziglang", "cc", "-target", ZIG_TARGET, "-std=c11", "-O2", "-s",
-        "-I", tvm_ffi.libinfo.find_include_path(), str(AGENT_SOURCE), "-o", str(folder / "agent"),
-        "-L", str(folder), "-Wl,--no-as-needed", "-Wl,--allow-shlib-undefined",
+    command = [
+        *(sys.executable, "-m", "ziglang", "cc", "-target", ZIG_TARGET, "-std=c11", "-O2", "-s"),
+        *("-I", tvm_ffi.libinfo.find_include_path(), str(AGENT_SOURCE)),
+        *("-o", str(folder / "agent"), "-L", str(folder), "-Wl,-rpath,$ORIGIN"),
+        *("-Wl,--no-as-needed", "-Wl,--allow-shlib-undefined"),
         *(f"-l{library.removeprefix('lib')}" for library in libraries),
-        "-Wl,-rpath,$ORIGIN"]  # fmt: skip
+    ]
     _run(
         command,
         COMPILE_LIMIT_S,
@@ -167,7 +174,7 @@ def _compile_agent(folder: Path) -> None:
 
 
 def _run(command: list[str], limit_s: float, fault: str, remedy: str) -> None:
-    """Runs `command`; raises `BundleError` with its last line and the command itself."""
+    """Runs `command`; raises `BundleError` with its first error and the command itself."""
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=limit_s)
     except (OSError, subprocess.TimeoutExpired) as error:
@@ -177,5 +184,5 @@ def _run(command: list[str], limit_s: float, fault: str, remedy: str) -> None:
             return
         lines = [line for line in done.stderr.splitlines() if line.strip()]
         errors = [line for line in lines if "error" in line.lower()] or lines
-        reason = errors[-1].strip() if errors else f"exit status {done.returncode}"
+        reason = errors[0].strip() if errors else f"exit status {done.returncode}"
     raise BundleError(f"{fault}: {reason}; {remedy}: {' '.join(command)}")

@@ -82,11 +82,8 @@ def running_agent(core: str, timeout_s: float) -> Iterator[Address]:
     come up, and `BundleError` where its files cannot be had.
     """
     command = _qemu_command(core)
-    with (
-        tempfile.TemporaryDirectory(prefix="emulated-board-") as work,
-        (Path(work) / "log").open("w+", encoding="utf-8", errors="replace") as log,
-    ):
-        arguments = ["--port", "0", "--work", work, "--exit-with-stdin"]
+    arguments = ["--port", "0", "--work", tempfile.gettempdir(), "--exit-with-stdin"]
+    with tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace") as log:
         process = subprocess.Popen(
             [*command, *arguments],
             stdin=subprocess.PIPE,

@@ -14,10 +14,12 @@ from __future__ import annotations
 
 import os
 import platform
+import shutil
+import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypeVar
 
@@ -27,9 +29,10 @@ from tvm import rpc
 
 from deploy_rpc.board_spec import BoardError, BoardSpec, parse_board
 from deploy_rpc.elf import LibraryError, elf_machine
+from deploy_rpc.emulator import running_agent
 from deploy_rpc.session_program import PlainProgram, Program, VmProgram
-from deploy_rpc.session_remote import connect_board, connect_server, diagnosis, last_line
-from deploy_rpc.time_limit import BoardTimeoutError, LimitedThread
+from deploy_rpc.session_remote import connect_board, connect_server, diagnosis, message
+from deploy_rpc.time_limit import BoardTimeoutError, LimitedThread, call_within
 
 __all__ = ["BoardError", "BoardTimeoutError", "LoadedModule", "Session", "open_session"]
 
@@ -52,7 +55,7 @@ def open_session(spec: BoardSpec | str, *, timeout_s: float = 60) -> Iterator[Se
     spec = parse_board(spec) if isinstance(spec, str) else spec
     if spec.kind == "modelled":
         raise BoardError(
-            f"{spec} is not available in this version; use {str(spec).replace('mod', 'emu', 1)}"
+            f"{spec} is not available in this version; use {replace(spec, kind='emulated')}"
         )
     with _link(spec, timeout_s) as link:
         session = Session(spec, link, timeout_s)
@@ -125,9 +128,7 @@ class Session:
         except BoardError:
             raise
         except Exception as error:  # TVM raises many types, from C++ and from the board
-            raise BoardError(
-                f"{what} failed: {last_line(error)}; {diagnosis(self.spec)}"
-            ) from error
+            raise BoardError(f"{what} failed: {message(error)}; {diagnosis(self.spec)}") from error
 
     def set_threads(self, threads: int) -> None:
         """Gives the pool `threads` threads; to be called through `call` only."""
@@ -199,21 +200,25 @@ class LoadedModule:
 @contextmanager
 def _link(spec: BoardSpec, timeout_s: float) -> Iterator[Link]:
     if spec.kind == "local":
-        yield _local_link()
+        with tempfile.TemporaryDirectory(prefix="local-board-") as folder:
+            yield _local_link(Path(folder))
     elif spec.kind == "emulated":
-        from deploy_rpc.emulator import running_agent  # it imports our BoardError
-
         with running_agent(spec.core or DEFAULT_EMULATED_CORE, timeout_s) as address:
             remote = connect_server(address.host, address.port, "", spec, timeout_s)
-            yield _remote_link(remote, "aarch64")
+            yield _remote_link(remote, timeout_s)
     else:
-        yield _remote_link(connect_board(spec, timeout_s), None)
+        yield _remote_link(connect_board(spec, timeout_s), timeout_s)
 
 
-def _local_link() -> Link:
+def _local_link(folder: Path) -> Link:
+    """This machine; libraries are loaded from copies, as the loader knows a file by its name and
+    would hand out the old one where a path was built anew."""
     cpus = [str(cpu) for cpu in sorted(os.sched_getaffinity(0))]
     configure = tvm.get_global_func("runtime.config_threadpool")
     count = tvm.get_global_func("runtime.NumThreads")
+
+    def load(path: Path, name: str) -> tvm.runtime.Module:
+        return tvm.runtime.load_module(shutil.copyfile(path, folder / name))
 
     def set_threads(threads: int) -> int:
         with _environment("TVM_NUM_THREADS", str(len(cpus))):  # by default half of x86's
@@ -221,10 +226,10 @@ def _local_link() -> Link:
         return count()
 
     isa = ISAS.get(platform.machine(), platform.machine())
-    return Link(isa, tvm.cpu(), lambda path, _: tvm.runtime.load_module(str(path)), set_threads)
+    return Link(isa, tvm.cpu(), load, set_threads)
 
 
-def _remote_link(remote: rpc.RPCSession, isa: str | None) -> Link:
+def _remote_link(remote: rpc.RPCSession, timeout_s: float) -> Link:
     def load(path: Path, name: str) -> tvm.runtime.Module:
         remote.upload(str(path), name)
         return remote.load_module(name)
@@ -233,7 +238,16 @@ def _remote_link(remote: rpc.RPCSession, isa: str | None) -> Link:
         remote.get_function("runtime.config_threadpool")(BIG_CORES, threads)
         return remote.get_function("runtime.NumThreads")()
 
+    isa = call_within(timeout_s, _isa_of, remote, what="asking the board what it runs")
     return Link(isa, remote.cpu(), load, set_threads)
+
+
+def _isa_of(remote: rpc.RPCSession) -> str | None:
+    """What our agent says of its board; None from a server that is not ours."""
+    try:
+        return remote.get_function("shufflenet.board_isa")()
+    except AttributeError:
+        return None
 
 
 @contextmanager

@@ -39,8 +39,7 @@ class VmProgram:
         """The output for `x`; raises `BoardError` where it has not the shape that was promised."""
         self._vm.set_input("main", tvm.runtime.tensor(x, self._device))
         self._vm.invoke_stateful("main")
-        outputs = self._vm.get_outputs("main")
-        y = (outputs[0] if isinstance(outputs, tuple) else outputs).numpy()
+        y = self._output().numpy()
         if y.shape != self._output_shape:
             raise BoardError(f"expected an output of {self._output_shape}, got {y.shape}")
         return y
@@ -50,6 +49,13 @@ class VmProgram:
         self._vm.set_input("main", tvm.runtime.tensor(x, self._device))
         timer = self._vm.time_evaluator("invoke_stateful", self._device, number=1, repeat=runs)
         return timer("main").results
+
+    def _output(self) -> tvm.runtime.Tensor:
+        """As `VirtualMachine.get_outputs`, whose closure is a cycle that keeps the VM, and with it
+        the connection to the board, until the garbage collector comes by."""
+        get_output = self._vm.module["get_output"]
+        in_tuple = self._vm.module["get_output_arity"]("main") != -1
+        return get_output("main", 0) if in_tuple else get_output("main")
 
 
 class PlainProgram:

@@ -18,6 +18,7 @@ from deploy_rpc.board_spec import BoardError, BoardSpec
 from deploy_rpc.time_limit import BoardTimeoutError, call_within
 
 SESSION_LIMIT_S = 24 * 3600  # after this a board's server ends a session that was left behind
+REMOTE_PREFIX = "RPCError: Error caught from RPC call:"
 SERVER_PREFIX = "server:"  # of a board's key in the tracker's summary
 
 
@@ -31,7 +32,7 @@ def connect_board(spec: BoardSpec, timeout_s: float) -> rpc.RPCSession:
         return connect_server(spec.host, spec.port, "", spec, timeout_s)
     try:
         host, port, key = _request(spec, timeout_s)
-    except socket.timeout as error:
+    except TimeoutError as error:
         raise BoardError(
             f"no tracker at {spec.host}:{spec.port}: it accepted the connection but did not "
             f"answer within {timeout_s:g} s; {diagnosis(spec)}"
@@ -55,7 +56,7 @@ def connect_server(
             f"is busy with another session; {diagnosis(spec)}"
         ) from error
     except (RuntimeError, OSError) as error:
-        raise BoardError(f"{what} failed: {last_line(error)}; {diagnosis(spec)}") from error
+        raise BoardError(f"{what} failed: {message(error)}; {diagnosis(spec)}") from error
 
 
 def diagnosis(spec: BoardSpec) -> str:
@@ -72,10 +73,10 @@ def diagnosis(spec: BoardSpec) -> str:
     return "open the session again"
 
 
-def last_line(error: BaseException) -> str:
-    """The last line of an error's message: TVM's are pages of stack trace."""
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return lines[-1] if lines else type(error).__name__
+def message(error: BaseException) -> str:
+    """What an error of TVM says, in one line, without the stack trace that may follow it."""
+    text = str(error).split("Stack trace:")[0].removeprefix(REMOTE_PREFIX)
+    return " ".join(text.split()) or type(error).__name__
 
 
 def _probe(spec: BoardSpec, timeout_s: float) -> None:
@@ -98,7 +99,7 @@ def _request(spec: BoardSpec, timeout_s: float) -> tuple[str, int, str]:
             )
         try:
             host, port, key = _ask(tracker, spec, [TrackerCode.REQUEST, spec.key, "", 1])
-        except socket.timeout as error:
+        except TimeoutError as error:
             raise BoardError(
                 f"no board with key {spec.key!r} became free within {timeout_s:g} s at the "
                 f"tracker {spec.host}:{spec.port}; {diagnosis(spec)}"

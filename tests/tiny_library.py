@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import tvm
 from tvm import relax, te
-from tvm.script import ir as I
-from tvm.script import relax as R
+from tvm.script import ir as I  # noqa: N812
+from tvm.script import relax as R  # noqa: N812
 from tvm.target import Target
 
 SHAPE = (1, 3, 8, 8)
@@ -24,7 +25,7 @@ TARGETS = {
 @I.ir_module
 class TinyNetwork:
     @R.function
-    def main(x: R.Tensor((1, 3, 8, 8), "float32")) -> R.Tensor((1, 3, 8, 8), "float32"):
+    def main(x: R.Tensor((1, 3, 8, 8), "float32")) -> R.Tensor((1, 3, 8, 8), "float32"):  # noqa: N805
         with R.dataflow():
             positive = R.nn.relu(x)
             doubled = R.multiply(positive, R.const(2.0, "float32"))
@@ -60,7 +61,7 @@ def _plain_main() -> tvm.IRModule:
     return tvm.IRModule({"main": te.create_prim_func([x, y])})
 
 
-def _linker(isa: str):
+def _linker(isa: str) -> Callable[..., None]:
     def link(output: str, objects: list[str], **_: object) -> None:
         zig = [sys.executable, "-m", "ziglang", "cc", "-target", f"{isa}-linux-gnu.2.28"]
         subprocess.run([*zig, "-shared", "-fPIC", "-o", output, *objects], check=True, timeout=120)

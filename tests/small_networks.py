@@ -1,0 +1,63 @@
+"""Networks of a few layers that tests import, lower and build."""
+
+from __future__ import annotations
+
+import torch
+from torch import nn
+
+from compile.frontend.torch_import import import_torch
+from compile.network import Network
+
+
+class ShuffledBlock(nn.Module):
+    """Stem, grouped convolution, add, shuffle, strided depthwise, pool, concat, head."""
+
+    def __init__(self, groups: int = 3, channels: int = 12) -> None:
+        super().__init__()
+        self.groups = groups
+        self.stem = nn.Sequential(
+            nn.Conv2d(3, channels, 3, 2, 1, bias=False), nn.BatchNorm2d(channels), nn.ReLU()
+        )
+        self.grouped = nn.Sequential(
+            nn.Conv2d(channels, channels, 1, groups=groups, bias=False), nn.BatchNorm2d(channels)
+        )
+        self.depthwise = nn.Sequential(
+            nn.Conv2d(channels, channels, 3, 2, 1, groups=channels, bias=False),
+            nn.BatchNorm2d(channels),
+        )
+        self.pool = nn.AvgPool2d(3, 2, 1)
+        self.head = nn.Linear(2 * channels, 10)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        x = self.stem(x)
+        n, c, h, w = x.shape
+        y = torch.relu(self.grouped(x) + x)
+        y = y.reshape(n, self.groups, c // self.groups, h, w).transpose(1, 2).reshape(n, c, h, w)
+        y = torch.cat([self.pool(x), self.depthwise(y)], dim=1)
+        return self.head(y.mean((2, 3)))
+
+
+def with_drawn_statistics(module: nn.Module, seed: int = 0) -> nn.Module:
+    """`module` in eval mode, its batch norms far from the identity."""
+    random = torch.Generator().manual_seed(seed)
+    with torch.no_grad():
+        for layer in module.modules():
+            if isinstance(layer, nn.BatchNorm2d):
+                layer.weight.uniform_(0.5, 2, generator=random)
+                layer.bias.normal_(generator=random)
+                layer.running_mean.normal_(generator=random)
+                layer.running_var.uniform_(0.5, 2, generator=random)
+    return module.eval()
+
+
+def small_network(module: nn.Module | None = None, side: int = 21) -> Network:
+    """A `Network` of `module`, `ShuffledBlock` by default, for an input of `side` x `side`."""
+    torch.manual_seed(0)
+    module = with_drawn_statistics(module or ShuffledBlock())
+    return import_torch(
+        module,
+        name="small",
+        input_shape=(1, 3, side, side),
+        preprocessing="imagenet",
+        provenance={"weights": "drawn in the test"},
+    )

@@ -1,0 +1,86 @@
+"""Every level lowers to kernels whose MACs and answers are the network's."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tvm
+from tvm import relax
+
+from compile.frontend.torch_import import import_torch
+from compile.lower import LEVELS, lower
+from compile.targets import host_target, parse_target
+from model.workloads import layer_workloads, total_macs
+from model.zoo import MODEL_NAMES, create_model
+from tests.small_networks import small_network
+
+SHUFFLENETS = [name for name in MODEL_NAMES if name != "alexnet"]
+
+
+def run(lowered: object, x: np.ndarray) -> np.ndarray:
+    executable = relax.build(lowered.module, target=host_target().tvm, relax_pipeline=None)
+    return relax.VirtualMachine(executable, tvm.cpu())["main"](tvm.runtime.tensor(x)).numpy()
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+@pytest.mark.parametrize("level", LEVELS)
+def test_a_level_gives_what_pytorch_gives(level: str, threads: int) -> None:
+    network = small_network()
+    lowered = lower(network, level, parse_target("arm_cpu"), threads=threads)
+    x = network.example_input()
+    np.testing.assert_allclose(run(lowered, x), network.reference(x), rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize("name", SHUFFLENETS)
+def test_every_network_keeps_its_answers_and_macs_when_unfused(name: str) -> None:
+    """At 64x64, where all planes down to 2x2 occur; AlexNet needs its own size (test_build_cli)."""
+    module = create_model(name)
+    network = import_torch(
+        module, name=name, input_shape=(1, 3, 64, 64), preprocessing="imagenet", provenance={}
+    )
+    lowered = lower(network, "unfused", host_target(), threads=2)
+    assert lowered.macs == total_macs(layer_workloads(module, (1, 3, 64, 64)))
+    x = network.example_input()
+    expected = network.reference(x)
+    # float32 sums of up to 1024 products, 50 layers deep, against the logits' range
+    assert np.abs(run(lowered, x) - expected).max() < 1e-4 * np.ptp(expected)
+
+
+def test_no_batch_norm_is_left_when_unfused() -> None:
+    lowered = lower(small_network(), "unfused", host_target())
+    assert not [kernel for kernel in lowered.kernels if "batch_norm" in kernel.name]
+
+
+def test_unfused_keeps_the_shuffle_and_the_concat_as_kernels() -> None:
+    names = [kernel.name for kernel in lower(small_network(), "unfused", host_target()).kernels]
+    assert any(name.startswith("transpose") for name in names)
+    assert any(name.startswith("concat") for name in names)
+
+
+def test_kernels_say_where_their_schedule_came_from() -> None:
+    network = small_network()
+    by_level = {level: lower(network, level, host_target()).kernels for level in LEVELS}
+    assert {kernel.source for kernel in by_level["stock"]} == {"stock"}
+    assert {kernel.source for kernel in by_level["unfused"]} == {"generic"}
+
+
+def test_a_kernels_workload_is_its_shapes() -> None:
+    kernels = lower(small_network(), "unfused", host_target()).kernels
+    assert kernels[0].workload == "1x3x21x21, 12x3x3x3 -> 1x12x11x11"
+    assert kernels[0].bytes == 4 * (3 * 21 * 21 + 12 * 27 + 12 * 11 * 11)
+
+
+def test_the_plan_holds_at_least_the_largest_pair_of_tensors() -> None:
+    lowered = lower(small_network(), "unfused", host_target())
+    assert lowered.activation_bytes >= 2 * 4 * 12 * 11 * 11
+
+
+def test_the_ir_of_each_phase_is_dumped(tmp_path: Path) -> None:
+    lower(small_network(), "unfused", host_target(), dump=tmp_path)
+    phases = ["0_graph", "1_legalised", "2_scheduled", "3_planned", "4_final"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        f"unfused.{phase}.py" for phase in phases
+    ]
+    assert "T.vectorized" in (tmp_path / "unfused.2_scheduled.py").read_text()

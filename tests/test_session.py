@@ -1,0 +1,265 @@
+"""Sessions on this machine, on TVM's own servers, and on boards that misbehave."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from deploy_rpc import session as session_module
+from deploy_rpc.elf import LibraryError
+from deploy_rpc.session import BoardError, Session, open_session
+from deploy_rpc.session_remote import message
+from deploy_rpc.time_limit import LimitedThread, call_within
+from tests.tiny_library import SHAPE, tiny_library, tiny_plain_library, tiny_reference
+
+X = np.random.default_rng(0).standard_normal(SHAPE).astype("float32")
+START_S = 60
+
+
+@pytest.fixture(scope="module")
+def libraries(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    folder = tmp_path_factory.mktemp("tiny")
+    return {
+        "vm": tiny_library(folder, "x86_64"),
+        "plain": tiny_plain_library(folder, "x86_64"),
+        "aarch64": tiny_plain_library(folder, "aarch64"),
+    }
+
+
+@contextmanager
+def _program(*arguments: str) -> Iterator[subprocess.Popen]:
+    """A process with children of its own, all ended at the end."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", *arguments],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+    try:
+        yield process
+    finally:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+
+
+def _free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        return server.getsockname()[1]
+
+
+def _server(port: int, *arguments: str) -> tuple[str, ...]:
+    host = ("--host", "127.0.0.1", "--port", str(port), "--port-end", str(port + 1))
+    return ("tvm.exec.rpc_server", *host, *arguments)
+
+
+def _wait_for(port: int) -> None:
+    deadline = time.monotonic() + START_S
+    while time.monotonic() < deadline:
+        try:
+            socket.create_connection(("127.0.0.1", port), timeout=1).close()
+        except OSError:
+            time.sleep(0.2)
+        else:
+            return
+    pytest.fail(f"nothing listens on port {port} after {START_S} s")
+
+
+@contextmanager
+def _rpc_server() -> Iterator[tuple[str, subprocess.Popen]]:
+    port = _free_port()
+    with _program(*_server(port)) as process:
+        _wait_for(port)
+        yield f"rpc://127.0.0.1:{port}", process
+
+
+@contextmanager
+def _tracker() -> Iterator[int]:
+    port = _free_port()
+    arguments = ("--host", "127.0.0.1", "--port", str(port), "--port-end", str(port + 1))
+    with _program("tvm.exec.rpc_tracker", *arguments):
+        _wait_for(port)
+        yield port
+
+
+def _wait_for_key(board: str) -> None:
+    deadline = time.monotonic() + START_S
+    while time.monotonic() < deadline:
+        try:
+            with open_session(board, timeout_s=10):
+                return
+        except BoardError:
+            time.sleep(0.3)
+    pytest.fail(f"{board} has not registered after {START_S} s")
+
+
+def _check_both_forms(session: Session, libraries: dict[str, Path]) -> None:
+    for form in ("vm", "plain"):
+        module = session.load(libraries[form], output_shape=SHAPE)
+        np.testing.assert_array_equal(module.run(X), tiny_reference(X))
+        times = module.time_ms(X, repeats=4)
+        assert len(times) == 4
+        assert all(0 < time_ms < 1000 for time_ms in times)
+
+
+def test_a_local_session_runs_and_times_both_forms_of_library(libraries: dict[str, Path]) -> None:
+    with open_session("local") as session:
+        assert session.kind_of_time == "measured"
+        _check_both_forms(session, libraries)
+
+
+def test_a_local_session_leaves_the_callers_cores_alone(libraries: dict[str, Path]) -> None:
+    before = os.sched_getaffinity(0)
+    with open_session("local") as session:
+        session.load(libraries["plain"], output_shape=SHAPE, threads=len(before)).run(X)
+    assert os.sched_getaffinity(0) == before
+
+
+def test_more_threads_than_the_board_has_are_refused(libraries: dict[str, Path]) -> None:
+    with open_session("local") as session, pytest.raises(BoardError, match="asked for 1000"):
+        session.load(libraries["plain"], output_shape=SHAPE, threads=1000)
+
+
+def test_another_machines_library_is_refused_before_it_is_loaded(
+    libraries: dict[str, Path],
+) -> None:
+    with open_session("local") as session, pytest.raises(LibraryError, match="is for aarch64"):
+        session.load(libraries["aarch64"], output_shape=SHAPE)
+
+
+@pytest.mark.parametrize("form", ["vm", "plain"])
+def test_an_input_of_the_wrong_shape_is_refused(libraries: dict[str, Path], form: str) -> None:
+    with open_session("local") as session:
+        module = session.load(libraries[form], output_shape=SHAPE)
+        with pytest.raises(BoardError, match="running failed"):
+            module.run(X[:, :2])
+
+
+def test_a_module_is_refused_after_its_session(libraries: dict[str, Path]) -> None:
+    with open_session("local") as session:
+        module = session.load(libraries["plain"], output_shape=SHAPE)
+    with pytest.raises(BoardError, match="closed"):
+        module.run(X)
+
+
+def test_a_modelled_board_points_to_the_emulated_one() -> None:
+    with (
+        pytest.raises(BoardError, match="use emulated:cortex-a72"),
+        open_session("modelled:cortex-a72"),
+    ):
+        pass
+
+
+def test_a_remote_board_runs_times_and_may_die_in_between(libraries: dict[str, Path]) -> None:
+    with _rpc_server() as (board, process), open_session(board, timeout_s=20) as session:
+        _check_both_forms(session, libraries)
+        module = session.load(libraries["plain"], output_shape=SHAPE)
+        os.killpg(process.pid, signal.SIGKILL)
+        with pytest.raises(BoardError, match=r"running failed.*nc -vz"):
+            module.run(X)
+
+
+def test_a_board_that_hangs_during_a_run_ends_the_wait_and_the_program(
+    libraries: dict[str, Path],
+) -> None:
+    with _rpc_server() as (board, process):
+        code = f"""if True:
+            import os, signal, numpy as np
+            from pathlib import Path
+            from deploy_rpc.session import open_session
+            with open_session({board!r}, timeout_s=3) as session:
+                path = Path({str(libraries["plain"])!r})
+                module = session.load(path, output_shape={SHAPE})
+                os.killpg({process.pid}, signal.SIGSTOP)
+                module.run(np.zeros({SHAPE}, "float32"))
+        """
+        ended = subprocess.run(
+            [sys.executable, "-c", code], capture_output=True, text=True, timeout=40
+        )
+    assert "running: no answer within 3 s" in ended.stderr
+
+
+def test_a_tracker_hands_out_its_board_and_names_the_keys_it_has(
+    libraries: dict[str, Path],
+) -> None:
+    with _tracker() as port:
+        board = f"tracker://127.0.0.1:{port}/tiny"
+        server = _server(_free_port(), "--tracker", f"127.0.0.1:{port}", "--key", "tiny")
+        with _program(*server):
+            _wait_for_key(board)
+            with pytest.raises(BoardError, match=r"its keys: tiny;.*query_rpc_tracker"):
+                _open_and_close(f"tracker://127.0.0.1:{port}/other")
+            with open_session(board, timeout_s=20) as session:
+                _check_both_forms(session, libraries)
+                with pytest.raises(BoardError, match="became free within 1 s"):
+                    _open_and_close(board, timeout_s=1)
+            _open_and_close(board, timeout_s=20)  # the request that gave up is out of the queue
+
+
+@pytest.mark.parametrize("form", ["rpc://{}", "tracker://{}/key"])
+def test_a_refused_port_is_named(form: str) -> None:
+    address = f"127.0.0.1:{_free_port()}"
+    with pytest.raises(BoardError, match=rf"{address} .*refused"):
+        _open_and_close(form.format(address))
+
+
+@pytest.mark.parametrize("form", ["rpc://{}", "tracker://{}/key"])
+def test_a_port_that_never_answers_is_left_after_the_limit(form: str) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        address = f"127.0.0.1:{silent.getsockname()[1]}"
+        start = time.monotonic()
+        with pytest.raises(BoardError, match=rf"{address}.*within 0.5 s"):
+            _open_and_close(form.format(address), timeout_s=0.5)
+    assert time.monotonic() - start < 5
+
+
+def test_an_emulated_board_takes_aarch64_and_tells_no_times(
+    libraries: dict[str, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    link = SimpleNamespace(isa="aarch64", set_threads=lambda threads: threads)
+    monkeypatch.setattr(session_module, "_link", lambda spec, limit: _yielding(link))
+    with open_session("emulated") as session:
+        assert session.kind_of_time is None
+        with pytest.raises(LibraryError, match="is for x86_64"):
+            session.load(libraries["vm"], output_shape=SHAPE)
+        module = session_module.LoadedModule(session, None, 1)
+        with pytest.raises(BoardError, match="no times"):
+            module.time_ms(X, repeats=1)
+
+
+def test_a_call_within_its_limit_gives_its_result_and_its_exceptions() -> None:
+    assert call_within(5, max, 1, 2, what="comparing") == 2
+    with pytest.raises(ZeroDivisionError):
+        call_within(5, divmod, 1, 0, what="dividing")
+
+
+def test_a_thread_that_was_left_behind_refuses_the_next_call() -> None:
+    thread = LimitedThread()
+    with pytest.raises(BoardError, match=r"sleeping: no answer within 0.05 s"):
+        thread.call_within(0.05, time.sleep, 1, what="sleeping")
+    with pytest.raises(BoardError, match="still hangs in an earlier step, sleeping"):
+        thread.call_within(5, max, 1, 2, what="comparing")
+    thread.end()
+
+
+def test_a_message_of_the_board_is_one_line_without_its_stack() -> None:
+    error = RuntimeError("RPCError: Error caught from RPC call:\nbad\n  shape\nStack trace:\n 0: x")
+    assert message(error) == "bad shape"
+
+
+@contextmanager
+def _yielding(value: object) -> Iterator[object]:
+    yield value
+
+
+def _open_and_close(board: str, timeout_s: float = 10) -> None:
+    with open_session(board, timeout_s=timeout_s):
+        pass

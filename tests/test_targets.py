@@ -1,0 +1,64 @@
+"""Targets of the command line become TVM targets with the facts of a core."""
+
+from __future__ import annotations
+
+import pytest
+
+from compile.targets import TargetError, host_target, parse_target
+from deploy_rpc.boards import BOARDS
+from deploy_rpc.cores import CORES
+
+
+def test_arm_cpu_is_an_aarch64_cortex_a72() -> None:
+    target = parse_target("arm_cpu")
+    assert (target.name, target.core.name, target.triple) == (
+        "arm_cpu",
+        "cortex-a72",
+        "aarch64-linux-gnu",
+    )
+    assert "arm_cpu" in target.tvm.keys
+
+
+def test_host_is_this_machine() -> None:
+    assert host_target().is_host
+    assert parse_target("host").core.lanes in (4, 8, 16)
+
+
+@pytest.mark.parametrize("name", [core.name for core in CORES])
+def test_every_core_of_the_table_is_one_that_llvm_knows(name: str) -> None:
+    target = parse_target(name)
+    assert str(target.tvm.attrs["mcpu"]) == target.core.llvm_cpu
+    assert not target.is_host
+
+
+@pytest.mark.parametrize("board", BOARDS, ids=lambda board: board.name)
+def test_a_board_builds_for_its_core(board: object) -> None:
+    assert parse_target(board.name).core.name == board.core
+
+
+def test_a_tvm_target_of_a_known_cpu_takes_that_cores_facts() -> None:
+    target = parse_target('{"kind": "llvm", "mtriple": "aarch64-linux-gnu", "mcpu": "cortex-a76"}')
+    assert target.core.name == "cortex-a76"
+    assert "/" not in target.name
+    assert '"' not in target.name
+
+
+def test_a_tvm_target_of_another_cpu_takes_what_llvm_says() -> None:
+    target = parse_target('{"kind": "llvm", "mtriple": "aarch64-linux-gnu", "mcpu": "a64fx"}')
+    assert target.core.isa == "aarch64"
+    assert target.core.vector_registers == 32
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("cortex-a720", "cortex-a72"),
+        ("", "unknown target"),
+        ("{broken", "unknown target"),
+        ("cuda", "only kind llvm"),
+        ('{"kind": "llvm", "mtriple": "riscv64-linux-gnu"}', "riscv64-linux-gnu"),
+    ],
+)
+def test_what_is_no_target_says_what_is(text: str, said: str) -> None:
+    with pytest.raises(TargetError, match=said):
+        parse_target(text)
