@@ -1,4 +1,4 @@
-"""The ladder: every level of the same network, timed in turns in one run, outputs verified first."""
+"""The ladder: every level of one network, timed in turns in one run, outputs verified first."""
 
 from __future__ import annotations
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import socket
 import struct
+from collections import Counter
 from contextlib import closing
 from typing import Any
 
@@ -95,7 +96,8 @@ def _request(spec: BoardSpec, timeout_s: float) -> tuple[str, int, str]:
         if spec.key not in known:
             raise BoardError(
                 f"the tracker at {spec.host}:{spec.port} has no board with key {spec.key!r}; its "
-                f"keys: {', '.join(known) or 'none, no board has registered'}; {diagnosis(spec)}"
+                f"keys: {', '.join(known.values()) or 'none, no board has registered'}; "
+                f"{diagnosis(spec)}"
             )
         try:
             host, port, key = _ask(tracker, spec, [TrackerCode.REQUEST, spec.key, "", 1])
@@ -126,8 +128,14 @@ def _ask(tracker: socket.socket, spec: BoardSpec, request: list) -> Any:  # noqa
     return answer[0]
 
 
-def _keys(summary: dict) -> list[str]:
-    return sorted({server["key"].removeprefix(SERVER_PREFIX) for server in summary["server_info"]})
+def _keys(summary: dict) -> dict[str, str]:
+    """Each key that boards have registered under, with a text that says how many are free."""
+    boards = Counter(server["key"].removeprefix(SERVER_PREFIX) for server in summary["server_info"])
+    queues = summary["queue_info"]
+    return {
+        key: f"{key} ({queues[key]['free'] if key in queues else 0} of {count} free)"
+        for key, count in sorted(boards.items())
+    }
 
 
 def _unreachable(spec: BoardSpec, timeout_s: float, error: OSError) -> BoardError:

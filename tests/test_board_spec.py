@@ -23,7 +23,7 @@ FORMS = {
 
 
 @pytest.mark.parametrize("text", FORMS)
-def test_every_form_is_read_and_written_back(text):
+def test_every_form_is_read_and_written_back(text: str) -> None:
     assert parse_board(text) == FORMS[text]
     assert str(parse_board(text)) == text
 
@@ -49,14 +49,14 @@ def test_every_form_is_read_and_written_back(text):
         ("emulated:cortex-a71", "did you mean"),
     ],
 )
-def test_anything_else_is_refused_with_what_is_wrong_and_the_forms(text, problem):
+def test_anything_else_is_refused_with_what_is_wrong_and_the_forms(text: str, problem: str) -> None:
     with pytest.raises(BoardSpecError) as caught:
         parse_board(text)
     assert problem in str(caught.value)
     assert "rpc://HOST:PORT, tracker://HOST:PORT/KEY" in str(caught.value)
 
 
-def test_a_command_line_refuses_it_as_a_usage_error(capsys):
+def test_a_command_line_refuses_it_as_a_usage_error(capsys: pytest.CaptureFixture[str]) -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--board", type=argument(parse_board))
     with pytest.raises(SystemExit) as exit_status:

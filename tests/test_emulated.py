@@ -196,15 +196,18 @@ def test_no_process_and_no_file_is_left_however_a_session_ends(
 
 
 @needs_qemu
-def test_an_agent_that_hangs_is_killed_with_its_session(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_agent_that_hangs_is_killed_with_its_session(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     monkeypatch.setattr(emulator, "END_LIMIT_S", 0.2)
     before = _agents()
     with running_agent(CORE, LIMIT_S) as address:
         connection, _ = _greet(address, b"client:")
+        assert _becomes_true(lambda: len(_agents() - before) == 2)
         started = _agents() - before
         for pid in started:
             os.kill(pid, signal.SIGSTOP)
-    assert len(started) == 2
     assert _becomes_true(lambda: not started & set(psutil.pids()))
     connection.close()
 

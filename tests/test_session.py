@@ -17,6 +17,7 @@ import pytest
 from deploy_rpc import session as session_module
 from deploy_rpc.elf import LibraryError
 from deploy_rpc.session import BoardError, Session, open_session
+from deploy_rpc.session_program import PlainProgram, VmProgram
 from deploy_rpc.session_remote import message
 from deploy_rpc.time_limit import LimitedThread, call_within
 from tests.tiny_library import SHAPE, tiny_library, tiny_plain_library, tiny_reference
@@ -123,6 +124,18 @@ def test_a_local_session_leaves_the_callers_cores_alone(libraries: dict[str, Pat
     assert os.sched_getaffinity(0) == before
 
 
+def test_a_library_built_anew_under_the_same_name_is_the_one_that_runs(
+    libraries: dict[str, Path], tmp_path: Path
+) -> None:
+    path = tmp_path / "built.so"
+    for form, program in (("plain", PlainProgram), ("vm", VmProgram)):
+        path.write_bytes(libraries[form].read_bytes())
+        with open_session("local") as session:
+            module = session.load(path, output_shape=SHAPE)
+            assert type(module.program) is program
+            np.testing.assert_array_equal(module.run(X), tiny_reference(X))
+
+
 def test_more_threads_than_the_board_has_are_refused(libraries: dict[str, Path]) -> None:
     with open_session("local") as session, pytest.raises(BoardError, match="asked for 1000"):
         session.load(libraries["plain"], output_shape=SHAPE, threads=1000)
@@ -195,7 +208,7 @@ def test_a_tracker_hands_out_its_board_and_names_the_keys_it_has(
         server = _server(_free_port(), "--tracker", f"127.0.0.1:{port}", "--key", "tiny")
         with _program(*server):
             _wait_for_key(board)
-            with pytest.raises(BoardError, match=r"its keys: tiny;.*query_rpc_tracker"):
+            with pytest.raises(BoardError, match=r"keys: tiny \(. of 1 free\);.*query_rpc"):
                 _open_and_close(f"tracker://127.0.0.1:{port}/other")
             with open_session(board, timeout_s=20) as session:
                 _check_both_forms(session, libraries)

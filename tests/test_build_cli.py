@@ -1,0 +1,202 @@
+"""`python compile/build.py`, as a user calls it: what it writes, and what it says of bad input."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+from deploy_rpc.elf import elf_machine
+from deploy_rpc.emulator import missing_emulation_tools
+from model.zoo import create_model
+
+ROOT = Path(__file__).resolve().parent.parent
+SMALL = ("--model", "shufflenet-0.25x-g3", "--input-size", "64")
+
+
+def build(*arguments: object, cwd: Path, **environment: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, str(ROOT / "compile/build.py"), *map(str, arguments)]
+    return subprocess.run(
+        command, cwd=cwd, env=os.environ | environment, capture_output=True, text=True, timeout=280,
+        check=False,
+    )  # fmt: skip
+
+
+def assert_refused(
+    result: subprocess.CompletedProcess[str], exit_code: int, said: str, folder: Path
+) -> None:
+    assert result.returncode == exit_code, result.stdout + result.stderr
+    assert said in result.stderr
+    assert "Traceback" not in result.stderr
+    assert not list(folder.rglob("*.so"))
+    assert not (folder / "build").exists()
+
+
+@pytest.fixture(scope="module")
+def arm_build(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
+    """The folder of a build for arm_cpu without a board at hand, and what it printed."""
+    folder = tmp_path_factory.mktemp("arm")
+    result = build("--target", "arm_cpu", *SMALL, cwd=folder, PATH="")
+    assert result.returncode == 0, result.stdout + result.stderr
+    return folder, result.stdout
+
+
+def test_the_library_is_for_aarch64_and_its_path_comes_last(arm_build: tuple[Path, str]) -> None:
+    folder, output = arm_build
+    path = output.splitlines()[-1]
+    assert path == "build/shufflenet-0.25x-g3.arm_cpu.so"
+    assert elf_machine(folder / path) == "aarch64"
+    assert sorted(p.name for p in (folder / "build").iterdir()) == [
+        "shufflenet-0.25x-g3.arm_cpu.json",
+        "shufflenet-0.25x-g3.arm_cpu.so",
+    ]
+
+
+def test_without_a_board_the_output_says_where_it_was_verified(
+    arm_build: tuple[Path, str],
+) -> None:
+    assert "no board: verifying the same lowered module built for this machine" in arm_build[1]
+    assert "qemu-user" in arm_build[1]
+
+
+def test_the_report_says_what_was_built_and_how_right_and_fast_it_is(
+    arm_build: tuple[Path, str],
+) -> None:
+    folder, _ = arm_build
+    report = json.loads((folder / "build/shufflenet-0.25x-g3.arm_cpu.json").read_text())
+    assert report["model"]["input_shape"] == [1, 3, 64, 64]
+    assert report["model"]["macs"] == sum(k["macs"] * k["calls"] for k in report["kernels"])
+    assert report["target"]["core"] == "cortex-a72"
+    assert (
+        report["library_bytes"] == (folder / "build/shufflenet-0.25x-g3.arm_cpu.so").stat().st_size
+    )
+    assert {row["level"] for row in report["verification"]} == {"stock", "unfused"}
+    assert all(row["relative_error"] < 1e-4 for row in report["verification"])
+    for row in report["latencies"]:
+        assert (row["kind"], row["unit"], len(row["samples"])) == ("measured", "ms", 9)
+        assert "this machine" in row["where"]  # times of an x86 core are not passed off as ARM's
+
+
+def test_the_emulated_board_verifies_the_library_itself(tmp_path: Path) -> None:
+    if missing_emulation_tools():
+        pytest.skip("; ".join(missing_emulation_tools()))
+    result = build("--target", "arm_cpu", *SMALL, "--threads", 2, cwd=tmp_path)
+    assert result.returncode == 0, result.stdout + result.stderr
+    report = json.loads((tmp_path / "build/shufflenet-0.25x-g3.arm_cpu.json").read_text())
+    assert report["verification"][0]["where"] == "board emulated:cortex-a72"
+    assert not any("emulated" in row["where"] for row in report["latencies"])
+
+
+def test_alexnet_builds_for_this_machine(tmp_path: Path) -> None:
+    result = build("--target", "host", "--model", "alexnet", "--json", "r.json", cwd=tmp_path)
+    assert result.returncode == 0, result.stdout + result.stderr
+    report = json.loads((tmp_path / "r.json").read_text())
+    assert report["model"]["macs"] == 724_406_816
+    assert report["verification"][-1]["where"] == "board local"
+
+
+def test_an_onnx_file_builds(tmp_path: Path) -> None:
+    model = create_model("shufflenet-0.25x-g1")
+    torch.onnx.export(model, (torch.zeros(1, 3, 64, 64),), tmp_path / "net.onnx", dynamo=False)
+    result = build("--target", "host", "--onnx", "net.onnx", cwd=tmp_path)
+    assert result.returncode == 0, result.stdout + result.stderr
+    assert result.stdout.splitlines()[-1] == "build/net.host.so"
+
+
+def test_the_same_level_as_the_baseline_is_built_alone(tmp_path: Path) -> None:
+    result = build("--target", "host", *SMALL, "--level", "stock", cwd=tmp_path)
+    assert result.returncode == 0, result.stdout + result.stderr
+    report = json.loads((tmp_path / "build/shufflenet-0.25x-g3.host.json").read_text())
+    assert [row["level"] for row in report["latencies"]] == ["stock"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ((), "--target"),
+        (("--target", "cortex-x99"), "unknown target"),
+        (("--target", "host", "--model", "resnet-50"), "unknown model"),
+        (("--target", "host", "--model", "shufflenet-0.5x-g2"), "cannot be built"),
+        (("--target", "host", "--board", "moon"), "moon"),
+        (("--target", "host", "--board", "rpc://nowhere"), "rpc://"),
+        (("--target", "host", "--input-size", "0x224"), "32 to 4096"),
+        (("--target", "host", "--input-size", "224x"), "HxW"),
+        (("--target", "host", "--threads", "0"), "at least 1"),
+        (("--target", "host", "--level", "magic"), "invalid choice"),
+        (("--target", "host", "--weights", "missing.pth"), "missing.pth"),
+        (("--target", "host", "--onnx", "."), "a folder"),
+    ],
+)
+def test_wrong_usage_exits_2_and_writes_nothing(
+    tmp_path: Path, arguments: tuple[str, ...], said: str
+) -> None:
+    assert_refused(build(*arguments, cwd=tmp_path), 2, said, tmp_path)
+
+
+def test_a_truncated_checkpoint_fails(tmp_path: Path) -> None:
+    whole = tmp_path / "whole.pth"
+    torch.save(create_model("shufflenet-0.25x-g3").state_dict(), whole)
+    cut = tmp_path / "cut.pth"
+    cut.write_bytes(whole.read_bytes()[: whole.stat().st_size // 2])
+    result = build("--target", "host", "--weights", "cut.pth", cwd=tmp_path)
+    assert_refused(result, 1, "cut.pth", tmp_path)
+
+
+def test_a_checkpoint_of_another_network_fails(tmp_path: Path) -> None:
+    torch.save(torch.nn.Linear(3, 4).state_dict(), tmp_path / "other.pth")
+    result = build("--target", "host", "--weights", "other.pth", cwd=tmp_path)
+    assert_refused(result, 1, "no network known here", tmp_path)
+
+
+class Malicious:
+    """Unpickling this would make a file."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def __reduce__(self) -> tuple:
+        return (Path.touch, (self.path,))
+
+
+def test_code_in_a_pickle_is_refused_and_not_run(tmp_path: Path) -> None:
+    torch.save({"state_dict": Malicious(tmp_path / "was-run")}, tmp_path / "evil.pth")
+    result = build("--target", "host", "--weights", "evil.pth", cwd=tmp_path)
+    assert_refused(result, 1, "was refused", tmp_path)
+    assert not (tmp_path / "was-run").exists()
+
+
+def test_an_onnx_file_cut_in_half_fails(tmp_path: Path) -> None:
+    model = create_model("shufflenet-0.25x-g1")
+    path = tmp_path / "net.onnx"
+    torch.onnx.export(model, (torch.zeros(1, 3, 64, 64),), path, dynamo=False)
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+    result = build("--target", "host", "--onnx", "net.onnx", cwd=tmp_path)
+    assert_refused(result, 1, "no complete ONNX model", tmp_path)
+
+
+def test_an_output_folder_that_cannot_be_written_to_fails(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    result = build("--target", "host", *SMALL, "--out", "file/below", cwd=tmp_path)
+    assert_refused(result, 1, "cannot write to the folder", tmp_path)
+
+
+def test_a_missing_cross_linker_fails_and_names_it(tmp_path: Path) -> None:
+    result = build("--target", "arm_cpu", *SMALL, "--linker", "gnu", cwd=tmp_path, PATH="")
+    assert_refused(result, 1, "gcc-aarch64-linux-gnu", tmp_path)
+
+
+def test_a_board_that_does_not_answer_fails_and_leaves_no_library(tmp_path: Path) -> None:
+    result = build(
+        "--target", "host", *SMALL, "--board", "rpc://127.0.0.1:9", cwd=tmp_path
+    )  # fmt: skip
+    assert_refused(result, 1, "127.0.0.1:9", tmp_path)
+
+
+def test_the_wrong_kind_of_board_for_the_target_is_said(tmp_path: Path) -> None:
+    result = build("--target", "arm_cpu", *SMALL, "--board", "local", cwd=tmp_path)
+    assert_refused(result, 1, "aarch64", tmp_path)
