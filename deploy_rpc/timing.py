@@ -9,15 +9,12 @@ import numpy as np
 from deploy_rpc.session import LoadedModule
 
 ROUNDS = 9
-WARMUP = 2
 
 
 def interleaved_times_ms(
     modules: Mapping[str, LoadedModule], x: np.ndarray, rounds: int = ROUNDS
 ) -> dict[str, list[float]]:
-    """`rounds` milliseconds for each module: one run of each in turn, after `WARMUP` runs."""
-    for module in modules.values():
-        module.time_ms(x, repeats=1, warmup=WARMUP)
+    """`rounds` milliseconds for each module, in turns; an untimed run comes before each of them."""
     samples: dict[str, list[float]] = {name: [] for name in modules}
     for _ in range(rounds):
         for name, module in modules.items():

@@ -12,16 +12,20 @@ from tests.tiny_library import tiny_library
 
 
 @pytest.fixture(scope="module", params=["x86_64", "aarch64"])
-def library(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def library(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[str, Path]:
     return request.param, tiny_library(tmp_path_factory.mktemp("elf"), request.param)
 
 
-def test_machine_of_a_built_library_is_its_target_s(library: Path) -> None:
+def test_machine_of_a_built_library_is_its_target_s(library: tuple[str, Path]) -> None:
     isa, path = library
     assert elf_machine(path) == isa
 
 
-def test_every_truncation_of_a_library_is_noticed(library: Path, tmp_path: Path) -> None:
+def test_every_truncation_of_a_library_is_noticed(
+    library: tuple[str, Path], tmp_path: Path
+) -> None:
     content = library[1].read_bytes()
     cut = tmp_path / "cut.so"
     for size in (4, 15, 16, 40, 63, 64, 500, len(content) // 2, len(content) - 1):
