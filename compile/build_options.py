@@ -10,6 +10,7 @@ from compile.link import LINKERS
 from compile.lower import DEFAULT_LEVEL, LEVELS
 from compile.targets import CompileTarget, parse_target
 from deploy_rpc.board_spec import BoardSpec, parse_board
+from deploy_rpc.bundle import BundleError, board_bundle
 from deploy_rpc.emulator import emulated_cores, missing_emulation_tools
 from model.cli import argument, existing_file, positive_int
 from model.preprocess import PREPROCESSINGS
@@ -25,8 +26,9 @@ def parse_options(arguments: list[str] | None) -> argparse.Namespace:
     options = parser.parse_args(arguments)
     if options.onnx and (options.model or options.convention):
         parser.error("--model and --convention do not apply to --onnx: the file says it all")
+    options.no_board_reason = ""
     if options.board is None:
-        options.board = _default_board(options.target)
+        options.board, options.no_board_reason = _default_board(options.target)
     return options
 
 
@@ -118,29 +120,34 @@ def _input_size(text: str) -> tuple[int, int]:
     return size
 
 
-def _default_board(target: CompileTarget) -> BoardSpec | None:
+def _default_board(target: CompileTarget) -> tuple[BoardSpec | None, str]:
+    """Where to verify without a word from the user; None with the reason where nothing can."""
     if target.is_host:
-        return parse_board("local")
-    if target.core.isa != "aarch64" or missing_emulation_tools():
-        return None
-    core = target.core.name if target.core.name in emulated_cores() else None
-    return parse_board(f"emulated:{core}" if core else "emulated")
+        return parse_board("local"), ""
+    if target.core.isa != "aarch64":
+        return None, f"there is no emulator for {target.core.isa}"
+    missing = missing_emulation_tools()
+    if missing:
+        return None, "; ".join(missing)
+    try:
+        board_bundle()
+    except BundleError as error:
+        return None, str(error)
+    known = target.core.name in emulated_cores()
+    return parse_board(f"emulated:{target.core.name}" if known else "emulated"), ""
 
 
 def print_options(options: argparse.Namespace) -> None:
     """Says what will be built from what, and where it will be verified."""
+    model = [] if options.onnx or options.weights else [options.model or DEFAULT_MODEL]
     source = options.weights or options.onnx or "random weights (seed 0)"
-    model = (
-        "" if options.onnx else f"{options.model or DEFAULT_MODEL if not options.weights else ''} "
-    )
     print(
-        f"build {model}from {source} for {options.target.name} ({options.target.core.name}, "
-        f"{options.target.triple}), level {options.level}, {options.threads} thread(s)"
+        f"build {' '.join([*model, f'from {source}'])} for {options.target.name} "
+        f"({options.target.core.name}, {options.target.triple}), level {options.level}, "
+        f"{options.threads} thread(s)"
     )
     if options.board is None:
-        reason = (
-            "; ".join(missing_emulation_tools()) or f"no emulator for {options.target.core.isa}"
-        )
-        print(f"no board: verifying the same lowered module built for this machine ({reason})")
+        print("no board: verifying the same lowered module built for this machine")
+        print(f"  ({options.no_board_reason})")
     else:
         print(f"verifying on board {options.board}")
