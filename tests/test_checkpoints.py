@@ -1,0 +1,157 @@
+"""Checkpoints are recognised, loaded strictly, and refused with a reason; none runs code."""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from model.checkpoints import CheckpointError, load_checkpoint
+from model.preprocess import PREPROCESSINGS, Preprocessing, load_image
+from model.shufflenet import ChannelShuffle
+from model.zoo import MODEL_NAMES, create_model
+
+Tensors = dict[str, torch.Tensor]
+
+
+def saved(content: object, folder: Path) -> Path:
+    path = folder / "checkpoint.pth"
+    torch.save(content, path)
+    return path
+
+
+@pytest.fixture
+def weights() -> Tensors:
+    return create_model("shufflenet-0.25x-g3", convention="official").state_dict()
+
+
+@pytest.mark.parametrize("name", [name for name in MODEL_NAMES if name != "alexnet"])
+def test_every_network_is_recognised_by_its_tensors(name: str, tmp_path: Path) -> None:
+    path = saved(create_model(name, seed=3).state_dict(), tmp_path)
+    loaded = load_checkpoint(path)
+    assert loaded.name == name
+    x = torch.ones(1, 3, 64, 64)
+    with torch.inference_mode():
+        assert torch.equal(loaded.module(x), create_model(name, seed=3)(x))
+
+
+def test_all_forms_of_a_state_dict_load(weights: Tensors, tmp_path: Path) -> None:
+    prefixed = {f"module.{key}": value for key, value in weights.items()}
+    bare = {key: value for key, value in weights.items() if "num_batches" not in key}
+    for content in (weights, {"state_dict": weights}, {"state_dict": prefixed, "epoch": 3}, bare):
+        loaded = load_checkpoint(saved(content, tmp_path))
+        assert (loaded.name, loaded.convention) == ("shufflenet-0.25x-g3", "official")
+        assert not loaded.module.training
+        assert torch.equal(loaded.module.classifier[0].weight, weights["classifier.0.weight"])
+
+
+def test_a_classifier_bias_tells_the_papers_convention(tmp_path: Path) -> None:
+    path = saved(create_model("shufflenet-0.25x-g3").state_dict(), tmp_path)
+    assert load_checkpoint(path).convention == "paper"
+
+
+def test_another_network_than_expected_is_refused(weights: Tensors, tmp_path: Path) -> None:
+    with pytest.raises(CheckpointError, match=r"holds shufflenet-0\.25x-g3, expected alexnet"):
+        load_checkpoint(saved(weights, tmp_path), expected="alexnet")
+
+
+@pytest.mark.parametrize("share", [0.0, 0.01, 0.5, 0.99])
+def test_a_truncated_file_is_refused(weights: Tensors, tmp_path: Path, share: float) -> None:
+    path = saved(weights, tmp_path)
+    content = path.read_bytes()
+    path.write_bytes(content[: int(share * len(content))])
+    with pytest.raises(CheckpointError, match=r"checkpoint\.pth"):
+        load_checkpoint(path)
+
+
+@pytest.mark.parametrize("content", [b"no checkpoint at all", b"PK\x03\x04" + bytes(99), bytes(64)])
+def test_a_file_of_something_else_is_refused(content: bytes, tmp_path: Path) -> None:
+    path = tmp_path / "other.pth"
+    path.write_bytes(content)
+    with pytest.raises(CheckpointError, match=r"other\.pth"):
+        load_checkpoint(path)
+
+
+def test_another_architecture_is_told_what_differs(tmp_path: Path) -> None:
+    with pytest.raises(CheckpointError, match=r"unexpected \(such as bias, weight\)") as caught:
+        load_checkpoint(saved(dict(sorted(nn.Linear(3, 4).state_dict().items())), tmp_path))
+    assert "Known: shufflenet-" in str(caught.value)
+
+
+def test_a_tensor_of_another_shape_is_named(weights: Tensors, tmp_path: Path) -> None:
+    weights["classifier.0.weight"] = torch.zeros(10, 240)
+    with pytest.raises(CheckpointError, match=r"classifier\.0\.weight \(10, 240\) instead of"):
+        load_checkpoint(saved(weights, tmp_path))
+
+
+@pytest.mark.parametrize("bad", [float("nan"), float("inf")])
+def test_weights_that_are_no_numbers_are_refused(
+    weights: Tensors, tmp_path: Path, bad: float
+) -> None:
+    weights["first_conv.0.weight"][0, 0, 0, 0] = bad
+    with pytest.raises(CheckpointError, match=r"first_conv\.0\.weight"):
+        load_checkpoint(saved(weights, tmp_path))
+
+
+@pytest.mark.parametrize("content", [[1, 2], {}, {"state_dict": {}}, {"a": 1}, {1: torch.ones(1)}])
+def test_what_holds_no_tensors_by_name_is_refused(content: object, tmp_path: Path) -> None:
+    with pytest.raises(CheckpointError, match="expected"):
+        load_checkpoint(saved(content, tmp_path))
+
+
+class Malicious:
+    """Unpickling this would make a file."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def __reduce__(self) -> tuple[object, tuple[Path]]:
+        return Path.touch, (self.path,)
+
+
+def test_code_in_a_pickle_is_refused_and_not_run(tmp_path: Path) -> None:
+    path = saved({"state_dict": Malicious(tmp_path / "was-run")}, tmp_path)
+    with pytest.raises(CheckpointError, match="nothing in it was run"):
+        load_checkpoint(path)
+    assert not (tmp_path / "was-run").exists()
+
+
+def accuracy(
+    module: nn.Module, test_data: Path, preprocessing: Preprocessing, best: int = 1
+) -> float:
+    """Share of the 200 pictures whose class is among the `best` logits."""
+    with (test_data / "imagenet_sample/labels.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    folder = test_data / "imagenet_sample/images"
+    pictures = [load_image(folder / row["file"], preprocessing, (224, 224)) for row in rows]
+    labels = torch.tensor([int(row["label"]) for row in rows])
+    with torch.inference_mode():
+        classes = module(torch.from_numpy(np.concatenate(pictures))).topk(best).indices
+    return (classes == labels[:, None]).any(1).double().mean().item()
+
+
+def test_the_official_checkpoint_is_as_right_as_it_should_be(
+    checkpoint: Path, test_data: Path
+) -> None:
+    loaded = load_checkpoint(checkpoint)
+    assert (loaded.name, loaded.convention) == ("shufflenet-0.5x-g3", "official")
+    assert accuracy(loaded.module, test_data, PREPROCESSINGS["bgr255"]) == pytest.approx(0.68)
+    assert accuracy(loaded.module, test_data, PREPROCESSINGS["bgr255"], 5) == pytest.approx(0.89)
+
+
+def test_the_other_shuffle_direction_is_never_right(checkpoint: Path, test_data: Path) -> None:
+    module = load_checkpoint(checkpoint).module
+    for layer in module.modules():
+        if isinstance(layer, ChannelShuffle):
+            layer.convention = "paper"
+    assert accuracy(module, test_data, PREPROCESSINGS["bgr255"]) == 0
+
+
+def test_rgb_instead_of_bgr_is_right_on_two_in_five(checkpoint: Path, test_data: Path) -> None:
+    rgb = Preprocessing("RGB", 255.0, (0.0, 0.0, 0.0), (1.0, 1.0, 1.0))
+    module = load_checkpoint(checkpoint).module
+    assert accuracy(module, test_data, rgb) == pytest.approx(0.4, abs=0.02)
