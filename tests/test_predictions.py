@@ -1,0 +1,109 @@
+"""Classes of pictures, and what is said of them, from any module that gives logits."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from deploy_rpc.built_library import BuiltLibrary, ReportError, read_built_library
+from deploy_rpc.labels import LabelsError, read_class_names, read_true_classes
+from deploy_rpc.predictions import classify, summarise
+from model.preprocess import PREPROCESSINGS
+
+LOGITS = np.log(np.array([[0.1, 0.2, 0.05, 0.5, 0.1, 0.05]], np.float32))
+LIBRARY = BuiltLibrary(
+    path=Path("net.so"),
+    model="net",
+    convention="paper",
+    target="host",
+    threads=1,
+    input_shape=(1, 3, 8, 8),
+    output_shape=(1, 6),
+    preprocessing=PREPROCESSINGS["bgr255"],
+)
+
+
+class Constant:
+    """A loaded module with the same logits for every picture."""
+
+    def run(self, x: np.ndarray) -> np.ndarray:
+        assert x.shape == LIBRARY.input_shape
+        return LOGITS
+
+
+@pytest.fixture
+def picture(tmp_path: Path) -> Path:
+    path = tmp_path / "a.png"
+    Image.new("RGB", (9, 9)).save(path)
+    return path
+
+
+def test_the_best_five_come_with_their_probabilities(picture: Path) -> None:
+    prediction = classify(Constant(), LIBRARY, picture, list("uvwxyz"), {}, None)
+    assert prediction.classes == [3, 1, 0, 4, 2]
+    assert prediction.names == list("xvuyw")
+    assert prediction.probabilities == pytest.approx([0.5, 0.2, 0.1, 0.1, 0.05])
+    assert prediction.true_class is None
+
+
+def test_accuracy_counts_the_pictures_whose_class_is_known(picture: Path) -> None:
+    truths: list[dict[str, int]] = [{"a.png": 3}, {"a.png": 2}, {"a.png": 5}, {}]
+    rows = [classify(Constant(), LIBRARY, picture, None, truth, None) for truth in truths]
+    report = summarise(LIBRARY, "local", rows, None)
+    assert report["accuracy"] == {"pictures": 3, "top1": 1 / 3, "top5": 2 / 3}
+    assert report["agreement"] is None
+    assert report["latency"] is None
+
+
+def test_agreement_is_of_top_classes_and_logits(picture: Path) -> None:
+    def other(x: np.ndarray) -> np.ndarray:
+        return LOGITS[:, ::-1]
+
+    rows = [classify(Constant(), LIBRARY, picture, None, {}, r) for r in (Constant().run, other)]
+    report = summarise(LIBRARY, "local", rows, [3.0, 1.0, 2.0])
+    assert report["agreement"]["agree"] == 1
+    assert report["agreement"]["pictures"] == 2
+    assert report["agreement"]["max_abs_error"] == pytest.approx(np.log(0.5 / 0.05))
+    assert report["latency"]["median"] == 2.0
+
+
+def test_class_names_must_be_as_many_as_classes(tmp_path: Path) -> None:
+    path = tmp_path / "names.txt"
+    path.write_text("cat\ndog\n")
+    assert read_class_names(path, 2) == ["cat", "dog"]
+    with pytest.raises(LabelsError, match="2 lines, the network 3 classes"):
+        read_class_names(path, 3)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("a,b\n1,2\n", "columns file,label"),
+        ("file,label\nx.jpg,cat\n", "columns file,label"),
+        ("file,label\nx.jpg,7\n", "label 7 is none of"),
+    ],
+)
+def test_true_classes_that_are_none_are_refused(text: str, said: str, tmp_path: Path) -> None:
+    path = tmp_path / "labels.csv"
+    path.write_text(text)
+    with pytest.raises(LabelsError, match=said):
+        read_true_classes(path, 6)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (None, "no build report"),
+        ("", "is no build report"),
+        ("[1]", "is no build report"),
+        ('{"model": {"name": "x", "input_shape": [1]}}', "is no build report"),
+    ],
+)
+def test_a_report_that_is_none_is_refused(text: str | None, said: str, tmp_path: Path) -> None:
+    if text is not None:
+        (tmp_path / "net.json").write_text(text)
+    with pytest.raises(ReportError, match=said):
+        read_built_library(tmp_path / "net.so")
