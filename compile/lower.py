@@ -7,7 +7,6 @@ unfused   batch norms folded, one operator a kernel, each with a real schedule
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
 from pathlib import Path
 
 import tvm
@@ -15,14 +14,12 @@ from tvm import relax
 
 from compile.kernels import Kernel, list_kernels
 from compile.network import Network
-from compile.passes import UNFUSED_PASSES
+from compile.passes import Pass, passes_of
 from compile.schedules import schedule_kernels
 from compile.targets import CompileTarget
 
-LEVELS = ("stock", "unfused")
+LEVELS = ("stock", "unfused", "fused")
 DEFAULT_LEVEL = "unfused"
-
-Pass = Callable[[tvm.IRModule], tvm.IRModule]
 
 LEGALISE = (relax.transform.LegalizeOps(), relax.transform.RewriteDataflowReshape())
 PLAN_MEMORY = (
@@ -70,7 +67,8 @@ def lower(
     """Lowers `network`; writes the IR after each phase to `dump`, where one is named."""
     trail = _Trail(level, dump)
     with target.tvm:
-        module = trail.run("graph", network.module, UNFUSED_PASSES if level != "stock" else ())
+        passes = passes_of(level, target.core, threads)
+        module = trail.run("graph", network.module, passes)
         module = trail.run("legalised", module, (*LEGALISE, relax.transform.DeadCodeElimination()))
         kernels = list_kernels(module, source=level)
         if level != "stock":

@@ -10,8 +10,8 @@ from pathlib import Path
 import numpy as np
 import tvm
 from tvm import relax, te
-from tvm.script import ir as I  # noqa: N812
-from tvm.script import relax as R  # noqa: N812
+from tvm.script import ir as I
+from tvm.script import relax as R
 from tvm.target import Target
 
 SHAPE = (1, 3, 8, 8)

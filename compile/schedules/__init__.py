@@ -21,7 +21,12 @@ def schedule_kernels(
     sources: dict[str, str] = {}
     functions = dict(module.functions.items())
     for variable, function in functions.items():
-        if isinstance(function, tirx.PrimFunc):
+        if not isinstance(function, tirx.PrimFunc):
+            continue
+        made_by_template = (function.attrs or {}).get("schedule")
+        if made_by_template is not None:
+            sources[variable.name_hint] = str(made_by_template)
+        else:
             functions[variable], sources[variable.name_hint] = _schedule(function, core, threads)
     return tvm.IRModule(functions, attrs=module.attrs), sources
 
