@@ -13,13 +13,11 @@ from compile.build_options import parse_options, print_options
 from compile.examine import examine
 from compile.library import build_library
 from compile.link import find_linker
-from compile.lower import lower
+from compile.lower import LEVELS, lower
 from compile.report import build_report, print_report
 from compile.source import import_network
 from model.cli import phase, run_command, write_json
 from model.errors import InputError
-
-BASELINE = "stock"  # what every other level is compared with
 
 
 class OutputFolderError(InputError):
@@ -34,7 +32,7 @@ def main(arguments: list[str] | None = None) -> None:
     with _staging_folder(options.out) as staging:
         with phase("import"):
             network = import_network(options)
-        levels = [options.level] if options.level == BASELINE else [BASELINE, options.level]
+        levels = LEVELS[: LEVELS.index(options.level) + 1]
         if options.dump:
             _make_folder(options.dump)
         with phase(f"lower {', '.join(levels)}"):

@@ -119,9 +119,9 @@ def _latency_table(rows: list[Latency]) -> Table:
         f"Time of one inference, {len(baseline.samples)} interleaved rounds, on {baseline.where}"
     )
     table = Table("level", "kind", title=title, title_justify="left")
-    for column in ("threads", "median", "min", "max", f"speedup over {baseline.level}"):
+    for column in ("threads", "median", "min", "max", f"over {baseline.level}", "over row above"):
         table.add_column(column, justify="right")
-    for row in rows:
+    for above, row in zip([baseline, *rows], rows, strict=False):
         table.add_row(
             row.level,
             row.kind,
@@ -131,6 +131,7 @@ def _latency_table(rows: list[Latency]) -> Table:
                 for value in (row.median, min(row.samples), max(row.samples))
             ),
             f"{baseline.median / row.median:.2f}x",
+            f"{above.median / row.median:.2f}x",
         )
     return table
 

@@ -9,6 +9,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from model.variants import VariantError
+
 FEATURE_SIZE = 6  # rows and columns that the first fully connected layer takes
 SPATIAL_REDUCTION = ((11, 4, 0), (3, 2, 0), (5, 1, 2), (3, 2, 0), (3, 1, 1), (3, 2, 0))
 """Kernel, stride and padding of the layers that change the picture's size, up to the last pool."""
@@ -40,7 +42,8 @@ class AlexNet(nn.Module):
 
     At another size the features are not 6x6. Our choice there: the fully connected layers stay as
     they are, and an average pool, stride by size, brings the features down to 6x6; where they are
-    smaller (224 gives 5x5 otherwise), the first convolution is padded by 2.
+    smaller (224 gives 5x5 otherwise), the first convolution is padded by 2. Raises `VariantError`
+    where even that leaves less than 6x6.
     """
 
     def __init__(self, input_size: tuple[int, int] = (227, 227), classes: int = 1000) -> None:
@@ -63,7 +66,7 @@ class AlexNet(nn.Module):
             nn.ReLU(),
             nn.MaxPool2d(3, 2),
         )
-        self.reduce = _pool_to_feature_size(_feature_size(input_size, padding))
+        self.reduce = _pool_to_feature_size(input_size, _feature_size(input_size, padding))
         self.classifier = nn.Sequential(
             nn.Linear(256 * FEATURE_SIZE * FEATURE_SIZE, 4096),
             nn.ReLU(),
@@ -89,12 +92,15 @@ def _feature_size(input_size: tuple[int, int], stem_padding: int) -> tuple[int, 
     return reduced(input_size[0]), reduced(input_size[1])
 
 
-def _pool_to_feature_size(size: tuple[int, int]) -> nn.Module:
+def _pool_to_feature_size(input_size: tuple[int, int], size: tuple[int, int]) -> nn.Module:
     if size == (FEATURE_SIZE, FEATURE_SIZE):
         return nn.Identity()
     strides = tuple(extent // FEATURE_SIZE for extent in size)
     if 0 in strides:
-        raise ValueError(f"AlexNet needs features of at least 6x6, this input gives {size}")
+        raise VariantError(
+            f"AlexNet's classifier takes features of at least 6x6, an input of {input_size[0]}x"
+            f"{input_size[1]} gives {size[0]}x{size[1]}; take an input of 224x224 or more"
+        )
     kernels = tuple(
         extent - (FEATURE_SIZE - 1) * stride for extent, stride in zip(size, strides, strict=True)
     )

@@ -8,8 +8,6 @@ under `state_dict`, with or without the `module.` prefix of data-parallel traini
 from __future__ import annotations
 
 import hashlib
-import pickle
-import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,6 +22,7 @@ from model.zoo import MODEL_NAMES, build_module
 COUNTER = "num_batches_tracked"
 PREFIX = "module."
 SHOWN_KEYS = 3
+REFUSALS = ("GLOBAL ", "TorchScript archives")  # in what torch.load says of code in a file
 
 
 class CheckpointError(InputError):
@@ -50,15 +49,20 @@ def load_checkpoint(
     """Reads `path`, recognises the network from its tensors, and loads it strictly.
 
     The shuffle's place and direction do not show in tensors. A ShuffleNet without a classifier bias
-    is taken for an official one, with a bias for the paper's; `convention` overrides that. Raises
+    is taken for an official one, with a bias for the paper's; `convention` overrides that, and the
+    bias stays as the file has it. Other networks shuffle nothing and count as the paper's. Raises
     `CheckpointError` where the file cannot be read, is of no network known here, or is of another
     network than `expected`.
     """
     tensors = _bare_tensors(_read(path), path)
-    convention = convention or _convention_of(tensors)
-    name, module = _matching_network(tensors, path, convention, input_size)
+    bias = "classifier.0.bias" in tensors
+    name = _recognised_name(tensors, path, bias)
     if expected is not None and name != expected:
-        raise CheckpointError(f"{path} holds {name}, expected {expected}")
+        raise CheckpointError(
+            f"{path} holds {name}, expected {expected}: ask for {name}, or name another file"
+        )
+    convention = _convention_of(name, bias, convention)
+    module = build_module(name, input_size=input_size, convention=convention, classifier_bias=bias)
     module.load_state_dict(_without_counters(tensors) | _counters_of(module), strict=True)
     digest = hashlib.sha256(path.read_bytes()).hexdigest()
     return LoadedCheckpoint(name, module.eval(), convention, digest)
@@ -67,24 +71,19 @@ def load_checkpoint(
 def _read(path: Path) -> object:
     try:
         return torch.load(path, map_location="cpu", weights_only=True)
-    except pickle.UnpicklingError as error:
-        if "Unsupported" in str(error) or "Weights only load failed" in str(error):
+    except OSError as error:
+        raise CheckpointError(f"cannot read {path}: {error.strerror}") from error
+    except Exception as error:  # bytes that are no pickle raise whatever they happen to meet
+        if any(sign in str(error) for sign in REFUSALS):
             raise CheckpointError(
-                f"{path} was refused: it holds more than tensors, or is no checkpoint at all, and "
-                "nothing in it was run; save it again as a state dict, "
-                "`torch.save(model.state_dict(), FILE)`"
+                f"{path} was refused: it holds more than tensors, and nothing in it was run; save "
+                "it again as a state dict, `torch.save(model.state_dict(), FILE)`"
             ) from error
-        raise CheckpointError(_unreadable(path, error)) from error
-    except (RuntimeError, EOFError, OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
-        raise CheckpointError(_unreadable(path, error)) from error
-
-
-def _unreadable(path: Path, error: Exception) -> str:
-    reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
-    return (
-        f"{path} cannot be read as a checkpoint ({reason}); {path.stat().st_size} bytes came: "
-        "it may be cut off, so download or copy it again"
-    )
+        raise CheckpointError(
+            f"{path} ({path.stat().st_size} bytes) is cut off, or no checkpoint of tensors, and "
+            "nothing in it was run: copy it again, or save it with "
+            "`torch.save(model.state_dict(), FILE)`"
+        ) from error
 
 
 def _bare_tensors(content: object, path: Path) -> dict[str, Tensor]:
@@ -104,25 +103,21 @@ def _bare_tensors(content: object, path: Path) -> dict[str, Tensor]:
     return {key.removeprefix(PREFIX): value for key, value in content.items()}
 
 
-def _convention_of(tensors: Mapping[str, Tensor]) -> Convention:
-    return "paper" if "classifier.0.bias" in tensors else "official"
+def _convention_of(name: str, bias: bool, asked: Convention | None) -> Convention:
+    if not name.startswith("shufflenet-"):
+        return "paper"
+    return asked or ("paper" if bias else "official")
 
 
-def _matching_network(
-    tensors: Mapping[str, Tensor],
-    path: Path,
-    convention: Convention,
-    input_size: tuple[int, int] | None,
-) -> tuple[str, nn.Module]:
+def _recognised_name(tensors: Mapping[str, Tensor], path: Path, bias: bool) -> str:
     shapes = _shapes(_without_counters(tensors))
     nearest: tuple[int, str, dict[str, tuple[int, ...]]] | None = None
     for name in MODEL_NAMES:
         with torch.device("meta"):
-            wanted = _shapes(
-                _without_counters(build_module(name, convention=convention).state_dict())
-            )
+            module = build_module(name, classifier_bias=bias)
+        wanted = _shapes(_without_counters(module.state_dict()))
         if wanted == shapes:
-            return name, build_module(name, input_size=input_size, convention=convention)
+            return name
         distance = len(wanted.items() ^ shapes.items())
         if nearest is None or distance < nearest[0]:
             nearest = (distance, name, wanted)

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Literal
 
 import numpy as np
-import torch
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from model.errors import InputError
@@ -59,6 +58,8 @@ def _decode(path: Path) -> np.ndarray:
             warnings.simplefilter("error", Image.DecompressionBombWarning)
             with Image.open(path) as image:
                 return np.asarray(_to_rgb(ImageOps.exif_transpose(image)))
+    except (FileNotFoundError, IsADirectoryError, PermissionError) as error:
+        raise ImageError(f"expected a picture at {path}: {error.strerror}") from error
     except UnidentifiedImageError as error:
         raise ImageError(f"{path} is no picture that Pillow can read (JPEG, PNG, ...)") from error
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
@@ -78,18 +79,27 @@ def _to_rgb(image: Image.Image) -> Image.Image:
 
 
 def _resize_and_crop(pixels: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    height, width = pixels.shape[:2]
-    scale = max(size[0] / height, size[1] / width) * RESIZE_SIDE / CROP_SIDE
-    scaled = (max(round(height * scale), size[0]), max(round(width * scale), size[1]))
-    pixels = _bilinear(pixels, scaled)
-    top, left = round((scaled[0] - size[0]) / 2), round((scaled[1] - size[1]) / 2)
-    return pixels[top : top + size[0], left : left + size[1]]
+    """(H, W, 3) of `size`, the centre of the scaled picture, of which no more is computed."""
+    factor = max(size[0] / pixels.shape[0], size[1] / pixels.shape[1]) * RESIZE_SIDE / CROP_SIDE
+    rows, row_share = _source_positions(pixels.shape[0], factor, size[0])
+    columns, column_share = _source_positions(pixels.shape[1], factor, size[1])
+    corners = pixels[rows[:, None, :, None], columns[None, :, None, :]]  # (2, 2, H, W, 3)
+    edges = _blend(corners.astype(np.float32), row_share[:, None, None])
+    return np.rint(_blend(edges, column_share[:, None])).astype(np.uint8)
 
 
-def _bilinear(pixels: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    """Half-pixel centres, no antialiasing, rounded to uint8: what cv2.INTER_LINEAR does."""
-    planes = torch.from_numpy(pixels.copy()).permute(2, 0, 1)[None].float()
-    resized = torch.nn.functional.interpolate(
-        planes, size=size, mode="bilinear", align_corners=False, antialias=False
-    )
-    return resized[0].permute(1, 2, 0).round().clamp(0, 255).byte().numpy()
+def _source_positions(extent: int, factor: float, crop: int) -> tuple[np.ndarray, np.ndarray]:
+    """The two neighbours (2, crop) of each output place along an axis, and the second's share.
+
+    Half-pixel centres, no antialiasing, edges repeated: what cv2.INTER_LINEAR does.
+    """
+    scaled = max(round(extent * factor), crop)
+    first = round((scaled - crop) / 2)
+    centres = (np.arange(first, first + crop) + 0.5) * (extent / scaled) - 0.5
+    low = np.floor(centres)
+    neighbours = np.clip(np.stack([low, low + 1]), 0, extent - 1).astype(np.int64)
+    return neighbours, (centres - low).astype(np.float32)
+
+
+def _blend(pair: np.ndarray, share: np.ndarray) -> np.ndarray:
+    return pair[0] + (pair[1] - pair[0]) * share

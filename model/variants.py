@@ -7,7 +7,7 @@ are those of the official code, or reproduce the paper's costs.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from model.errors import InputError
@@ -55,16 +55,12 @@ class ShuffleNetConfig:
     convention: Convention = "paper"
     shuffle: bool = True
     classes: int = 1000
+    classifier_bias: bool = True
 
     @property
     def name(self) -> str:
         """`shufflenet-1.0x-g3`."""
         return shufflenet_name(self.scale, self.groups)
-
-    @property
-    def classifier_bias(self) -> bool:
-        """Whether the fully connected layer has a bias: not in the official code."""
-        return self.convention == "paper"
 
 
 def shufflenet_name(scale: float, groups: int) -> str:
@@ -73,10 +69,16 @@ def shufflenet_name(scale: float, groups: int) -> str:
 
 
 def shufflenet_config(
-    scale: float, groups: int, *, convention: Convention = "paper", shuffle: bool = True
+    scale: float,
+    groups: int,
+    *,
+    convention: Convention = "paper",
+    shuffle: bool = True,
+    classifier_bias: bool | None = None,
 ) -> ShuffleNetConfig:
     """The variant of `scale` and `groups`.
 
+    `classifier_bias` follows the convention unless it is given: the official code has none.
     Raises `VariantError` where a convolution's channels are no multiple of its groups, saying which
     and naming the nearest variants that can be built.
     """
@@ -85,7 +87,13 @@ def shufflenet_config(
             f"no ShuffleNet of scale {scale} with {groups} groups: scales are "
             f"{', '.join(map(str, SCALES))} and groups {', '.join(map(str, GROUPS))}"
         )
-    config = _planned_config(scale, groups, convention, shuffle)
+    bias = convention == "paper" if classifier_bias is None else classifier_bias
+    config = replace(
+        _planned_config(scale, groups),
+        convention=convention,
+        shuffle=shuffle,
+        classifier_bias=bias,
+    )
     fault = next(_indivisible(config), None)
     if fault is not None:
         raise VariantError(
@@ -100,12 +108,10 @@ def shufflenet_names() -> tuple[str, ...]:
     return tuple(shufflenet_name(scale, groups) for scale, groups in _buildable())
 
 
-def _planned_config(
-    scale: float, groups: int, convention: Convention = "paper", shuffle: bool = True
-) -> ShuffleNetConfig:
+def _planned_config(scale: float, groups: int) -> ShuffleNetConfig:
     scaled = tuple(int(channels * scale) for channels in STAGE_CHANNELS[groups])
     stem, stages = EXCEPTIONS.get((scale, groups), (STEM_CHANNELS[scale], scaled))
-    return ShuffleNetConfig(scale, groups, stem, stages, convention, shuffle)
+    return ShuffleNetConfig(scale, groups, stem, stages)
 
 
 def _indivisible(config: ShuffleNetConfig) -> Iterator[str]:

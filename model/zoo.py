@@ -54,16 +54,24 @@ def build_module(
     input_size: tuple[int, int] | None = None,
     convention: Convention = "paper",
     shuffle: bool = True,
+    classifier_bias: bool | None = None,
 ) -> nn.Module:
     """The network `name` with PyTorch's initial weights, in training mode.
 
-    `input_size` (H, W) matters to AlexNet alone, whose classifier has a fixed size.
+    `input_size` (H, W) matters to AlexNet alone, whose classifier has a fixed size; `convention`,
+    `shuffle` and `classifier_bias` (by the convention, unless given) to ShuffleNets alone.
     """
     name = model_name(name)
     shufflenet = SHUFFLENET_NAME.fullmatch(name)
     if shufflenet:
         scale, groups = float(shufflenet[1]), int(shufflenet[2])
-        config = shufflenet_config(scale, groups, convention=convention, shuffle=shuffle)
+        config = shufflenet_config(
+            scale,
+            groups,
+            convention=convention,
+            shuffle=shuffle,
+            classifier_bias=classifier_bias,
+        )
         return ShuffleNetV1(config)
     if name == "alexnet":
         return AlexNet(input_size or default_input_size(name))

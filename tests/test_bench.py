@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 from bench.readme import README, with_results
+from compile.lower import LEVELS
 from tests.test_build_cli import ROOT
 
 
@@ -24,7 +25,7 @@ def test_the_ladder_is_measured_in_turns_and_reported(tmp_path: Path) -> None:
     assert result.returncode == 0, result.stdout + result.stderr
     report = json.loads(path.read_text())
     assert {"cpu", "cores", "governor", "revision", "versions"} <= report["context"].keys()
-    assert [row["level"] for row in report["rows"]] == ["stock", "unfused"]
+    assert [row["level"] for row in report["rows"]] == list(LEVELS)
     for row in report["rows"]:
         assert len(row["samples"]) >= 9
         assert (row["kind"], row["unit"]) == ("measured", "ms")

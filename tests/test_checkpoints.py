@@ -54,6 +54,31 @@ def test_a_classifier_bias_tells_the_papers_convention(tmp_path: Path) -> None:
     assert load_checkpoint(path).convention == "paper"
 
 
+@pytest.mark.parametrize("kept", ["paper", "official"])
+@pytest.mark.parametrize("asked", ["paper", "official"])
+def test_the_convention_can_be_overridden_and_the_bias_stays(
+    kept: str, asked: str, tmp_path: Path
+) -> None:
+    content = create_model("shufflenet-0.25x-g3", convention=kept).state_dict()
+    loaded = load_checkpoint(saved(content, tmp_path), convention=asked)
+    assert loaded.convention == asked
+    assert loaded.module.config.convention == asked
+    assert loaded.module.state_dict().keys() == content.keys()
+
+
+def test_a_comparator_is_never_taken_for_an_official_shufflenet(tmp_path: Path) -> None:
+    """An official one would be fed BGR pictures from 0 to 255."""
+    path = saved(create_model("mobilenet-0.25").state_dict(), tmp_path)
+    assert load_checkpoint(path).convention == "paper"
+
+
+def test_a_missing_file_and_a_folder_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(CheckpointError, match=r"none\.pth: No such file"):
+        load_checkpoint(tmp_path / "none.pth")
+    with pytest.raises(CheckpointError, match="Is a directory"):
+        load_checkpoint(tmp_path)
+
+
 def test_another_network_than_expected_is_refused(weights: Tensors, tmp_path: Path) -> None:
     with pytest.raises(CheckpointError, match=r"holds shufflenet-0\.25x-g3, expected alexnet"):
         load_checkpoint(saved(weights, tmp_path), expected="alexnet")
@@ -72,8 +97,20 @@ def test_a_truncated_file_is_refused(weights: Tensors, tmp_path: Path, share: fl
 def test_a_file_of_something_else_is_refused(content: bytes, tmp_path: Path) -> None:
     path = tmp_path / "other.pth"
     path.write_bytes(content)
-    with pytest.raises(CheckpointError, match=r"other\.pth"):
+    with pytest.raises(CheckpointError, match=r"other\.pth .* no checkpoint of tensors"):
         load_checkpoint(path)
+
+
+@pytest.mark.filterwarnings("ignore:.*TorchScript archive:UserWarning")
+@pytest.mark.parametrize("form", ["module", "scripted"])
+def test_a_saved_module_is_refused_without_advice_to_run_it(form: str, tmp_path: Path) -> None:
+    module = nn.Linear(2, 2)
+    path = saved(module, tmp_path)
+    if form == "scripted":
+        torch.jit.trace(module, torch.zeros(1, 2)).save(path)
+    with pytest.raises(CheckpointError, match="was refused: it holds more than tensors") as caught:
+        load_checkpoint(path)
+    assert "weights_only" not in str(caught.value)
 
 
 def test_another_architecture_is_told_what_differs(tmp_path: Path) -> None:
@@ -115,7 +152,7 @@ class Malicious:
 
 def test_code_in_a_pickle_is_refused_and_not_run(tmp_path: Path) -> None:
     path = saved({"state_dict": Malicious(tmp_path / "was-run")}, tmp_path)
-    with pytest.raises(CheckpointError, match="nothing in it was run"):
+    with pytest.raises(CheckpointError, match=r"was refused: .* nothing in it was run"):
         load_checkpoint(path)
     assert not (tmp_path / "was-run").exists()
 

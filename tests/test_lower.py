@@ -34,13 +34,13 @@ def test_a_level_gives_what_pytorch_gives(level: str, threads: int) -> None:
 
 
 @pytest.mark.parametrize("name", SHUFFLENETS)
-def test_every_network_keeps_its_answers_and_macs_when_unfused(name: str) -> None:
+def test_every_network_keeps_its_answers_and_macs_when_fused(name: str) -> None:
     """At 64x64, where all planes down to 2x2 occur; AlexNet needs its own size (test_build_cli)."""
     module = create_model(name)
     network = import_torch(
         module, name=name, input_shape=(1, 3, 64, 64), preprocessing="imagenet", provenance={}
     )
-    lowered = lower(network, "unfused", host_target(), threads=2)
+    lowered = lower(network, "fused", host_target(), threads=2)
     assert lowered.macs == total_macs(layer_workloads(module, (1, 3, 64, 64)))
     x = network.example_input()
     expected = network.reference(x)
@@ -59,11 +59,25 @@ def test_unfused_keeps_the_shuffle_and_the_concat_as_kernels() -> None:
     assert any(name.startswith("concat") for name in names)
 
 
+@pytest.mark.parametrize("convention", ["paper", "official"])
+def test_no_shuffle_shortcut_or_relu_kernel_is_left_when_fused(convention: str) -> None:
+    module = create_model("shufflenet-0.25x-g3", convention=convention)
+    network = import_torch(
+        module, name="net", input_shape=(1, 3, 64, 64), preprocessing="imagenet", provenance={}
+    )
+    kernels = lower(network, "fused", host_target()).kernels
+    calls = {kernel.name: kernel.calls for kernel in kernels}
+    assert not [name for name in calls if name.startswith(("transpose", "reshape"))]
+    assert sum(n for name, n in calls.items() if name.startswith("relu")) == 1  # the stem's
+    assert sum(n for name, n in calls.items() if name.startswith("pointwise")) == 32
+
+
 def test_kernels_say_where_their_schedule_came_from() -> None:
     network = small_network()
     by_level = {level: lower(network, level, host_target()).kernels for level in LEVELS}
     assert {kernel.source for kernel in by_level["stock"]} == {"stock"}
     assert {kernel.source for kernel in by_level["unfused"]} == {"generic"}
+    assert {kernel.source for kernel in by_level["fused"]} == {"generic", "default"}
 
 
 def test_a_kernels_workload_is_its_shapes() -> None:

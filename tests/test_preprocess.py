@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from pathlib import Path
 
 import numpy as np
@@ -96,6 +97,23 @@ def test_pixels_are_interpolated_at_half_pixel_centres_without_antialiasing(
     x = load_image(saved(noise(100, 100), tmp_path), BGR, (224, 224))[0, ::-1]
     # a half may be rounded up or down by float32
     assert np.abs(x.transpose(1, 2, 0) - expected).max() <= 1
+
+
+def test_a_thin_picture_is_not_scaled_up_whole(tmp_path: Path) -> None:
+    """60 thousand pixels, which scaled as a whole would be a thousand million (11 GB)."""
+    path = saved(Image.new("RGB", (30_000, 2)), tmp_path)
+    tracemalloc.start()
+    try:
+        load_image(path, BGR, (224, 224))
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < 2e7  # the four neighbours of 224x224 places are 2.4 MB in float32
+
+
+def test_a_missing_picture_is_told_from_a_broken_one(tmp_path: Path) -> None:
+    with pytest.raises(ImageError, match=r"none\.png: No such file"):
+        load_image(tmp_path / "none.png", BGR, SIZE)
 
 
 def test_a_file_that_is_no_picture_is_refused(tmp_path: Path) -> None:

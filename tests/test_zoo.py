@@ -70,5 +70,5 @@ def test_alexnet_brings_every_size_to_its_classifier(size: tuple[int, int]) -> N
 
 
 def test_alexnet_refuses_what_is_too_small() -> None:
-    with pytest.raises(ValueError, match="6x6"):
+    with pytest.raises(VariantError, match="6x6, an input of 64x64 gives 1x1"):
         AlexNet((64, 64))
