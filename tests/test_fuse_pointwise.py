@@ -105,6 +105,38 @@ def test_other_convolutions_are_left_alone(conv: nn.Module) -> None:
     check_numbers(network, module)
 
 
+class AddedRow(nn.Module):
+    """An addition that only looks like a bias or a shortcut: it differs by column."""
+
+    def __init__(self, biased: bool) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(3, 6, 1, bias=biased)
+        self.row = nn.Parameter(torch.arange(7.0))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return torch.relu(self.conv(x) + self.row)
+
+
+@pytest.mark.parametrize("biased", [True, False], ids=["no shortcut", "no bias"])
+def test_an_addition_of_another_shape_is_left_alone(biased: bool) -> None:
+    network, module = fused(AddedRow(biased))
+    assert {"add", "nn.relu"} <= set(operators(module))
+    check_numbers(network, module)
+
+
+class Flattened(nn.Module):
+    """Two reshapes with a transpose between them, of two dimensions."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return x.reshape(12, 49).transpose(0, 1).reshape(1, 49, 3, 4)
+
+
+def test_a_transpose_of_two_dimensions_stays() -> None:
+    network, module = fused(nn.Sequential(grouped(), Flattened()))
+    assert "permute_dims" in operators(module)
+    check_numbers(network, module)
+
+
 def test_a_transpose_that_is_no_shuffle_stays() -> None:
     network, module = fused(nn.Sequential(grouped(), nn.AdaptiveAvgPool2d((12, 12)), Padded()), 12)
     assert "permute_dims" in operators(module)

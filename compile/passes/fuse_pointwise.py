@@ -11,6 +11,7 @@ W' is packed for the tile. Left alone: strides, dilation, padding, no bias, weig
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -57,12 +58,11 @@ class _Shuffle:
 
     def rows(self, matched: Matched) -> int | None:
         """The r of a match; None where reshapes and transpose do something else."""
-        n, rows, per_row, *plane = _shape(matched[self.split])
+        split, flat = _shape(matched[self.split]), _shape(matched[self.flat])
         axes = tuple(int(axis) for axis in matched[self.transposed].attrs.axes or ())
-        shuffles = axes == SHUFFLE_AXES and len(plane) == 2
-        return (
-            rows if shuffles and _shape(matched[self.flat]) == (n, rows * per_row, *plane) else None
-        )
+        if axes != SHUFFLE_AXES or flat != (split[0], split[1] * split[2], *split[3:]):
+            return None
+        return split[1]
 
 
 @dataclass(frozen=True)
@@ -138,6 +138,10 @@ class _Fusing:
         if behind is None or before is None or shapes is None:
             return None
         (_, channels, height, width), outputs = shapes
+        if not _is_per_channel(matched[form.bias], outputs):
+            return None
+        if form.shortcut is not None and _shape(matched[form.shortcut]) != _shape(conv):
+            return None
         workload = PointwiseWorkload(
             groups=int(conv.attrs.groups),
             outputs=outputs // int(conv.attrs.groups),
@@ -173,6 +177,11 @@ def _shapes(conv: relax.Call) -> tuple[tuple[int, ...], int] | None:
     if kernel != [1, 1] or any(int(step) != 1 for step in moves) or shape[0] != 1:
         return None
     return shape, outputs
+
+
+def _is_per_channel(bias: relax.Constant, channels: int) -> bool:
+    shape = _shape(bias)
+    return shape[-3:] == (channels, 1, 1) and math.prod(shape) == channels
 
 
 def _shape(tensor: relax.Expr) -> tuple[int, ...]:
