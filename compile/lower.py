@@ -2,7 +2,7 @@
 
 stock     TVM's own default pipeline, as `tvm.compile` runs it: no fusion, no schedules
 unfused   batch norms folded, one operator a kernel, each with a real schedule
-fused     1x1 convolutions take bias, ReLU, shortcut and shuffle into their own template
+fused     convolutions and pools by our templates, with bias, ReLU, shortcut and shuffle inside
 """
 
 from __future__ import annotations
@@ -22,7 +22,11 @@ from compile.targets import CompileTarget
 LEVELS = ("stock", "unfused", "fused")
 DEFAULT_LEVEL = "fused"
 
-LEGALISE = (relax.transform.LegalizeOps(), relax.transform.RewriteDataflowReshape())
+LEGALISE_STOCK = (relax.transform.LegalizeOps(), relax.transform.RewriteDataflowReshape())
+LEGALISE = (  # reshapes stay what they are, views; TVM would lower them and look for them again
+    relax.transform.LegalizeOps(skip_ops=["relax.reshape"]),
+    relax.transform.DeadCodeElimination(),
+)
 PLAN_MEMORY = (
     relax.transform.ToNonDataflow(),
     relax.transform.RemovePurityChecking(),
@@ -70,7 +74,8 @@ def lower(
     with target.tvm:
         passes = passes_of(level, target.core, threads)
         module = trail.run("graph", network.module, passes)
-        module = trail.run("legalised", module, (*LEGALISE, relax.transform.DeadCodeElimination()))
+        legalise = LEGALISE_STOCK if level == "stock" else LEGALISE
+        module = trail.run("legalised", module, legalise)
         kernels = list_kernels(module, source=level)
         if level != "stock":
             module, sources = schedule_kernels(module, target.core, threads)

@@ -9,11 +9,15 @@ import tvm
 from torch import nn
 from tvm import relax
 
+from compile.lower import lower
+from compile.network import Network
 from compile.passes import passes_of
+from compile.passes.fuse_pointwise import fuse_pointwise
+from compile.targets import host_target
 from deploy_rpc.host import host_core
 from model.shufflenet import ChannelShuffle
 from tests.small_networks import small_network
-from tests.test_fold_batch_norm import operators, run
+from tests.test_fold_batch_norm import operators
 
 
 def grouped(relu: bool = True, **options: object) -> nn.Sequential:
@@ -41,7 +45,8 @@ class Padded(nn.Module):
         return x.reshape(n, c, h, w).transpose(1, 2).reshape(n, c, h, w)
 
 
-def fused(module: nn.Module, side: int = 7) -> tuple[object, tvm.IRModule]:
+def fused(module: nn.Module, side: int = 7) -> tuple[Network, tvm.IRModule]:
+    """A small network of `module`, before and after the passes of level `fused`."""
     network = small_network(module, side)
     result = network.module
     for apply in passes_of("fused", host_core(), 1):
@@ -49,10 +54,14 @@ def fused(module: nn.Module, side: int = 7) -> tuple[object, tvm.IRModule]:
     return network, result
 
 
-def check_numbers(network: object, module: tvm.IRModule) -> None:
+def check_numbers(network: Network) -> None:
+    """The network, lowered at level `fused`, gives what PyTorch gives."""
+    lowered = lower(network, "fused", host_target())
+    executable = relax.build(lowered.module, target=host_target().tvm, relax_pipeline=None)
     x = network.example_input()
-    # float32 sums of at most 12 products
-    np.testing.assert_allclose(run(module, x), network.reference(x), rtol=1e-4, atol=1e-5)
+    output = relax.VirtualMachine(executable, tvm.cpu())["main"](tvm.runtime.tensor(x)).numpy()
+    # float32 sums of at most 50 products
+    np.testing.assert_allclose(output, network.reference(x), rtol=1e-4, atol=1e-5)
 
 
 FUSED = {
@@ -77,9 +86,8 @@ FUSED = {
 @pytest.mark.parametrize("name", FUSED)
 def test_everything_behind_a_pointwise_convolution_is_in_its_kernel(name: str) -> None:
     network, module = fused(FUSED[name])
-    left = set(operators(module)) - {"call_tir", "reshape", "nn.max_pool2d"}
-    assert not left
-    check_numbers(network, module)
+    assert not set(operators(module)) - {"call_tir", "reshape"}
+    check_numbers(network)
 
 
 def test_a_shuffle_becomes_a_store_index_and_no_kernel() -> None:
@@ -99,10 +107,10 @@ def test_a_shuffle_becomes_a_store_index_and_no_kernel() -> None:
     ids=["stride", "padding", "3x3", "no bias"],
 )
 def test_other_convolutions_are_left_alone(conv: nn.Module) -> None:
-    network, module = fused(conv)
+    network = small_network(conv, 7)
+    module = fuse_pointwise(host_core(), 1)(network.module)
     assert "nn.conv2d" in operators(module)
     assert "call_tir" not in operators(module)
-    check_numbers(network, module)
 
 
 class AddedRow(nn.Module):
@@ -121,7 +129,7 @@ class AddedRow(nn.Module):
 def test_an_addition_of_another_shape_is_left_alone(biased: bool) -> None:
     network, module = fused(AddedRow(biased))
     assert {"add", "nn.relu"} <= set(operators(module))
-    check_numbers(network, module)
+    check_numbers(network)
 
 
 class Flattened(nn.Module):
@@ -134,13 +142,13 @@ class Flattened(nn.Module):
 def test_a_transpose_of_two_dimensions_stays() -> None:
     network, module = fused(nn.Sequential(grouped(), Flattened()))
     assert "permute_dims" in operators(module)
-    check_numbers(network, module)
+    check_numbers(network)
 
 
 def test_a_transpose_that_is_no_shuffle_stays() -> None:
     network, module = fused(nn.Sequential(grouped(), nn.AdaptiveAvgPool2d((12, 12)), Padded()), 12)
     assert "permute_dims" in operators(module)
-    check_numbers(network, module)
+    check_numbers(network)
 
 
 def test_a_result_that_others_need_is_not_lost() -> None:
@@ -153,8 +161,8 @@ def test_a_result_that_others_need_is_not_lost() -> None:
             y = self.first(x)
             return y + self.shuffle(y)
 
-    network, module = fused(Twice())
-    check_numbers(network, module)
+    network, _ = fused(Twice())
+    check_numbers(network)
 
 
 def test_the_pass_leaves_its_input_as_it_was() -> None:

@@ -7,6 +7,7 @@ from tvm import relax
 
 from compile.passes.fold_batch_norm import fold_batch_norm
 from compile.passes.fuse_pointwise import fuse_pointwise
+from compile.passes.fuse_windows import fuse_windows
 from deploy_rpc.cores import Core
 
 Pass = Callable[[tvm.IRModule], tvm.IRModule]
@@ -19,5 +20,5 @@ UNFUSED_PASSES: tuple[Pass, ...] = (
 
 def passes_of(level: str, core: Core, threads: int) -> tuple[Pass, ...]:
     """The graph passes of a level of the ladder, for `core`."""
-    fused = (*UNFUSED_PASSES, fuse_pointwise(core, threads))
-    return {"stock": (), "unfused": UNFUSED_PASSES, "fused": fused}[level]
+    fusing = (fuse_pointwise(core, threads), fuse_windows(core, threads))
+    return {"stock": (), "unfused": UNFUSED_PASSES, "fused": (*UNFUSED_PASSES, *fusing)}[level]

@@ -11,14 +11,22 @@ W' is packed for the tile. Left alone: strides, dilation, padding, no bias, weig
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
 import tvm
 from tvm import relax
-from tvm.relax.dpl import DFPattern, is_const, is_op, rewrite_call, wildcard
+from tvm.relax.dpl import DFPattern, is_const, is_op, wildcard
 
+from compile.passes.rewriting import (
+    Matched,
+    Replace,
+    call_kernel,
+    constant,
+    is_per_channel,
+    rewrite_main,
+    shape_of,
+)
 from compile.schedules.pointwise import (
     PointwiseWorkload,
     default_tile,
@@ -28,7 +36,6 @@ from compile.schedules.pointwise import (
 from deploy_rpc.cores import Core
 
 SHUFFLE_AXES = (0, 2, 1, 3, 4)
-Matched = dict[DFPattern, relax.Expr]
 
 
 def fuse_pointwise(core: Core, threads: int) -> Callable[[tvm.IRModule], tvm.IRModule]:
@@ -36,7 +43,7 @@ def fuse_pointwise(core: Core, threads: int) -> Callable[[tvm.IRModule], tvm.IRM
 
     def apply(module: tvm.IRModule) -> tvm.IRModule:
         for form in _forms():
-            module = _Fusing(form, core, threads).apply(module)
+            module = rewrite_main(module, form.pattern, _replacing(form, core, threads))
         return relax.transform.DeadCodeElimination()(module)
 
     return apply
@@ -58,7 +65,7 @@ class _Shuffle:
 
     def rows(self, matched: Matched) -> int | None:
         """The r of a match; None where reshapes and transpose do something else."""
-        split, flat = _shape(matched[self.split]), _shape(matched[self.flat])
+        split, flat = shape_of(matched[self.split]), shape_of(matched[self.flat])
         axes = tuple(int(axis) for axis in matched[self.transposed].attrs.axes or ())
         if axes != SHUFFLE_AXES or flat != (split[0], split[1] * split[2], *split[3:]):
             return None
@@ -115,74 +122,56 @@ def _form(*, relu: bool, shortcut: str = "", behind: bool = False, before: bool 
     )
 
 
-class _Fusing:
-    def __init__(self, form: _Form, core: Core, threads: int) -> None:
-        self._form, self._core, self._threads = form, core, threads
+def _replacing(form: _Form, core: Core, threads: int) -> Replace:
+    """What puts a kernel in the place of a match of `form`."""
 
-    def apply(self, module: tvm.IRModule) -> tvm.IRModule:
-        builder = relax.BlockBuilder(module)
-
-        def rewrite(original: relax.Expr, matched: Matched) -> relax.Expr:
-            fused = self._fused(builder, matched)
-            return original if fused is None else fused
-
-        main = rewrite_call(self._form.pattern, rewrite, module["main"])
-        builder.update_func(module.get_global_var("main"), main)
-        return builder.get()
-
-    def _fused(self, builder: relax.BlockBuilder, matched: Matched) -> relax.Expr | None:
-        form, conv = self._form, matched[self._form.conv]
-        behind = form.behind.rows(matched) if form.behind else 1
-        before = form.before.rows(matched) if form.before else 1
-        shapes = _shapes(conv)
-        if behind is None or before is None or shapes is None:
+    def replace(builder: relax.BlockBuilder, matched: Matched) -> relax.Expr | None:
+        workload = _workload(form, matched)
+        if workload is None:
             return None
-        (_, channels, height, width), outputs = shapes
-        if not _is_per_channel(matched[form.bias], outputs):
-            return None
-        if form.shortcut is not None and _shape(matched[form.shortcut]) != _shape(conv):
-            return None
-        workload = PointwiseWorkload(
-            groups=int(conv.attrs.groups),
-            outputs=outputs // int(conv.attrs.groups),
-            inputs=channels // int(conv.attrs.groups),
-            pixels=height * width,
-            relu=form.relu is not None,
-            shortcut=form.shortcut is not None,
-            shuffle_rows=behind,
-            load_rows=before,
-        )
-        tile = default_tile(workload, self._core)
-        kernel = builder.add_func(pointwise(workload, tile, self._threads), "pointwise")
-        weights = pack_weights(conv.args[1].value.numpy(), workload, tile)
-        bias = matched[form.bias].value.numpy().reshape(-1)
+        conv = matched[form.conv]
+        tile = default_tile(workload, core)
         operands = [
-            relax.op.reshape(matched[form.x], (channels, workload.pixels)),
-            relax.const(weights, "float32"),
-            relax.const(bias, "float32"),
+            matched[form.x],
+            constant(pack_weights(conv.args[1].value.numpy(), workload, tile)),
+            constant(matched[form.bias].value.numpy().reshape(-1)),
+            *([matched[form.shortcut]] if form.shortcut else []),
         ]
-        if form.shortcut is not None:
-            operands.append(relax.op.reshape(matched[form.shortcut], (outputs, workload.pixels)))
-        planes = relax.TensorType((outputs, workload.pixels), "float32")
-        return relax.op.reshape(
-            relax.call_tir(kernel, operands, planes), (1, outputs, height, width)
-        )
+        kernel = pointwise(workload, tile, threads)
+        return call_kernel(builder, kernel, "pointwise", operands, shape_of(conv))
+
+    return replace
 
 
-def _shapes(conv: relax.Call) -> tuple[tuple[int, ...], int] | None:
-    """Input shape and output channels, if `conv` is 1x1 and moves nothing; else None."""
-    attrs, (outputs, _, *kernel) = conv.attrs, _shape(conv.args[1])
-    moves = [*attrs.strides, *attrs.dilation, *(int(p) + 1 for p in attrs.padding)]
-    shape = _shape(conv.args[0])
-    if kernel != [1, 1] or any(int(step) != 1 for step in moves) or shape[0] != 1:
+def _workload(form: _Form, matched: Matched) -> PointwiseWorkload | None:
+    """What a match computes; None where it is not what its form looks like."""
+    conv = matched[form.conv]
+    behind = form.behind.rows(matched) if form.behind else 1
+    before = form.before.rows(matched) if form.before else 1
+    _, outputs, height, width = shape_of(conv)
+    if behind is None or before is None or not _moves_nothing(conv):
         return None
-    return shape, outputs
+    if not is_per_channel(matched[form.bias], outputs):
+        return None
+    if form.shortcut is not None and shape_of(matched[form.shortcut]) != shape_of(conv):
+        return None
+    groups = int(conv.attrs.groups)
+    return PointwiseWorkload(
+        groups=groups,
+        outputs=outputs // groups,
+        inputs=shape_of(conv.args[1])[1],
+        pixels=height * width,
+        relu=form.relu is not None,
+        shortcut=form.shortcut is not None,
+        shuffle_rows=behind,
+        load_rows=before,
+    )
 
 
-def _is_per_channel(bias: relax.Constant, channels: int) -> bool:
-    shape = _shape(bias)
-    return shape[-3:] == (channels, 1, 1) and math.prod(shape) == channels
-
-
-def _shape(tensor: relax.Expr) -> tuple[int, ...]:
-    return tuple(int(extent) for extent in tensor.ty.shape)
+def _moves_nothing(conv: relax.Call) -> bool:
+    """Whether `conv` is 1x1 on one picture, without stride, padding or dilation."""
+    attrs = conv.attrs
+    steps = [int(step) for step in (*attrs.strides, *attrs.dilation)]
+    padding = [int(pad) for pad in attrs.padding]
+    kernel, batch = shape_of(conv.args[1])[2:], shape_of(conv)[0]
+    return kernel == (1, 1) and batch == 1 and set(steps) == {1} and not any(padding)

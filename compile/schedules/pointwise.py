@@ -26,6 +26,7 @@ from tvm import tirx
 from tvm.script.ir_builder import IRBuilder
 from tvm.script.ir_builder import tirx as T
 
+from compile.schedules.overlap import start_of, tile_starts
 from deploy_rpc.cores import Core
 
 FREE_REGISTERS = 8  # beside the accumulators: inputs, weights, addresses of LLVM's own choosing
@@ -172,14 +173,9 @@ def _place(
     return _Place(
         group=group,
         m_tile=m_tile,
-        row=_start_of(m_tile, tile.rows, workload.outputs),
-        pixel=_start_of(n_tile, width, workload.pixels),
+        row=start_of(m_tile, tile.rows, workload.outputs),
+        pixel=start_of(n_tile, width, workload.pixels),
     )
-
-
-def _start_of(index: tirx.PrimExpr, size: int, extent: int) -> tirx.PrimExpr:
-    """Where tile `index` begins: the last one earlier, so that it ends with the extent."""
-    return index * size if extent % size == 0 else tirx.min(index * size, extent - size)
 
 
 def _start(
@@ -239,13 +235,9 @@ def _each_value(tile: PointwiseTile) -> Iterator[tuple[tirx.PrimExpr, ...]]:
 
 def _tiles(workload: PointwiseWorkload, tile: PointwiseTile) -> tuple[list[int], list[int]]:
     """First rows and first pixels of all tiles of a group."""
-
-    def starts(extent: int, size: int) -> list[int]:
-        return [min(start, extent - size) for start in range(0, extent, size)]
-
     return (
-        starts(workload.outputs, tile.rows),
-        starts(workload.pixels, tile.vectors * tile.lanes),
+        tile_starts(workload.outputs, tile.rows),
+        tile_starts(workload.pixels, tile.vectors * tile.lanes),
     )
 
 

@@ -1,0 +1,129 @@
+"""Convolutions that `fuse_pointwise` left, and pools, become kernels of the window template.
+
+    relu(add(conv2d(x, W), b))     ->  call_tir(window, x, W', b)
+    max_pool2d(x), avg_pool2d(x)   ->  call_tir(window, x)
+
+W' is packed for the tile. Left alone: dilation, unequal strides or paddings, no bias, ceil mode, an
+average that does not count its padding.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import tvm
+from tvm import relax
+from tvm.relax.dpl import DFPattern, is_const, is_op, wildcard
+
+from compile.passes.rewriting import (
+    Matched,
+    call_kernel,
+    constant,
+    is_per_channel,
+    rewrite_main,
+    shape_of,
+)
+from compile.schedules.window import (
+    WindowWorkload,
+    default_tile,
+    pack_weights,
+    window,
+)
+from deploy_rpc.cores import Core
+
+POOLS = {"relax.nn.max_pool2d": "max", "relax.nn.avg_pool2d": "average"}
+
+
+def fuse_windows(core: Core, threads: int) -> Callable[[tvm.IRModule], tvm.IRModule]:
+    """The pass for `core`: Relax to Relax, main only."""
+
+    def apply(module: tvm.IRModule) -> tvm.IRModule:
+        for relu in (True, False):
+            module = _fuse_convolutions(module, relu, core, threads)
+        for operator in POOLS:
+            module = _fuse_pools(module, operator, core, threads)
+        return relax.transform.DeadCodeElimination()(module)
+
+    return apply
+
+
+def _fuse_convolutions(module: tvm.IRModule, relu: bool, core: Core, threads: int) -> tvm.IRModule:
+    x, bias = wildcard(), is_const()
+    conv = is_op("relax.nn.conv2d")(x, is_const())
+    biased = is_op("relax.add")(conv, bias)
+    pattern: DFPattern = is_op("relax.nn.relu")(biased) if relu else biased
+
+    def replace(builder: relax.BlockBuilder, matched: Matched) -> relax.Expr | None:
+        call = matched[conv]
+        outputs = shape_of(call)[1]
+        if not _is_plain(call) or not is_per_channel(matched[bias], outputs):
+            return None
+        workload = _conv_workload(call, relu)
+        tile = default_tile(workload, core)
+        operands = [
+            matched[x],
+            constant(pack_weights(call.args[1].value.numpy(), workload, tile)),
+            constant(matched[bias].value.numpy().reshape(-1)),
+        ]
+        kernel = window(workload, tile, threads)
+        return call_kernel(builder, kernel, "window_conv", operands, shape_of(call))
+
+    return rewrite_main(module, pattern, replace)
+
+
+def _fuse_pools(module: tvm.IRModule, operator: str, core: Core, threads: int) -> tvm.IRModule:
+    x = wildcard()
+    pattern = is_op(operator)(x)
+
+    def replace(builder: relax.BlockBuilder, matched: Matched) -> relax.Expr | None:
+        call = matched[pattern]
+        padded = any(int(pad) for pad in call.attrs.padding)
+        counts_padding = operator != "relax.nn.avg_pool2d" or call.attrs.count_include_pad
+        if not _is_plain(call) or call.attrs.ceil_mode or (padded and not counts_padding):
+            return None
+        workload = _pool_workload(call, POOLS[operator])
+        kernel = window(workload, default_tile(workload, core), threads)
+        name = f"window_{POOLS[operator]}"
+        return call_kernel(builder, kernel, name, [matched[x]], shape_of(call))
+
+    return rewrite_main(module, pattern, replace)
+
+
+def _is_plain(call: relax.Call) -> bool:
+    """One picture, equal strides, paddings equal on opposite sides, no dilation."""
+    top, left, bottom, right = (int(pad) for pad in call.attrs.padding)
+    strides = {int(stride) for stride in call.attrs.strides}
+    dilated = any(int(step) != 1 for step in call.attrs.dilation)
+    batch = shape_of(call.args[0])[0]
+    return batch == 1 and len(strides) == 1 and (top, left) == (bottom, right) and not dilated
+
+
+def _conv_workload(call: relax.Call, relu: bool) -> WindowWorkload:
+    _, channels, rows, columns = shape_of(call.args[0])
+    outputs, _, kernel_rows, kernel_columns = shape_of(call.args[1])
+    groups = int(call.attrs.groups)
+    return WindowWorkload(
+        kind="conv",
+        groups=groups,
+        outputs=outputs // groups,
+        inputs=channels // groups,
+        size=(rows, columns),
+        kernel=(kernel_rows, kernel_columns),
+        stride=int(call.attrs.strides[0]),
+        padding=(int(call.attrs.padding[0]), int(call.attrs.padding[1])),
+        relu=relu,
+    )
+
+
+def _pool_workload(call: relax.Call, kind: str) -> WindowWorkload:
+    _, channels, rows, columns = shape_of(call.args[0])
+    return WindowWorkload(
+        kind=kind,
+        groups=channels,
+        outputs=1,
+        inputs=1,
+        size=(rows, columns),
+        kernel=(int(call.attrs.pool_size[0]), int(call.attrs.pool_size[1])),
+        stride=int(call.attrs.strides[0]),
+        padding=(int(call.attrs.padding[0]), int(call.attrs.padding[1])),
+    )

@@ -1,0 +1,129 @@
+"""The window template gives PyTorch's answers for every kernel, stride and size."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+import pytest
+import torch
+import tvm
+from torch.nn import functional
+
+from compile.schedules.overlap import tile_starts
+from compile.schedules.window import (
+    FREE_REGISTERS,
+    WindowTile,
+    WindowWorkload,
+    default_tile,
+    pack_weights,
+    window,
+)
+from deploy_rpc.cores import Core, find_core
+
+A72 = find_core("cortex-a72")
+AVX512 = dataclasses.replace(
+    A72, name="avx512", isa="x86_64", vector_bits=512, macs_per_cycle=32, l1d_kib=48
+)
+
+# fmt: off
+WORKLOADS = {
+    #                      kind      groups M  K   size      kernel  stride padding relu
+    "stem":               ("conv",    1, 24,  3, (33, 33),   (3, 3),   2, (1, 1), True),
+    "depthwise 28":       ("conv",   12,  1,  1, (28, 28),   (3, 3),   1, (1, 1), False),
+    "depthwise 7":        ("conv",    5,  1,  1, (7, 7),     (3, 3),   1, (1, 1), True),
+    "depthwise stride 2": ("conv",    5,  1,  1, (14, 15),   (3, 3),   2, (1, 1), False),
+    "alexnet's first":    ("conv",    1,  9,  3, (47, 51),   (11, 11), 4, (0, 0), True),
+    "alexnet's second":   ("conv",    2, 10,  6, (13, 13),   (5, 5),   1, (2, 2), True),
+    "oblong kernel":      ("conv",    3,  4,  2, (9, 17),    (1, 5),   1, (0, 2), False),
+    "strided pointwise":  ("conv",    2,  7,  3, (8, 8),     (1, 1),   2, (0, 0), False),
+    "one pixel":          ("conv",    1,  3,  4, (3, 3),     (3, 3),   1, (0, 0), False),
+    "max pool":           ("max",     6,  1,  1, (15, 15),   (3, 3),   2, (1, 1), False),
+    "max pool, no border": ("max",    6,  1,  1, (13, 13),   (3, 3),   2, (0, 0), False),
+    "average pool":       ("average", 6,  1,  1, (14, 14),   (3, 3),   2, (1, 1), False),
+    "large average":      ("average", 3,  1,  1, (13, 18),   (3, 3),   3, (0, 0), False),
+}
+# fmt: on
+
+
+def workload_of(name: str) -> WindowWorkload:
+    return WindowWorkload(*WORKLOADS[name])
+
+
+def definition(
+    w: WindowWorkload, x: np.ndarray, weights: np.ndarray, bias: np.ndarray
+) -> np.ndarray:
+    """PyTorch's, in float64."""
+    planes = torch.from_numpy(x)[None].double()
+    if w.kind == "conv":
+        filters, shifts = torch.from_numpy(weights).double(), torch.from_numpy(bias).double()
+        y = functional.conv2d(planes, filters, shifts, w.stride, w.padding, 1, w.groups)
+    else:
+        pool = functional.max_pool2d if w.kind == "max" else functional.avg_pool2d
+        y = pool(planes, w.kernel, w.stride, w.padding)
+    return (y.relu() if w.relu else y)[0].numpy()
+
+
+def error_of(w: WindowWorkload, tile: WindowTile, threads: int = 1) -> float:
+    """Largest difference between kernel and definition; negative inputs, so that borders show."""
+    random = np.random.default_rng(0)
+    x = random.standard_normal((w.groups * w.inputs, *w.size)).astype(np.float32) - 3
+    weights = random.standard_normal((w.channels, w.inputs, *w.kernel)).astype(np.float32)
+    bias = random.standard_normal(w.channels).astype(np.float32)
+    operands = [x, pack_weights(weights, w, tile), bias] if w.kind == "conv" else [x]
+    unwritten = np.full((w.channels, *w.output_size), np.nan, np.float32)
+    tensors = [tvm.runtime.tensor(value) for value in (*operands, unwritten)]
+    kernel = window(w, tile, threads).with_attr("global_symbol", "main")
+    tvm.compile(kernel, target="llvm")["main"](*tensors)
+    return np.abs(tensors[-1].numpy() - definition(w, x, weights, bias)).max()
+
+
+@pytest.mark.parametrize("core", [A72, AVX512], ids=lambda core: core.name)
+@pytest.mark.parametrize("name", WORKLOADS)
+def test_every_window_gives_pytorchs_answer(name: str, core: Core) -> None:
+    w = workload_of(name)
+    assert error_of(w, default_tile(w, core)) < 5e-4  # float32 sums of up to 363 values around 3
+
+
+@pytest.mark.parametrize("name", ["stem", "depthwise stride 2", "max pool"])
+def test_threads_change_nothing(name: str) -> None:
+    w = workload_of(name)
+    assert error_of(w, default_tile(w, A72), threads=2) < 5e-4
+
+
+@pytest.mark.parametrize("core", [A72, AVX512], ids=lambda core: core.name)
+@pytest.mark.parametrize("name", WORKLOADS)
+def test_the_accumulators_fit_the_registers(name: str, core: Core) -> None:
+    w = workload_of(name)
+    tile = default_tile(w, core)
+    rows, columns = w.output_size
+    assert tile.channels * tile.rows * tile.vectors <= core.vector_registers - FREE_REGISTERS
+    assert tile.channels <= w.outputs
+    assert tile.rows <= rows
+    assert tile.vectors * tile.lanes <= columns
+
+
+def test_a_strided_window_reads_side_by_side() -> None:
+    """No vector index is multiplied by the stride: the phases took it away."""
+    text = window(workload_of("stem"), WindowTile(4, 1, 1, 4), 1).script()
+    assert "T.vectorized(4)" in text
+    accumulate = next(line for line in text.splitlines() if "* W[" in line)
+    phases = accumulate.split("+ ", 1)[1].split(" * W[")[0]
+    assert phases.rsplit(", ", 1)[1].count("* 2") == 0
+
+
+def test_pools_have_no_weights_and_no_macs() -> None:
+    w = workload_of("max pool")
+    assert w.macs == 0
+    assert len(window(w, default_tile(w, A72), 1).params) == 2
+
+
+def test_macs_are_those_of_the_definition() -> None:
+    assert workload_of("stem").macs == 24 * 17 * 17 * 27
+
+
+@pytest.mark.parametrize(
+    ("extent", "size", "starts"), [(10, 4, [0, 4, 6]), (8, 4, [0, 4]), (3, 3, [0])]
+)
+def test_the_last_tile_begins_earlier(extent: int, size: int, starts: list[int]) -> None:
+    assert tile_starts(extent, size) == starts
