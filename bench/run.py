@@ -81,7 +81,7 @@ def _print_rows(rows: list[dict]) -> None:
             str(len(samples)),
             f"{row['speedup_over_stock']:.2f}x",
         )
-    Console(width=None if Console().is_terminal else 120).print(table)
+    Console(width=None if Console().is_terminal else 160).print(table)
 
 
 if __name__ == "__main__":
