@@ -9,13 +9,13 @@ import pytest
 import tvm
 
 from compile.schedules.pointwise import (
-    FREE_REGISTERS,
     PointwiseTile,
     PointwiseWorkload,
     default_tile,
     pack_weights,
     pointwise,
 )
+from compile.schedules.registers import accumulator_budget
 from deploy_rpc.cores import Core, find_core
 
 A72 = find_core("cortex-a72")
@@ -95,7 +95,7 @@ def test_loop_order_and_threads_change_nothing(pixels_outer: bool, threads: int)
 def test_the_accumulators_fit_the_registers(name: str, core: Core) -> None:
     w = workload_of(name)
     tile = default_tile(w, core)
-    assert tile.rows * tile.vectors <= core.vector_registers - FREE_REGISTERS
+    assert tile.rows * tile.vectors <= accumulator_budget(core)
     assert tile.rows <= w.outputs
     assert tile.vectors * tile.lanes <= w.pixels
     assert w.inputs % tile.k_unroll == 0

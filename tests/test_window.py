@@ -11,8 +11,8 @@ import tvm
 from torch.nn import functional
 
 from compile.schedules.overlap import tile_starts
+from compile.schedules.registers import accumulator_budget
 from compile.schedules.window import (
-    FREE_REGISTERS,
     WindowTile,
     WindowWorkload,
     default_tile,
@@ -97,7 +97,7 @@ def test_the_accumulators_fit_the_registers(name: str, core: Core) -> None:
     w = workload_of(name)
     tile = default_tile(w, core)
     rows, columns = w.output_size
-    assert tile.channels * tile.rows * tile.vectors <= core.vector_registers - FREE_REGISTERS
+    assert tile.channels * tile.rows * tile.vectors <= accumulator_budget(core)
     assert tile.channels <= w.outputs
     assert tile.rows <= rows
     assert tile.vectors * tile.lanes <= columns

@@ -27,15 +27,10 @@ from tvm.script.ir_builder import IRBuilder
 from tvm.script.ir_builder import tirx as T
 
 from compile.schedules.overlap import start_of, tile_starts
+from compile.schedules.registers import accumulator_budget, tile_cycles
 from deploy_rpc.cores import Core
 
-FREE_REGISTERS = 8  # beside the accumulators: inputs, weights, addresses of LLVM's own choosing
 K_UNROLLS = (4, 2, 1)
-WEIGHTS_PER_LOAD = {
-    "aarch64": 4
-}  # a lane of a loaded vector multiplies; x86 broadcasts from memory
-FMA_LATENCY = 4  # cycles until an accumulator can be added to again
-STORE_CYCLES = 2  # of starting and storing one accumulator
 FLOAT, FLOAT_BYTES = "float32", 4
 
 
@@ -95,7 +90,7 @@ class PointwiseTile:
 def default_tile(workload: PointwiseWorkload, core: Core) -> PointwiseTile:
     """The tile with the least modelled cycles among those whose accumulators fit the registers."""
     lanes = min(core.lanes, 1 << (workload.pixels.bit_length() - 1))
-    budget = core.vector_registers - FREE_REGISTERS
+    budget = accumulator_budget(core)
     fitting = [
         (rows, vectors)
         for rows, vectors in itertools.product(range(1, budget + 1), repeat=2)
@@ -244,13 +239,9 @@ def _tiles(workload: PointwiseWorkload, tile: PointwiseTile) -> tuple[list[int],
 def _modelled_cycles(
     workload: PointwiseWorkload, core: Core, lanes: int, rows: int, vectors: int
 ) -> float:
-    """Cycles of one group: every k of a tile waits for its FMAs, its loads, or their latency."""
+    """Of one group."""
     tiles = -(-workload.outputs // rows) * -(-workload.pixels // (vectors * lanes))
-    fmas_per_cycle = core.macs_per_cycle / core.lanes
-    loads = vectors + rows / WEIGHTS_PER_LOAD.get(core.isa, 1)
-    per_k = max(rows * vectors / fmas_per_cycle, loads / fmas_per_cycle, FMA_LATENCY)
-    stores = rows * vectors
-    return tiles * (workload.inputs * per_k + STORE_CYCLES * stores)
+    return tiles * tile_cycles(core, rows, vectors, workload.inputs)
 
 
 def _pixels_outer(workload: PointwiseWorkload, core: Core, rows: int, width: int) -> bool:

@@ -33,11 +33,10 @@ from tvm.script.ir_builder import IRBuilder
 from tvm.script.ir_builder import tirx as T
 
 from compile.schedules.overlap import start_of, tile_starts
+from compile.schedules.registers import accumulator_budget, tile_cycles
 from deploy_rpc.cores import Core
 
-FREE_REGISTERS = 8  # beside the accumulators: inputs, weights, addresses
 MAX_ROWS = 4  # of a tile: more only lengthen the code
-FMA_LATENCY = 4  # cycles until an accumulator can be added to again
 FLOAT = "float32"
 LOWEST = float(np.finfo(np.float32).min)
 
@@ -106,7 +105,7 @@ def default_tile(workload: WindowWorkload, core: Core) -> WindowTile:
     """The tile with the least modelled cycles among those whose accumulators fit the registers."""
     rows, columns = workload.output_size
     lanes = min(core.lanes, 1 << (columns.bit_length() - 1))
-    budget = core.vector_registers - FREE_REGISTERS
+    budget = accumulator_budget(core)
     fitting = [
         WindowTile(channels, tile_rows, vectors, lanes)
         for channels, tile_rows, vectors in itertools.product(range(1, budget + 1), repeat=3)
@@ -284,10 +283,7 @@ def _each_value(tile: WindowTile) -> Iterator[tuple[tirx.PrimExpr, ...]]:
 
 
 def _modelled_cycles(workload: WindowWorkload, core: Core, tile: WindowTile) -> float:
-    """Cycles of one group: every tap of a tile waits for its FMAs, its loads, or their latency."""
-    per_cycle = core.macs_per_cycle / core.lanes
-    accumulators = tile.channels * tile.rows * tile.vectors
-    loads = tile.rows * tile.vectors + tile.channels
-    per_tap = max(accumulators / per_cycle, loads / per_cycle, FMA_LATENCY)
+    """Of one group."""
     taps = workload.inputs * workload.kernel[0] * workload.kernel[1]
-    return _tile_count(workload, tile) * (taps * per_tap + 2 * accumulators)
+    cycles = tile_cycles(core, tile.channels, tile.rows * tile.vectors, taps)
+    return _tile_count(workload, tile) * cycles
