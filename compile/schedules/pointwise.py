@@ -14,9 +14,9 @@ Pixels are in the lanes. Neither M nor N need be a multiple of its tile: the las
 earlier and computes some values again, the same ones (no tail, no predicate, no padded plane). A
 plane of 7x7 is four vectors of 16 lanes, 15 of its values computed twice.
 
-GFLOP/s of (groups, M, K, N), one thread of an AVX-512 Xeon, shared, 2026-11-23: (3, 20, 80, 784) 198
-to 217; (3, 80, 20, 784) with shortcut 146; (3, 40, 160, 196) 168; (3, 80, 320, 49) 150. On ARM not
-measured. The order of the loops changed the whole network by less than 2 %.
+GFLOP/s of (groups, M, K, N), one thread of an AVX-512 Xeon, shared, 2026-11-23: (3, 20, 80, 784)
+198 to 217; (3, 80, 20, 784) with shortcut 146; (3, 40, 160, 196) 168; (3, 80, 320, 49) 150. On ARM
+not measured. The order of the loops changed the whole network by less than 2 %.
 """
 
 from __future__ import annotations
