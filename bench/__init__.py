@@ -1,0 +1,1 @@
+"""Measurements that can be believed, and the reports they are written to."""

@@ -1,0 +1,1 @@
+"""From a network to a shared library: importers, graph passes, schedules, linkers, verification."""

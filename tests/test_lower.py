@@ -48,6 +48,22 @@ def test_every_network_keeps_its_answers_and_macs_when_fused(name: str) -> None:
     assert np.abs(run(lowered, x) - expected).max() < 1e-4 * np.ptp(expected)
 
 
+@pytest.mark.parametrize("size", [(33, 47), (45, 45), (64, 96)])
+@pytest.mark.parametrize("convention", ["paper", "official"])
+def test_odd_sizes_are_right_and_threads_change_no_bit(
+    size: tuple[int, int], convention: str
+) -> None:
+    module = create_model("shufflenet-0.25x-g8", convention=convention)
+    network = import_torch(
+        module, name="net", input_shape=(1, 3, *size), preprocessing="imagenet", provenance={}
+    )
+    x = network.example_input()
+    expected = network.reference(x)
+    one, two = (run(lower(network, "fused", host_target(), threads=n), x) for n in (1, 2))
+    assert np.abs(one - expected).max() < 1e-4 * np.ptp(expected)  # the build's own tolerance
+    assert np.array_equal(one, two)
+
+
 def test_no_batch_norm_is_left_when_unfused() -> None:
     lowered = lower(small_network(), "unfused", host_target())
     assert not [kernel for kernel in lowered.kernels if "batch_norm" in kernel.name]
