@@ -8,8 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from deploy_rpc.built_library import BuiltLibrary, ReportError, read_built_library
-from deploy_rpc.labels import LabelsError, read_class_names, read_true_classes
+from deploy_rpc.built_library import BuiltLibrary
 from deploy_rpc.predictions import classify, summarise
 from model.preprocess import PREPROCESSINGS
 
@@ -68,42 +67,3 @@ def test_agreement_is_of_top_classes_and_logits(picture: Path) -> None:
     assert report["agreement"]["pictures"] == 2
     assert report["agreement"]["max_abs_error"] == pytest.approx(np.log(0.5 / 0.05))
     assert report["latency"]["median"] == 2.0
-
-
-def test_class_names_must_be_as_many_as_classes(tmp_path: Path) -> None:
-    path = tmp_path / "names.txt"
-    path.write_text("cat\ndog\n")
-    assert read_class_names(path, 2) == ["cat", "dog"]
-    with pytest.raises(LabelsError, match="2 lines, the network 3 classes"):
-        read_class_names(path, 3)
-
-
-@pytest.mark.parametrize(
-    ("text", "said"),
-    [
-        ("a,b\n1,2\n", "columns file,label"),
-        ("file,label\nx.jpg,cat\n", "columns file,label"),
-        ("file,label\nx.jpg,7\n", "label 7 is none of"),
-    ],
-)
-def test_true_classes_that_are_none_are_refused(text: str, said: str, tmp_path: Path) -> None:
-    path = tmp_path / "labels.csv"
-    path.write_text(text)
-    with pytest.raises(LabelsError, match=said):
-        read_true_classes(path, 6)
-
-
-@pytest.mark.parametrize(
-    ("text", "said"),
-    [
-        (None, "no build report"),
-        ("", "is no build report"),
-        ("[1]", "is no build report"),
-        ('{"model": {"name": "x", "input_shape": [1]}}', "is no build report"),
-    ],
-)
-def test_a_report_that_is_none_is_refused(text: str | None, said: str, tmp_path: Path) -> None:
-    if text is not None:
-        (tmp_path / "net.json").write_text(text)
-    with pytest.raises(ReportError, match=said):
-        read_built_library(tmp_path / "net.so")
