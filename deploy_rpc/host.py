@@ -40,7 +40,8 @@ def _cache(level: int) -> tuple[int, int]:
     """Size in KiB and ways of the data or unified cache of `level`."""
     for index in sorted(CACHE_FOLDER.glob("index*")):
         facts = {name: _read(index / name) for name in ("level", "type", "size")}
-        if facts["level"] == str(level) and facts["type"] in ("Data", "Unified"):
+        is_asked = facts["level"] == str(level) and facts["type"] in ("Data", "Unified")
+        if is_asked and facts["size"]:  # some ARM kernels do not tell sizes
             ways = _read(index / "ways_of_associativity")
             return int(facts["size"].removesuffix("K")), int(ways or DEFAULT_CACHES[level][1])
     return DEFAULT_CACHES[level]

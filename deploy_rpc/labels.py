@@ -15,7 +15,7 @@ class LabelsError(InputError):
 def read_class_names(path: Path, classes: int) -> list[str]:
     """One name a line, line i being class i; raises `LabelsError` unless there are `classes`."""
     try:
-        names = path.read_text(encoding="utf-8").splitlines()
+        names = path.read_text(encoding="utf-8-sig").splitlines()
     except (OSError, UnicodeDecodeError) as error:
         raise LabelsError(f"cannot read class names from {path}: {error}") from error
     if len(names) != classes:
@@ -28,7 +28,7 @@ def read_class_names(path: Path, classes: int) -> list[str]:
 def read_true_classes(path: Path, classes: int) -> dict[str, int]:
     """The class of each picture by file name, from a CSV with the columns `file` and `label`."""
     try:
-        with path.open(newline="", encoding="utf-8") as file:
+        with path.open(newline="", encoding="utf-8-sig") as file:
             rows = list(csv.DictReader(file))
         truth = {row["file"]: int(row["label"]) for row in rows}
     except (OSError, UnicodeDecodeError, KeyError, TypeError, ValueError, csv.Error) as error:

@@ -22,6 +22,7 @@ from model.zoo import MODEL_NAMES, build_module
 COUNTER = "num_batches_tracked"
 PREFIX = "module."
 SHOWN_KEYS = 3
+ORDINARY_DTYPES = (torch.float32, torch.float64, torch.float16, torch.bfloat16, torch.int64)
 REFUSALS = ("GLOBAL ", "TorchScript archives")  # in what torch.load says of code in a file
 
 
@@ -98,9 +99,19 @@ def _bare_tensors(content: object, path: Path) -> dict[str, Tensor]:
             raise CheckpointError(
                 f"{path}: entry {key!r} is {type(value).__name__}, expected a tensor by name"
             )
+        if not _is_ordinary(value):
+            raise CheckpointError(
+                f"{path}: tensor {key!r} is {value.layout} {value.dtype} on {value.device}; "
+                "expected a dense tensor of ordinary floats or integers"
+            )
         if value.is_floating_point() and not torch.isfinite(value).all():
             raise CheckpointError(f"{path}: tensor {key!r} holds NaN or infinity")
     return {key.removeprefix(PREFIX): value for key, value in content.items()}
+
+
+def _is_ordinary(tensor: Tensor) -> bool:
+    dense = tensor.layout == torch.strided and not tensor.is_nested and not tensor.is_meta
+    return dense and tensor.dtype in ORDINARY_DTYPES
 
 
 def _convention_of(name: str, bias: bool, asked: Convention | None) -> Convention:

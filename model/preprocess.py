@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +15,14 @@ from model.errors import InputError
 
 CROP_SIDE, RESIZE_SIDE = 224, 256  # the short side is scaled to 256 where 224 are cropped
 TRANSPARENT_BECOMES = (255, 255, 255)
+DECODING_ERRORS = (  # what Pillow raises of damaged pictures and damaged EXIF
+    OSError,
+    SyntaxError,
+    ValueError,
+    TypeError,
+    NotImplementedError,
+    struct.error,
+)
 
 
 class ImageError(InputError):
@@ -64,7 +73,7 @@ def _decode(path: Path) -> np.ndarray:
         raise ImageError(f"{path} is no picture that Pillow can read (JPEG, PNG, ...)") from error
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         raise ImageError(f"{path} is too large a picture: {error}") from error
-    except (OSError, SyntaxError, ValueError) as error:
+    except DECODING_ERRORS as error:
         raise ImageError(f"{path} cannot be decoded: {error}; it may be cut off") from error
 
 

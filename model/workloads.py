@@ -33,10 +33,13 @@ class LayerWorkload:
 def layer_workloads(module: nn.Module, input_shape: tuple[int, ...]) -> list[LayerWorkload]:
     """The layers without children, in the order in which an input of `input_shape` runs them."""
     rows: list[LayerWorkload] = []
-    training = module.training
-    with _recording(module, rows), torch.no_grad():
-        module.eval()(torch.zeros(input_shape))
-    module.train(training)
+    modes = {layer: layer.training for layer in module.modules()}
+    try:
+        with _recording(module, rows), torch.no_grad():
+            module.eval()(torch.zeros(input_shape))
+    finally:
+        for layer, training in modes.items():
+            layer.training = training
     return rows
 
 

@@ -140,6 +140,20 @@ def test_what_holds_no_tensors_by_name_is_refused(content: object, tmp_path: Pat
         load_checkpoint(saved(content, tmp_path))
 
 
+@pytest.mark.parametrize(
+    "odd",
+    [
+        torch.eye(3).to_sparse(),
+        torch.zeros(3, dtype=torch.complex64),
+        torch.zeros(3, device="meta"),
+    ],
+    ids=["sparse", "complex", "meta"],
+)
+def test_tensors_of_another_kind_are_refused(odd: torch.Tensor, tmp_path: Path) -> None:
+    with pytest.raises(CheckpointError, match="expected a dense tensor"):
+        load_checkpoint(saved({"classifier.0.bias": odd}, tmp_path))
+
+
 class Malicious:
     """Unpickling this would make a file."""
 

@@ -71,3 +71,11 @@ def test_the_sample_names_each_of_its_pictures_once(test_data: Path) -> None:
     assert truth.keys() == {path.name for path in (sample / "images").iterdir()}
     assert len(truth) == 200
     assert len(read_class_names(test_data / "imagenet_classes.txt", 1000)) == 1000
+
+
+def test_a_byte_order_mark_is_no_part_of_a_name_or_column(tmp_path: Path) -> None:
+    path = tmp_path / "bom.txt"
+    path.write_text("cat\ndog\n", encoding="utf-8-sig")
+    assert read_class_names(path, 2) == ["cat", "dog"]
+    path.write_text("file,label\nx.jpg,1\n", encoding="utf-8-sig")
+    assert read_true_classes(path, 2) == {"x.jpg": 1}

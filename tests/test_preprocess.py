@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 import tracemalloc
 from pathlib import Path
 
@@ -135,3 +136,15 @@ def test_a_decompression_bomb_is_refused(tmp_path: Path, monkeypatch: pytest.Mon
     monkeypatch.setattr(preprocess.Image, "MAX_IMAGE_PIXELS", 100)
     with pytest.raises(ImageError, match="too large"):
         load_image(path, BGR, SIZE)
+
+
+@pytest.mark.parametrize("error", [struct.error, TypeError, NotImplementedError])
+def test_whatever_a_decoder_raises_is_an_image_error(
+    error: type[Exception], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def damaged(image: Image.Image) -> Image.Image:
+        raise error("damaged")
+
+    monkeypatch.setattr(preprocess.ImageOps, "exif_transpose", damaged)
+    with pytest.raises(ImageError, match="cannot be decoded"):
+        load_image(saved(noise(9, 9), tmp_path), BGR, SIZE)

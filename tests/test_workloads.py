@@ -101,3 +101,11 @@ def test_reading_leaves_the_module_as_it_was() -> None:
     assert module.training
     assert torch.equal(module[0].running_mean, before)
     assert not module[0]._forward_hooks
+
+
+def test_frozen_layers_stay_frozen_even_when_the_run_fails() -> None:
+    module = nn.Sequential(nn.BatchNorm2d(2).eval(), nn.Linear(3, 3)).train()
+    module[0].eval()
+    with pytest.raises(RuntimeError):
+        layer_workloads(module, (1, 2, 4, 4))
+    assert (module.training, module[0].training, module[1].training) == (True, False, True)
