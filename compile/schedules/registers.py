@@ -17,7 +17,7 @@ STORE_CYCLES = 2  # of starting and storing one accumulator
 
 
 def accumulator_budget(core: Core) -> int:
-    """Vector registers that may hold accumulators; more spill (a tenth of the speed)."""
+    """Vector registers that may hold accumulators; more of them spill."""
     return ACCUMULATORS.get(core.isa, core.vector_registers * 3 // 4)
 
 
