@@ -37,9 +37,10 @@ class Kernel:
 def list_kernels(module: tvm.IRModule, source: str) -> list[Kernel]:
     """The unscheduled kernels that `main` calls, in the order of their first call."""
     calls: Counter[tvm.ir.GlobalVar] = Counter()
+    calling = [tvm.ir.Op.get(f"relax.{name}") for name in ("call_tir", "call_tir_inplace")]
 
     def count(node: relax.Expr) -> None:
-        if isinstance(node, tvm.ir.Call) and node.op == tvm.ir.Op.get("relax.call_tir"):
+        if isinstance(node, tvm.ir.Call) and node.op in calling:
             calls[node.args[0]] += 1
 
     relax.analysis.post_order_visit(module["main"], count)

@@ -56,9 +56,9 @@ class _Folding:
         return relax.op.add(conv, _constant(shift[None, :, None, None]))
 
 
-def _values(constant: relax.Constant) -> np.ndarray:
+def _values(constant: tvm.ir.Constant) -> np.ndarray:
     return constant.value.numpy().astype(np.float64)
 
 
-def _constant(values: np.ndarray) -> relax.Constant:
+def _constant(values: np.ndarray) -> tvm.ir.Constant:
     return relax.const(values.astype(np.float32), "float32")

@@ -6,7 +6,8 @@
 
 shuffle(x) is reshape(permute_dims(reshape(x))). Behind the convolution it becomes the store index,
 before it the load index: neither costs a copy. ReLU, shuffle and shortcut may each be there or not.
-W' is packed for the tile. Left alone: strides, dilation, padding, no bias, weights that vary.
+W' is packed for the tile. With channels in the lanes only a shuffle before is taken (see `shuffle`,
+which moves the others there). Left alone: strides, dilation, padding, no bias, weights that vary.
 """
 
 from __future__ import annotations
@@ -19,57 +20,29 @@ from tvm import relax
 from tvm.relax.dpl import DFPattern, is_const, is_op, wildcard
 
 from compile.passes.rewriting import (
+    Choices,
     Matched,
     Replace,
     call_kernel,
     constant,
+    in_layout,
     is_per_channel,
     rewrite_main,
     shape_of,
 )
-from compile.schedules.pointwise import (
-    PointwiseWorkload,
-    default_tile,
-    pack_weights,
-    pointwise,
-)
-from deploy_rpc.cores import Core
-
-SHUFFLE_AXES = (0, 2, 1, 3, 4)
+from compile.passes.shuffle import Shuffle
+from compile.schedules.pointwise import PointwiseWorkload
 
 
-def fuse_pointwise(core: Core, threads: int) -> Callable[[tvm.IRModule], tvm.IRModule]:
-    """The pass for `core`: Relax to Relax, main only."""
+def fuse_pointwise(choices: Choices) -> Callable[[tvm.IRModule], tvm.IRModule]:
+    """The pass for `choices`: Relax to Relax, main only."""
 
     def apply(module: tvm.IRModule) -> tvm.IRModule:
         for form in _forms():
-            module = rewrite_main(module, form.pattern, _replacing(form, core, threads))
+            module = rewrite_main(module, form.pattern, _replacing(form, choices))
         return relax.transform.DeadCodeElimination()(module)
 
     return apply
-
-
-@dataclass(frozen=True)
-class _Shuffle:
-    """A channel shuffle: split (1, r, C / r, H, W), transposed, flattened again."""
-
-    split: DFPattern
-    transposed: DFPattern
-    flat: DFPattern
-
-    @staticmethod
-    def of(x: DFPattern) -> _Shuffle:
-        split = is_op("relax.reshape")(x, wildcard())
-        transposed = is_op("relax.permute_dims")(split)
-        return _Shuffle(split, transposed, is_op("relax.reshape")(transposed, wildcard()))
-
-    def rows(self, matched: Matched) -> int | None:
-        """The r of a match; None where reshapes and transpose do something else."""
-        split, flat = shape_of(matched[self.split]), shape_of(matched[self.flat])
-        axes = tuple(int(axis) for axis in matched[self.transposed].attrs.axes or ())
-        if axes != SHUFFLE_AXES or flat != (split[0], split[1] * split[2], *split[3:]):
-            return None
-        return split[1]
 
 
 @dataclass(frozen=True)
@@ -82,8 +55,8 @@ class _Form:
     bias: DFPattern
     relu: DFPattern | None
     shortcut: DFPattern | None
-    behind: _Shuffle | None
-    before: _Shuffle | None
+    behind: Shuffle | None
+    before: Shuffle | None
 
 
 def _forms() -> list[_Form]:
@@ -101,7 +74,7 @@ def _forms() -> list[_Form]:
 
 def _form(*, relu: bool, shortcut: str = "", behind: bool = False, before: bool = False) -> _Form:
     x, bias, other = wildcard(), is_const(), wildcard()
-    shuffled_x = _Shuffle.of(x) if before else None
+    shuffled_x = Shuffle.of(x) if before else None
     conv = is_op("relax.nn.conv2d")(shuffled_x.flat if shuffled_x else x, is_const())
     result = is_op("relax.add")(conv, bias)
     if shortcut:
@@ -109,7 +82,7 @@ def _form(*, relu: bool, shortcut: str = "", behind: bool = False, before: bool 
         result = is_op("relax.add")(*sides)
     activated = is_op("relax.nn.relu")(result) if relu else None
     result = activated if relu else result
-    shuffled = _Shuffle.of(result) if behind else None
+    shuffled = Shuffle.of(result) if behind else None
     return _Form(
         pattern=shuffled.flat if shuffled else result,
         conv=conv,
@@ -122,34 +95,36 @@ def _form(*, relu: bool, shortcut: str = "", behind: bool = False, before: bool 
     )
 
 
-def _replacing(form: _Form, core: Core, threads: int) -> Replace:
+def _replacing(form: _Form, choices: Choices) -> Replace:
     """What puts a kernel in the place of a match of `form`."""
 
     def replace(builder: relax.BlockBuilder, matched: Matched) -> relax.Expr | None:
-        workload = _workload(form, matched)
+        workload = _workload(form, matched, choices)
         if workload is None:
             return None
-        conv = matched[form.conv]
-        tile = default_tile(workload, core)
+        conv, made = matched[form.conv], choices.make(workload)
         operands = [
-            matched[form.x],
-            constant(pack_weights(conv.args[1].value.numpy(), workload, tile)),
+            in_layout(matched[form.x], workload.layout),
+            constant(made.packed(conv.args[1].value.numpy())),
             constant(matched[form.bias].value.numpy().reshape(-1)),
-            *([matched[form.shortcut]] if form.shortcut else []),
         ]
-        kernel = pointwise(workload, tile, threads)
-        return call_kernel(builder, kernel, "pointwise", operands, shape_of(conv))
+        if form.shortcut:
+            operands.append(in_layout(matched[form.shortcut], workload.layout))
+        return call_kernel(builder, made, "pointwise", operands, shape_of(conv))
 
     return replace
 
 
-def _workload(form: _Form, matched: Matched) -> PointwiseWorkload | None:
+def _workload(form: _Form, matched: Matched, choices: Choices) -> PointwiseWorkload | None:
     """What a match computes; None where it is not what its form looks like."""
     conv = matched[form.conv]
     behind = form.behind.rows(matched) if form.behind else 1
     before = form.before.rows(matched) if form.before else 1
     _, outputs, height, width = shape_of(conv)
+    layout = choices.layout_of((height, width))
     if behind is None or before is None or not _moves_nothing(conv):
+        return None
+    if behind > 1 and layout == "channels":  # a store of neighbouring lanes cannot shuffle them
         return None
     if not is_per_channel(matched[form.bias], outputs):
         return None
@@ -165,6 +140,7 @@ def _workload(form: _Form, matched: Matched) -> PointwiseWorkload | None:
         shortcut=form.shortcut is not None,
         shuffle_rows=behind,
         load_rows=before,
+        layout=layout,
     )
 
 

@@ -16,38 +16,35 @@ from tvm import relax
 from tvm.relax.dpl import DFPattern, is_const, is_op, wildcard
 
 from compile.passes.rewriting import (
+    Choices,
     Matched,
     call_kernel,
     constant,
+    in_layout,
     is_per_channel,
     rewrite_main,
     shape_of,
 )
-from compile.schedules.window import (
-    WindowWorkload,
-    default_tile,
-    pack_weights,
-    window,
-)
-from deploy_rpc.cores import Core
+from compile.schedules.window import WindowWorkload
 
+PICTURE_CHANNELS = 4  # with so few, reading planes is no slower than changing them first
 POOLS = {"relax.nn.max_pool2d": "max", "relax.nn.avg_pool2d": "average"}
 
 
-def fuse_windows(core: Core, threads: int) -> Callable[[tvm.IRModule], tvm.IRModule]:
-    """The pass for `core`: Relax to Relax, main only."""
+def fuse_windows(choices: Choices) -> Callable[[tvm.IRModule], tvm.IRModule]:
+    """The pass for `choices`: Relax to Relax, main only."""
 
     def apply(module: tvm.IRModule) -> tvm.IRModule:
         for relu in (True, False):
-            module = _fuse_convolutions(module, relu, core, threads)
+            module = _fuse_convolutions(module, relu, choices)
         for operator in POOLS:
-            module = _fuse_pools(module, operator, core, threads)
+            module = _fuse_pools(module, operator, choices)
         return relax.transform.DeadCodeElimination()(module)
 
     return apply
 
 
-def _fuse_convolutions(module: tvm.IRModule, relu: bool, core: Core, threads: int) -> tvm.IRModule:
+def _fuse_convolutions(module: tvm.IRModule, relu: bool, choices: Choices) -> tvm.IRModule:
     x, bias = wildcard(), is_const()
     conv = is_op("relax.nn.conv2d")(x, is_const())
     biased = is_op("relax.add")(conv, bias)
@@ -58,20 +55,19 @@ def _fuse_convolutions(module: tvm.IRModule, relu: bool, core: Core, threads: in
         outputs = shape_of(call)[1]
         if not _is_plain(call) or not is_per_channel(matched[bias], outputs):
             return None
-        workload = _conv_workload(call, relu)
-        tile = default_tile(workload, core)
+        workload = _conv_workload(call, relu, choices)
+        made, given = choices.make(workload), "planes" if workload.reads_planes else workload.layout
         operands = [
-            matched[x],
-            constant(pack_weights(call.args[1].value.numpy(), workload, tile)),
+            in_layout(matched[x], given),
+            constant(made.packed(call.args[1].value.numpy())),
             constant(matched[bias].value.numpy().reshape(-1)),
         ]
-        kernel = window(workload, tile, threads)
-        return call_kernel(builder, kernel, "window_conv", operands, shape_of(call))
+        return call_kernel(builder, made, "window_conv", operands, shape_of(call))
 
     return rewrite_main(module, pattern, replace)
 
 
-def _fuse_pools(module: tvm.IRModule, operator: str, core: Core, threads: int) -> tvm.IRModule:
+def _fuse_pools(module: tvm.IRModule, operator: str, choices: Choices) -> tvm.IRModule:
     x = wildcard()
     pattern = is_op(operator)(x)
 
@@ -81,10 +77,10 @@ def _fuse_pools(module: tvm.IRModule, operator: str, core: Core, threads: int) -
         counts_padding = operator != "relax.nn.avg_pool2d" or call.attrs.count_include_pad
         if not _is_plain(call) or call.attrs.ceil_mode or (padded and not counts_padding):
             return None
-        workload = _pool_workload(call, POOLS[operator])
-        kernel = window(workload, default_tile(workload, core), threads)
-        name = f"window_{POOLS[operator]}"
-        return call_kernel(builder, kernel, name, [matched[x]], shape_of(call))
+        workload = _pool_workload(call, POOLS[operator], choices)
+        operands = [in_layout(matched[x], workload.layout)]
+        name = f"window_{workload.kind}"
+        return call_kernel(builder, choices.make(workload), name, operands, shape_of(call))
 
     return rewrite_main(module, pattern, replace)
 
@@ -98,10 +94,13 @@ def _is_plain(call: relax.Call) -> bool:
     return batch == 1 and len(strides) == 1 and (top, left) == (bottom, right) and not dilated
 
 
-def _conv_workload(call: relax.Call, relu: bool) -> WindowWorkload:
+def _conv_workload(call: relax.Call, relu: bool, choices: Choices) -> WindowWorkload:
+    """In the layout of what it makes, or reads where every channel is convolved alone."""
     _, channels, rows, columns = shape_of(call.args[0])
     outputs, _, kernel_rows, kernel_columns = shape_of(call.args[1])
     groups = int(call.attrs.groups)
+    read, made = choices.layout_of((rows, columns)), choices.layout_of(shape_of(call)[2:])
+    layout = read if groups == channels == outputs else made
     return WindowWorkload(
         kind="conv",
         groups=groups,
@@ -112,10 +111,12 @@ def _conv_workload(call: relax.Call, relu: bool) -> WindowWorkload:
         stride=int(call.attrs.strides[0]),
         padding=(int(call.attrs.padding[0]), int(call.attrs.padding[1])),
         relu=relu,
+        layout=layout,
+        reads_planes=layout == "channels" and read == "planes" and channels <= PICTURE_CHANNELS,
     )
 
 
-def _pool_workload(call: relax.Call, kind: str) -> WindowWorkload:
+def _pool_workload(call: relax.Call, kind: str, choices: Choices) -> WindowWorkload:
     _, channels, rows, columns = shape_of(call.args[0])
     return WindowWorkload(
         kind=kind,
@@ -126,4 +127,5 @@ def _pool_workload(call: relax.Call, kind: str) -> WindowWorkload:
         kernel=(int(call.attrs.pool_size[0]), int(call.attrs.pool_size[1])),
         stride=int(call.attrs.strides[0]),
         padding=(int(call.attrs.padding[0]), int(call.attrs.padding[1])),
+        layout=choices.layout_of((rows, columns)),
     )

@@ -4,14 +4,36 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import numpy as np
 import tvm
-from tvm import relax, tirx
+from tvm import relax
 from tvm.relax.dpl import DFPattern, rewrite_call
+
+from compile.schedules.layouts import Layout
+from compile.schedules.templates import Made, Workload, made_by_default
+from deploy_rpc.cores import Core
 
 Matched = dict[DFPattern, relax.Expr]
 Replace = Callable[[relax.BlockBuilder, Matched], relax.Expr | None]
+Layouts = Callable[[tuple[int, int]], Layout]
+
+TO_CHANNELS = (0, 2, 3, 1)  # of permute_dims: NCHW to NHWC
+TO_PLANES = (0, 3, 1, 2)
+
+
+@dataclass(frozen=True)
+class Choices:
+    """What kernels are made for: the core, the threads, and a layout for each (rows, columns)."""
+
+    core: Core
+    threads: int
+    layout_of: Layouts
+
+    def make(self, workload: Workload) -> Made:
+        """The template's kernel of `workload`, decided by default."""
+        return made_by_default(workload, self.core, self.threads)
 
 
 def rewrite_main(module: tvm.IRModule, pattern: DFPattern, replace: Replace) -> tvm.IRModule:
@@ -29,31 +51,48 @@ def rewrite_main(module: tvm.IRModule, pattern: DFPattern, replace: Replace) -> 
 
 def call_kernel(
     builder: relax.BlockBuilder,
-    kernel: tirx.PrimFunc,
+    made: Made,
     name: str,
     operands: list[relax.Expr],
-    output_shape: tuple[int, ...],
+    nchw_shape: tuple[int, ...],
 ) -> relax.Expr:
-    """A call of `kernel` whose last parameter is the output; the result has `output_shape`.
+    """A call of a kernel whose last parameter is the output; the result is NCHW.
 
-    Operands and output are reshaped to the kernel's own shapes, which costs nothing.
+    Operands are in the kernel's layout. They are reshaped to its own shapes, which costs nothing.
     """
+    kernel = made.kernel()
     *given, result = (tuple(int(extent) for extent in p.shape) for p in kernel.params)
-    reshaped = [
-        operand if shape_of(operand) == shape else relax.op.reshape(operand, shape)
-        for operand, shape in zip(operands, given, strict=True)
-    ]
+    reshaped = [reshaped_to(x, shape) for x, shape in zip(operands, given, strict=True)]
     function = builder.add_func(kernel, name)
     call = relax.call_tir(function, reshaped, relax.TensorType(result, "float32"))
-    return relax.op.reshape(call, output_shape)
+    return from_layout(call, made.workload.layout, nchw_shape)
 
 
-def constant(values: np.ndarray) -> relax.Constant:
+def in_layout(x: relax.Expr, layout: Layout) -> relax.Expr:
+    """NCHW `x`, changed to `layout`."""
+    return x if layout == "planes" else relax.op.permute_dims(x, TO_CHANNELS)
+
+
+def from_layout(x: relax.Expr, layout: Layout, nchw_shape: tuple[int, ...]) -> relax.Expr:
+    """The values of `x`, which are in `layout` but of any shape, as NCHW."""
+    if layout == "planes":
+        return relax.op.reshape(x, nchw_shape)
+    batch, channels, rows, columns = nchw_shape
+    return relax.op.permute_dims(relax.op.reshape(x, (batch, rows, columns, channels)), TO_PLANES)
+
+
+def reshaped_to(x: relax.Expr, shape: tuple[int, ...]) -> relax.Expr:
+    """`x` itself where it has `shape`, else a reshape. (A call that is not bound has no type.)"""
+    known = isinstance(x, relax.Var | tvm.ir.Constant)
+    return x if known and shape_of(x) == shape else relax.op.reshape(x, shape)
+
+
+def constant(values: np.ndarray) -> tvm.ir.Constant:
     """`values` as a float32 constant."""
     return relax.const(values.astype(np.float32), "float32")
 
 
-def is_per_channel(bias: relax.Constant, channels: int) -> bool:
+def is_per_channel(bias: tvm.ir.Constant, channels: int) -> bool:
     """Whether `bias` adds one value to each channel of an NCHW tensor."""
     shape = shape_of(bias)
     return shape[-3:] == (channels, 1, 1) and math.prod(shape) == channels

@@ -1,22 +1,24 @@
-"""Grouped 1x1 convolution as a batched GEMM over pixel planes, with everything behind it fused.
+"""Grouped 1x1 convolution as a batched GEMM, with everything behind it fused.
 
     Y[store(g*M + m), n] = relu(sum_k W[g, m, k] * X[load(g*K + k), n] + B[g*M + m] + R[g*M + m, n])
 
-`store` and `load` are where a channel shuffle behind or before puts a channel, so that it costs
-nothing; R is the shortcut. Shuffles, R and relu are optional. The loop nest:
+`store` and `load` are where a channel shuffle or a concat behind, or a shuffle before, puts a
+channel, so that it costs nothing; R is the shortcut. Shuffles, R and relu are optional. The nest:
 
     for g: for m_tile, n_tile (order by what stays in L1):
       acc[rows, vectors] = B (+ R)                    # in registers
-      for k (unrolled by k_unroll): acc += W[.., rows] * X[k, vectors]
+      for k (unrolled by k_unroll): acc += W * X
       Y[store(..), ..] = max(acc, 0)
 
-Pixels are in the lanes. Neither M nor N need be a multiple of its tile: the last tile begins
-earlier and computes some values again, the same ones (no tail, no predicate, no padded plane). A
-plane of 7x7 is four vectors of 16 lanes, 15 of its values computed twice.
+One nest serves both layouts. In planes, pixels are in the lanes and rows are channels: a step loads
+`vectors` of X and broadcasts `rows` of W. With channels in the lanes rows are pixels: a step loads
+`vectors` of W and broadcasts `rows` of X, and a stored channel must be first + m, since a shuffled
+store would scatter. Neither M nor N need be a multiple of its tile: the last tile begins earlier
+and computes some values again, the same ones (no tail, no predicate). A group of few channels may
+also be one tile, its weights padded with zeros, of which the last vector is stored in part.
 
-GFLOP/s of (groups, M, K, N), one thread of an AVX-512 Xeon, shared, 2026-11-23: (3, 20, 80, 784)
-198 to 217; (3, 80, 20, 784) with shortcut 146; (3, 40, 160, 196) 168; (3, 80, 320, 49) 150. On ARM
-not measured. The order of the loops changed the whole network by less than 2 %.
+GFLOP/s of (groups, M, K, N), one thread of an AVX-512 Xeon, shared, 2026-11-23, planes / channels:
+@FIGURES@
 """
 
 from __future__ import annotations
@@ -30,11 +32,15 @@ from tvm import tirx
 from tvm.script.ir_builder import IRBuilder
 from tvm.script.ir_builder import tirx as T
 
+from compile.schedules.layouts import Layout, matrix_shape
 from compile.schedules.overlap import start_of, tile_starts
-from compile.schedules.registers import accumulator_budget, tile_cycles
+from compile.schedules.registers import LOAD_COSTS, accumulator_budget, tile_cycles
+from compile.schedules.tiles import lane_choices
 from deploy_rpc.cores import Core
 
 K_UNROLLS = (4, 2, 1)
+MOST_ROWS_UNROLLED = 8  # of a shuffle before
+DEAREST_IN_PLACE = 1.03  # times the cycles of a tile that may begin earlier
 FLOAT, FLOAT_BYTES = "float32", 4
 
 
@@ -43,7 +49,9 @@ class PointwiseWorkload:
     """M outputs from K inputs in each of `groups`, at `pixels` (N) places.
 
     `shuffle_rows` is the r of a shuffle of the C = groups * M outputs, reshape (r, C / r) and
-    transpose; `load_rows` that of a shuffle of the inputs before; 1 is no shuffle.
+    transpose; `load_rows` that of a shuffle of the inputs before; 1 is no shuffle. Outputs are
+    channels `first_channel` and on of the `stored_channels` of Y (0: Y has no others). With
+    `in_place` the shortcut is what Y holds before.
     """
 
     groups: int
@@ -54,6 +62,10 @@ class PointwiseWorkload:
     shortcut: bool
     shuffle_rows: int = 1
     load_rows: int = 1
+    layout: Layout = "planes"
+    first_channel: int = 0
+    stored_channels: int = 0
+    in_place: bool = False
 
     @property
     def macs(self) -> int:
@@ -65,6 +77,11 @@ class PointwiseWorkload:
         """Output channels of all groups."""
         return self.groups * self.outputs
 
+    @property
+    def output_shape(self) -> tuple[int, int]:
+        """Of Y."""
+        return matrix_shape(self.layout, self.stored_channels or self.channels, self.pixels)
+
     def loaded_channel(self, channel: tirx.PrimExpr) -> tirx.PrimExpr:
         """Where `channel` of the shuffled inputs lies in what is given."""
         if self.load_rows == 1:
@@ -73,16 +90,19 @@ class PointwiseWorkload:
         return channel % self.load_rows * per_row + channel // self.load_rows
 
     def stored_channel(self, channel: tirx.PrimExpr) -> tirx.PrimExpr:
-        """Where the shuffle behind puts `channel`."""
+        """Where the shuffle behind, or the concat, puts `channel`."""
         if self.shuffle_rows == 1:
-            return channel
+            return channel + self.first_channel
         per_row = self.channels // self.shuffle_rows
-        return channel % per_row * self.shuffle_rows + channel // per_row
+        return self.first_channel + channel % per_row * self.shuffle_rows + channel // per_row
 
 
 @dataclass(frozen=True)
 class PointwiseTile:
-    """The decisions: accumulators are `rows` x `vectors` vectors of `lanes` pixels."""
+    """The decisions: accumulators are `rows` x `vectors` vectors of `lanes`.
+
+    Rows are channels and lanes pixels in planes, the other way round with channels in the lanes.
+    """
 
     rows: int
     vectors: int
@@ -90,19 +110,30 @@ class PointwiseTile:
     k_unroll: int
     pixels_outer: bool
 
+    @property
+    def width(self) -> int:
+        """Values along the axis that is in the lanes."""
+        return self.vectors * self.lanes
+
+    def padding(self, workload: PointwiseWorkload) -> int:
+        """Lanes of the last vector that no output of a group stands in."""
+        along = workload.pixels if workload.layout == "planes" else workload.outputs
+        return max(self.width - along, 0)
+
 
 def default_tile(workload: PointwiseWorkload, core: Core) -> PointwiseTile:
-    """The tile with the least modelled cycles among those whose accumulators fit the registers."""
-    lanes = min(core.lanes, 1 << (workload.pixels.bit_length() - 1))
-    budget = accumulator_budget(core)
-    fitting = [
-        (rows, vectors)
-        for rows, vectors in itertools.product(range(1, budget + 1), repeat=2)
-        if rows * vectors <= budget
-        and rows <= workload.outputs
-        and vectors * lanes <= workload.pixels
-    ]
-    rows, vectors = min(fitting, key=lambda tile: _modelled_cycles(workload, core, lanes, *tile))
+    """The tile with the least modelled cycles among those whose accumulators fit the registers.
+
+    With a shortcut one that can run in place is preferred, where there is one at (nearly) no cost.
+    """
+    fitting = _fitting_tiles(workload, core)
+    cycles = {tile: _modelled_cycles(workload, core, *tile) for tile in fitting}
+    best = min(fitting, key=cycles.__getitem__)
+    if workload.shortcut:
+        exact = [t for t in fitting if cycles[t] <= DEAREST_IN_PLACE * cycles[best]]
+        exact = [(r, v, lanes) for r, v, lanes in exact if _is_exact(workload, r, v * lanes)]
+        best = min(exact, key=cycles.__getitem__, default=best)
+    rows, vectors, lanes = best
     return PointwiseTile(
         rows=rows,
         vectors=vectors,
@@ -112,35 +143,78 @@ def default_tile(workload: PointwiseWorkload, core: Core) -> PointwiseTile:
     )
 
 
+def runs_in_place(workload: PointwiseWorkload, tile: PointwiseTile) -> bool:
+    """Whether the shortcut may be the output itself.
+
+    A tile that begins earlier would add it twice, and a shuffled store overwrite what is still to
+    be added: both axes have to be multiples of the tile, and the store plain.
+    """
+    plain = workload.shuffle_rows == 1 and not workload.stored_channels
+    return workload.shortcut and plain and _is_exact(workload, tile.rows, tile.width)
+
+
+def _fitting_tiles(workload: PointwiseWorkload, core: Core) -> list[tuple[int, int, int]]:
+    """Rows, vectors and lanes of the tiles whose accumulators fit the registers."""
+    across, along = _axes(workload)
+    budget = accumulator_budget(core)
+    padded = workload.layout == "channels"
+    return [
+        (rows, vectors, lanes)
+        for lanes in lane_choices(along, core, padded=padded)
+        for rows, vectors in itertools.product(range(1, budget + 1), repeat=2)
+        if rows * vectors <= budget
+        and rows <= across
+        and (vectors * lanes <= along or (padded and (vectors - 1) * lanes < along))
+    ]
+
+
+def _is_exact(workload: PointwiseWorkload, rows: int, width: int) -> bool:
+    """Whether no tile overlaps another."""
+    across, along = _axes(workload)
+    return across % rows == 0 and (along % width == 0 or width >= along)
+
+
+def modelled_cycles(workload: PointwiseWorkload, core: Core) -> float:
+    """Of one call with the default tile: a rank for choosing, not a prediction."""
+    tile = default_tile(workload, core)
+    return _modelled_cycles(workload, core, tile.rows, tile.vectors, tile.lanes)
+
+
 def pack_weights(
     weights: np.ndarray, workload: PointwiseWorkload, tile: PointwiseTile
 ) -> np.ndarray:
-    """OIHW (groups * M, K, 1, 1) to [group][m tile][k][row], in the order of use."""
+    """OIHW (groups * M, K, 1, 1) to [group][m tile][k][m], in the order of use, padded with 0."""
     grouped = weights.reshape(workload.groups, workload.outputs, workload.inputs)
-    m_starts, _ = _tiles(workload, tile)
-    blocks = [grouped[:, start : start + tile.rows].transpose(0, 2, 1) for start in m_starts]
+    size = _tile_outputs(workload, tile)
+    padding = max(size - workload.outputs, 0)
+    grouped = np.pad(grouped, ((0, 0), (0, padding), (0, 0)))
+    starts = tile_starts(workload.outputs + padding, size)
+    blocks = [grouped[:, start : start + size].transpose(0, 2, 1) for start in starts]
     return np.ascontiguousarray(np.stack(blocks, axis=1))
 
 
 def pointwise(workload: PointwiseWorkload, tile: PointwiseTile, threads: int) -> tirx.PrimFunc:
-    """The kernel: parameters X (groups * K, N), W as packed, B (groups * M,), [R], Y.
+    """The kernel: parameters X, W as packed, B (groups * M,), [R], Y; all is float32.
 
-    R and Y are (groups * M, N), all is float32. Several threads share the tiles of all groups.
+    X, R and Y are matrices in the workload's layout. Threads share the tiles of all groups.
     """
-    planes = (workload.channels, workload.pixels)
-    m_tiles, n_tiles = (len(starts) for starts in _tiles(workload, tile))
-    packed = (workload.groups, m_tiles, workload.inputs, tile.rows)
+    size = _tile_outputs(workload, tile)
+    m_tiles, n_tiles = _tile_counts(workload, tile)
+    x_shape = matrix_shape(workload.layout, workload.groups * workload.inputs, workload.pixels)
+    own = matrix_shape(workload.layout, workload.channels, workload.pixels)
     with IRBuilder() as builder, T.prim_func(s_tir=True):
         T.func_name("pointwise")
         T.func_attr({"tirx.noalias": True, "macs": workload.macs, "schedule": "default"})
-        x = T.arg("X", T.Buffer((workload.groups * workload.inputs, workload.pixels), FLOAT))
-        weights = T.arg("W", T.Buffer(packed, FLOAT))
+        x = T.arg("X", T.Buffer(x_shape, FLOAT))
+        weights = T.arg("W", T.Buffer((workload.groups, m_tiles, workload.inputs, size), FLOAT))
         bias = T.arg("B", T.Buffer((workload.channels,), FLOAT))
-        shortcut = T.arg("R", T.Buffer(planes, FLOAT)) if workload.shortcut else None
-        y = T.arg("Y", T.Buffer(planes, FLOAT))
+        apart = workload.shortcut and not workload.in_place
+        shortcut = T.arg("R", T.Buffer(own, FLOAT)) if apart else None
+        y = T.arg("Y", T.Buffer(workload.output_shape, FLOAT))
+        shortcut = y if workload.in_place else shortcut
         loop = T.parallel if threads > 1 else T.serial
         with loop(workload.groups * m_tiles * n_tiles) as index:
-            place = _place(workload, tile, index, m_tiles, n_tiles)
+            place = _place(workload, tile, index)
             acc = T.alloc_buffer((tile.rows, tile.vectors, tile.lanes), FLOAT, scope="local")
             _start(workload, tile, place, acc, bias, shortcut)
             _accumulate(workload, tile, place, acc, x, weights)
@@ -150,30 +224,37 @@ def pointwise(workload: PointwiseWorkload, tile: PointwiseTile, threads: int) ->
 
 @dataclass(frozen=True)
 class _Place:
-    """Where a tile lies: its group, its index and first row within it, its first pixel."""
+    """Where a tile lies: its group, its index and first output within it, its first pixel."""
 
     group: tirx.PrimExpr
     m_tile: tirx.PrimExpr
-    row: tirx.PrimExpr
+    output: tirx.PrimExpr
     pixel: tirx.PrimExpr
 
 
-def _place(
-    workload: PointwiseWorkload,
-    tile: PointwiseTile,
-    index: tirx.PrimExpr,
-    m_tiles: int,
-    n_tiles: int,
-) -> _Place:
+@dataclass(frozen=True)
+class _Value:
+    """One accumulator: its index, and which output and pixel of its tile it is."""
+
+    at: tuple[tirx.PrimExpr, ...]
+    output: tirx.PrimExpr
+    pixel: tirx.PrimExpr
+
+
+def _place(workload: PointwiseWorkload, tile: PointwiseTile, index: tirx.PrimExpr) -> _Place:
+    m_tiles, n_tiles = _tile_counts(workload, tile)
     group, rest = index // (m_tiles * n_tiles), index % (m_tiles * n_tiles)
     m_tile = rest % m_tiles if tile.pixels_outer else rest // n_tiles
     n_tile = rest // m_tiles if tile.pixels_outer else rest % n_tiles
-    width = tile.vectors * tile.lanes
     return _Place(
         group=group,
         m_tile=m_tile,
-        row=start_of(m_tile, tile.rows, workload.outputs),
-        pixel=start_of(n_tile, width, workload.pixels),
+        output=start_of(
+            m_tile,
+            _tile_outputs(workload, tile),
+            max(_tile_outputs(workload, tile), workload.outputs),
+        ),
+        pixel=start_of(n_tile, _tile_pixels(workload, tile), workload.pixels),
     )
 
 
@@ -185,12 +266,15 @@ def _start(
     bias: tirx.Buffer,
     shortcut: tirx.Buffer | None,
 ) -> None:
-    for row, vector, lane in _each_value(tile):
-        channel = place.group * workload.outputs + place.row + row
+    if tile.padding(workload):
+        for each in _each_value(workload, tile):
+            T.buffer_store(acc, tirx.const(0, FLOAT), each.at)
+    for each in _each_stored_value(workload, tile):
+        channel = place.group * workload.outputs + place.output + each.output
         value = bias[channel]
         if shortcut is not None:
-            value = shortcut[channel, place.pixel + vector * tile.lanes + lane] + value
-        T.buffer_store(acc, value, [row, vector, lane])
+            value = shortcut[_at(workload, channel, place.pixel + each.pixel)] + value
+        T.buffer_store(acc, value, each.at)
 
 
 def _accumulate(
@@ -201,13 +285,36 @@ def _accumulate(
     x: tirx.Buffer,
     weights: tirx.Buffer,
 ) -> None:
-    with T.serial(workload.inputs // tile.k_unroll) as outer, T.unroll(tile.k_unroll) as inner:
-        k = outer * tile.k_unroll + inner
-        channel = workload.loaded_channel(place.group * workload.inputs + k)
-        for row, vector, lane in _each_value(tile):
-            value = x[channel, place.pixel + vector * tile.lanes + lane]
-            product = value * weights[place.group, place.m_tile, k, row]
-            T.buffer_store(acc, acc[row, vector, lane] + product, [row, vector, lane])
+    for k, channel in _each_input(workload, tile, place):
+        for each in _each_value(workload, tile):
+            value = x[_at(workload, channel, place.pixel + each.pixel)]
+            product = value * weights[place.group, place.m_tile, k, each.output]
+            T.buffer_store(acc, acc[each.at] + product, each.at)
+
+
+def _each_input(
+    workload: PointwiseWorkload, tile: PointwiseTile, place: _Place
+) -> Iterator[tuple[tirx.PrimExpr, tirx.PrimExpr]]:
+    """The loops over k, with the channel of X that it is; the body runs once or twice.
+
+    Behind a shuffle of few rows k runs in steps of that many: then every division is of what does
+    not change in the loop, and channel grows by 1 a step (8 % of a kernel otherwise).
+    """
+    first = place.group * workload.inputs
+    rows = workload.load_rows
+    if not 1 < rows <= MOST_ROWS_UNROLLED:
+        step = tile.k_unroll
+        with T.serial(workload.inputs // step) as outer, T.unroll(step) as inner:
+            k = outer * step + inner
+            yield k, workload.loaded_channel(first + k)
+        return
+    whole, rest = divmod(workload.inputs, rows)
+    if whole:
+        with T.serial(whole) as outer, T.unroll(rows) as inner:
+            yield outer * rows + inner, workload.loaded_channel(first + inner) + outer
+    if rest:
+        with T.unroll(rest) as inner:
+            yield whole * rows + inner, workload.loaded_channel(first + inner) + whole
 
 
 def _finish(
@@ -217,42 +324,93 @@ def _finish(
     acc: tirx.Buffer,
     y: tirx.Buffer,
 ) -> None:
-    for row, vector, lane in _each_value(tile):
-        value = acc[row, vector, lane]
-        channel = workload.stored_channel(place.group * workload.outputs + place.row + row)
-        column = place.pixel + vector * tile.lanes + lane
+    for each in _each_stored_value(workload, tile):
+        value = acc[each.at]
         value = tirx.max(value, tirx.const(0, FLOAT)) if workload.relu else value
-        T.buffer_store(y, value, [channel, column])
+        channel = place.group * workload.outputs + place.output + each.output
+        at = _at(workload, workload.stored_channel(channel), place.pixel + each.pixel)
+        T.buffer_store(y, value, at)
 
 
-def _each_value(tile: PointwiseTile) -> Iterator[tuple[tirx.PrimExpr, ...]]:
+def _each_value(workload: PointwiseWorkload, tile: PointwiseTile) -> Iterator[_Value]:
     """The loops over a tile's accumulators; the body runs once, inside them."""
     rows, vectors, lanes = T.unroll(tile.rows), T.unroll(tile.vectors), T.vectorized(tile.lanes)
     with rows as row, vectors as vector, lanes as lane:
-        yield row, vector, lane
+        yield _value(workload, tile, row, vector, lane)
 
 
-def _tiles(workload: PointwiseWorkload, tile: PointwiseTile) -> tuple[list[int], list[int]]:
-    """First rows and first pixels of all tiles of a group."""
+def _each_stored_value(workload: PointwiseWorkload, tile: PointwiseTile) -> Iterator[_Value]:
+    """The same without padding; with padding the body runs twice, the last vector for itself."""
+    padding = tile.padding(workload)
+    if not padding:
+        yield from _each_value(workload, tile)
+        return
+    last = tile.vectors - 1
+    if last:
+        with T.unroll(tile.rows) as row, T.unroll(last) as vector, T.vectorized(tile.lanes) as lane:
+            yield _value(workload, tile, row, vector, lane)
+    with T.unroll(tile.rows) as row, T.vectorized(tile.lanes - padding) as lane:
+        yield _value(workload, tile, row, last, lane)
+
+
+def _value(
+    workload: PointwiseWorkload,
+    tile: PointwiseTile,
+    row: tirx.PrimExpr,
+    vector: int | tirx.PrimExpr,
+    lane: tirx.PrimExpr,
+) -> _Value:
+    along = vector * tile.lanes + lane
+    output, pixel = (row, along) if workload.layout == "planes" else (along, row)
+    return _Value((row, vector, lane), output, pixel)
+
+
+def _at(
+    workload: PointwiseWorkload, channel: tirx.PrimExpr, pixel: tirx.PrimExpr
+) -> list[tirx.PrimExpr]:
+    return [channel, pixel] if workload.layout == "planes" else [pixel, channel]
+
+
+def _axes(workload: PointwiseWorkload) -> tuple[int, int]:
+    """Extents across the vectors (rows) and along them (lanes), of one group."""
+    planes = workload.layout == "planes"
+    outputs, pixels = workload.outputs, workload.pixels
+    return (outputs, pixels) if planes else (pixels, outputs)
+
+
+def _tile_outputs(workload: PointwiseWorkload, tile: PointwiseTile) -> int:
+    return tile.rows if workload.layout == "planes" else tile.width
+
+
+def _tile_pixels(workload: PointwiseWorkload, tile: PointwiseTile) -> int:
+    return tile.width if workload.layout == "planes" else tile.rows
+
+
+def _tile_counts(workload: PointwiseWorkload, tile: PointwiseTile) -> tuple[int, int]:
+    """Tiles of a group along its outputs and its pixels."""
     return (
-        tile_starts(workload.outputs, tile.rows),
-        tile_starts(workload.pixels, tile.vectors * tile.lanes),
+        len(tile_starts(workload.outputs, _tile_outputs(workload, tile))),
+        len(tile_starts(workload.pixels, _tile_pixels(workload, tile))),
     )
 
 
 def _modelled_cycles(
-    workload: PointwiseWorkload, core: Core, lanes: int, rows: int, vectors: int
+    workload: PointwiseWorkload, core: Core, rows: int, vectors: int, lanes: int
 ) -> float:
-    """Of one group."""
-    tiles = -(-workload.outputs // rows) * -(-workload.pixels // (vectors * lanes))
-    return tiles * tile_cycles(core, rows, vectors, workload.inputs)
+    across, along = _axes(workload)
+    tiles = -(-across // rows) * -(-along // (vectors * lanes))
+    cycles = tile_cycles(core, workload.layout, lanes, rows, vectors, workload.inputs)
+    if vectors * lanes > along:  # a vector stored in part takes several stores
+        cycles += rows * LOAD_COSTS[workload.layout].store
+    return workload.groups * tiles * cycles
 
 
 def _pixels_outer(workload: PointwiseWorkload, core: Core, rows: int, width: int) -> bool:
-    """Whether walking pixels outside and rows inside reads less through L1."""
+    """Whether walking pixels outside and outputs inside reads less through L1."""
     x_bytes = FLOAT_BYTES * workload.inputs * workload.pixels
     w_bytes = FLOAT_BYTES * workload.inputs * workload.outputs
     half_l1 = core.l1d_kib * 1024 // 2
-    w_again = 1 if w_bytes <= half_l1 else -(-workload.pixels // width)
-    x_again = 1 if x_bytes <= half_l1 else -(-workload.outputs // rows)
+    outputs, pixels = (rows, width) if workload.layout == "planes" else (width, rows)
+    w_again = 1 if w_bytes <= half_l1 else -(-workload.pixels // pixels)
+    x_again = 1 if x_bytes <= half_l1 else -(-workload.outputs // outputs)
     return x_bytes + w_bytes * w_again < x_bytes * x_again + w_bytes

@@ -6,28 +6,56 @@ the reduction takes the FMAs, and the loads that do not hide behind them.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
+from compile.schedules.layouts import Layout
 from deploy_rpc.cores import Core
 
 ACCUMULATORS = {"aarch64": 20}  # of 32: LLVM keeps inputs and 4 unrolled steps of weights, too
+ACCUMULATOR_SHARE = (25, 32)  # of the registers elsewhere: 5 x 5 of 32, the rest for operands
 WEIGHTS_PER_LOAD = {"aarch64": 4}  # FMLA takes a lane of a loaded vector; x86 broadcasts each
 FMA_LATENCY = 4  # cycles until an accumulator can be added to again
-INPUT_LOAD_CYCLES = 1.0  # a vector of inputs, often from L2
-WEIGHT_LOAD_CYCLES = 0.25  # packed in order of use, so from L1
-STORE_CYCLES = 2  # of starting and storing one accumulator
+
+
+@dataclass(frozen=True)
+class LoadCosts:
+    """Cycles that loads and stores take beside the FMAs: of a row's broadcast and of a vector in
+    every step, and of starting and storing one accumulator.
+    """
+
+    row: float
+    vector: float
+    store: float
+
+
+LOAD_COSTS: dict[Layout, LoadCosts] = {
+    "planes": LoadCosts(row=0.25, vector=0.5, store=0.5),
+    "channels": LoadCosts(row=0.05, vector=0.05, store=3.0),
+}
 
 
 def accumulator_budget(core: Core) -> int:
     """Vector registers that may hold accumulators; more of them spill."""
-    return ACCUMULATORS.get(core.isa, core.vector_registers * 3 // 4)
+    share, of = ACCUMULATOR_SHARE
+    return ACCUMULATORS.get(core.isa, core.vector_registers * share // of)
 
 
-def tile_cycles(core: Core, rows: int, vectors: int, steps: int) -> float:
+def tile_cycles(
+    core: Core, layout: Layout, lanes: int, rows: int, vectors: int, steps: int
+) -> float:
     """Modelled cycles of one tile over `steps` of the reduction, start and store included.
 
-    The load costs were fitted to 20 tiles of 12 pointwise shapes on one thread of an AVX-512 Xeon
-    (2026-11-23): without them 2x7 was taken where 10x2 runs 1.1 to 1.5 times faster.
+    The costs beside the FMAs were fitted to 16 tiles of each of 31 pointwise shapes in both layouts
+    on one thread of an AVX-512 Xeon (2026-11-23): the tile picked is 1.01 times slower than the
+    best in the mean, 1.10 times at worst.
     """
-    fmas = rows * vectors / (core.macs_per_cycle / core.lanes)
-    weight_loads = rows / WEIGHTS_PER_LOAD.get(core.isa, 1)
-    loads = INPUT_LOAD_CYCLES * vectors + WEIGHT_LOAD_CYCLES * weight_loads
-    return steps * (max(fmas, FMA_LATENCY) + loads) + STORE_CYCLES * rows * vectors
+    costs = LOAD_COSTS[layout]
+    fmas = rows * vectors / _vector_fmas_per_cycle(core, lanes)
+    row_loads = rows / WEIGHTS_PER_LOAD.get(core.isa, 1)
+    loads = costs.vector * vectors + costs.row * row_loads
+    return steps * (max(fmas, FMA_LATENCY) + loads) + costs.store * rows * vectors
+
+
+def _vector_fmas_per_cycle(core: Core, lanes: int) -> float:
+    """With all lanes what the table says; shorter vectors gain on cores that split long ones."""
+    return max(core.macs_per_cycle / core.lanes, min(2, core.macs_per_cycle / lanes))

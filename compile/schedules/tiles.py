@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from deploy_rpc.cores import Core
+
 
 def divisors(extent: int) -> list[int]:
     """All divisors of `extent`, ascending."""
@@ -21,3 +23,15 @@ def vector_width(extent: int, lanes: int) -> int:
 def largest_divisor(extent: int, limit: int) -> int:
     """The largest divisor of `extent` that is at most `limit` (at least 1)."""
     return max(factor for factor in divisors(extent) if factor <= max(limit, 1))
+
+
+def lane_choices(extent: int, core: Core, *, padded: bool = False) -> list[int]:
+    """Vector lengths worth trying along an axis of `extent`, the longest first.
+
+    At most `extent`, or the next power of two where a tile may be `padded`. Half a vector only
+    where the core's multiply-adds are no wider (Zen 4 runs 512 bits in halves).
+    """
+    fitting = 1 << ((extent - 1).bit_length() if padded else extent.bit_length() - 1)
+    longest = min(core.lanes, fitting)
+    halves_for_free = core.macs_per_cycle < 2 * core.lanes and core.vector_bits > 128
+    return [longest, longest // 2] if halves_for_free and longest == core.lanes else [longest]

@@ -32,6 +32,7 @@ from tvm import tirx
 from tvm.script.ir_builder import IRBuilder
 from tvm.script.ir_builder import tirx as T
 
+from compile.schedules.layouts import Layout
 from compile.schedules.overlap import start_of, tile_starts
 from compile.schedules.registers import accumulator_budget, tile_cycles
 from deploy_rpc.cores import Core
@@ -45,7 +46,9 @@ LOWEST = float(np.finfo(np.float32).min)
 class WindowWorkload:
     """M outputs from K inputs in each of `groups`; a pool has one of each in every group.
 
-    Sizes are (rows, columns): `size` of the input, `kernel`, `padding` on all sides alike.
+    Sizes are (rows, columns): `size` of the input, `kernel`, `padding` on all sides alike. Outputs
+    are channels `first_channel` and on of the `stored_channels` of Y (0: Y has no others). With
+    channels in the lanes a convolution may read planes.
     """
 
     kind: Literal["conv", "max", "average"]
@@ -57,6 +60,15 @@ class WindowWorkload:
     stride: int
     padding: tuple[int, int]
     relu: bool = False
+    layout: Layout = "planes"
+    reads_planes: bool = False
+    first_channel: int = 0
+    stored_channels: int = 0
+
+    @property
+    def is_channelwise(self) -> bool:
+        """Whether every output channel has one input channel of its own."""
+        return self.inputs == self.outputs == 1
 
     @property
     def output_size(self) -> tuple[int, int]:
@@ -117,6 +129,12 @@ def default_tile(workload: WindowWorkload, core: Core) -> WindowTile:
     return min(fitting, key=lambda tile: _modelled_cycles(workload, core, tile))
 
 
+def modelled_cycles(workload: WindowWorkload, core: Core) -> float:
+    """Of one call with the default tile: a rank for choosing, not a prediction."""
+    tile = default_tile(workload, core)
+    return workload.groups * _modelled_cycles(workload, core, tile)
+
+
 def pack_weights(weights: np.ndarray, workload: WindowWorkload, tile: WindowTile) -> np.ndarray:
     """OIHW (groups * M, K, I, J) to [group][m tile][k][i][j][m], in the order of use."""
     grouped = weights.reshape(workload.groups, workload.outputs, workload.inputs, *workload.kernel)
@@ -128,9 +146,10 @@ def pack_weights(weights: np.ndarray, workload: WindowWorkload, tile: WindowTile
 def window(workload: WindowWorkload, tile: WindowTile, threads: int) -> tirx.PrimFunc:
     """The kernel: parameters X (groups * K, H, W), [W as packed, B (groups * M,)], Y; float32.
 
-    Y is (groups * M, rows, columns). Threads share groups, or the tiles of an only group.
+    Y is (channels, rows, columns). Threads share groups, or the tiles of an only group.
     """
     m_tiles = len(tile_starts(workload.outputs, tile.channels))
+    channels = workload.stored_channels or workload.channels
     packed = (workload.groups, m_tiles, workload.inputs, *workload.kernel, tile.channels)
     shared = T.parallel if threads > 1 else T.serial
     over_groups = shared if workload.groups > 1 else T.serial
@@ -143,7 +162,7 @@ def window(workload: WindowWorkload, tile: WindowTile, threads: int) -> tirx.Pri
         if workload.kind == "conv":
             weights = T.arg("W", T.Buffer(packed, FLOAT))
             bias = T.arg("B", T.Buffer((workload.channels,), FLOAT))
-        y = T.arg("Y", T.Buffer((workload.channels, *workload.output_size), FLOAT))
+        y = T.arg("Y", T.Buffer((channels, *workload.output_size), FLOAT))
         with over_groups(workload.groups) as group:
             phases = T.alloc_buffer(workload.phases_shape, FLOAT)
             _fill(workload, group, x, phases)
@@ -270,7 +289,7 @@ def _finish(
         if workload.kind == "average":
             value = value * tirx.const(1 / taps, FLOAT)
         value = tirx.max(value, tirx.const(0, FLOAT)) if workload.relu else value
-        channel = place.group * workload.outputs + place.channel + m
+        channel = workload.first_channel + place.group * workload.outputs + place.channel + m
         column = place.column + vector * tile.lanes + lane
         T.buffer_store(y, value, [channel, place.row + row, column])
 
@@ -285,5 +304,6 @@ def _each_value(tile: WindowTile) -> Iterator[tuple[tirx.PrimExpr, ...]]:
 def _modelled_cycles(workload: WindowWorkload, core: Core, tile: WindowTile) -> float:
     """Of one group."""
     taps = workload.inputs * workload.kernel[0] * workload.kernel[1]
-    cycles = tile_cycles(core, tile.channels, tile.rows * tile.vectors, taps)
+    vectors = tile.rows * tile.vectors
+    cycles = tile_cycles(core, "planes", tile.lanes, tile.channels, vectors, taps)
     return _tile_count(workload, tile) * cycles

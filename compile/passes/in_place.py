@@ -1,0 +1,177 @@
+"""Kernels write where their result has to be: halves of a concat, and over a shortcut.
+
+    a = call_tir(f, x); b = call_tir(g, y); c = concat(a, b)
+      ->  c0 = call_tir(f', x)                     # of c's shape; f' writes the first channels
+          c = call_tir_inplace(g', y, c0)          # g' writes the others
+    y = call_tir(pointwise, x, W, b, shortcut)     # the last use of shortcut
+      ->  y = call_tir_inplace(pointwise', x, W, b, shortcut)
+
+f', g' and pointwise' are the same templates for a changed workload. Left alone: a half that is used
+elsewhere, too, or that no template made; a shortcut that is used later, or whose tile overlaps
+another (see `runs_in_place`).
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections import Counter
+
+import tvm
+from tvm import relax
+from tvm.relax.expr_functor import PyExprMutator, mutator
+
+from compile.schedules.pointwise import PointwiseWorkload, runs_in_place
+from compile.schedules.templates import Made, made_from
+
+CHANNEL_AXIS = {"planes": 1, "channels": 3}
+SHORTCUT = 3  # which operand of a pointwise kernel it is
+
+
+def write_in_place(module: tvm.IRModule) -> tvm.IRModule:
+    """Relax to Relax, main only; after layout changes were cancelled."""
+    return _rewritten(_rewritten(module, _Concats), _Shortcuts)
+
+
+def _rewritten(module: tvm.IRModule, rewriting: type[_InPlace]) -> tvm.IRModule:
+    updated = module.clone()
+    rewriter = rewriting(updated)
+    main = rewriter.visit_expr(updated["main"])
+    updated = rewriter.builder_.get()
+    updated.update_func(updated.get_global_var("main"), main)
+    return relax.transform.DeadCodeElimination()(updated)
+
+
+@dataclasses.dataclass(frozen=True)
+class _Producer:
+    """A call of a template's kernel."""
+
+    call: relax.Call
+    made: Made
+
+
+class _InPlace(PyExprMutator):
+    """What both rewritings know of the given `main`."""
+
+    def __init__(self, module: tvm.IRModule) -> None:
+        super().__init__(module)
+        self._module = module
+        main = module["main"]
+        bindings = [binding for block in main.body.blocks for binding in block.bindings]
+        self._bound = {binding.var: binding.value for binding in bindings}
+        self._positions = {binding.var: index for index, binding in enumerate(bindings)}
+        self._uses = Counter(
+            variable
+            for binding in bindings
+            for variable in relax.analysis.free_vars(binding.value)
+        )
+        self._last_use = {
+            self._storage(variable): index
+            for index, binding in enumerate(bindings)
+            for variable in relax.analysis.free_vars(binding.value)
+        }
+        self._last_use[self._storage(main.body.body)] = len(bindings)
+
+    def _storage(self, variable: relax.Var) -> relax.Var:
+        """The variable whose memory `variable` shares: reshapes and calls in place make no own."""
+        value = self._bound.get(variable)
+        if _calls(value, "relax.reshape"):
+            return self._storage(value.args[0])
+        if _calls(value, "relax.call_tir_inplace"):
+            return self._storage(value.args[1].fields[-1])
+        return variable
+
+    def _producer(self, variable: relax.Var) -> _Producer | None:
+        """The template's call that `variable` is the result of, through reshapes."""
+        value = self._bound.get(variable)
+        while _calls(value, "relax.reshape"):
+            value = self._bound.get(value.args[0])
+        if not _calls(value, "relax.call_tir"):
+            return None
+        made = made_from(self._module[value.args[0]])
+        return None if made is None else _Producer(value, made)
+
+    def _is_used_once(self, variable: relax.Var) -> bool:
+        """Whether neither `variable` nor what it is a reshape of is used elsewhere."""
+        value = self._bound.get(variable)
+        if self._uses[variable] != 1:
+            return False
+        return not _calls(value, "relax.reshape") or self._is_used_once(value.args[0])
+
+    def _call(self, made: Made, name: str, operands: list[relax.Expr]) -> relax.Call:
+        """`made` on `operands`, of which the last is its output where they are complete."""
+        kernel = made.kernel()
+        output = tuple(int(extent) for extent in kernel.params[-1].shape)
+        function = self.builder_.add_func(kernel, name)
+        result = relax.TensorType(output, "float32")
+        if len(operands) == len(kernel.params):
+            *given, target = operands
+            target = self.builder_.emit(relax.op.reshape(target, output))
+            return relax.op.call_tir_inplace(function, [*given, target], [len(given)], result)
+        return relax.call_tir(function, operands, result)
+
+
+@mutator
+class _Concats(_InPlace):
+    """Both halves of a concat into one tensor."""
+
+    def visit_call_(self, call: relax.Call) -> relax.Expr:
+        if not _calls(call, "relax.concat"):
+            return self.visit_expr_post_order(call)
+        halves = [self._producer(part) for part in call.args[0].fields]
+        if not self._can_be_joined(call, halves):
+            return self.visit_expr_post_order(call)
+        total = sum(half.made.workload.channels for half in halves)
+        joined: list[relax.Expr] = []
+        first = 0
+        for half in halves:
+            workload = dataclasses.replace(
+                half.made.workload, first_channel=first, stored_channels=total
+            )
+            operands = [self.visit_expr(operand) for operand in half.call.args[1].fields]
+            made = dataclasses.replace(half.made, workload=workload)
+            name = f"{half.call.args[0].name_hint}_joined"
+            joined = [self.builder_.emit(self._call(made, name, [*operands, *joined]))]
+            first += workload.channels
+        return relax.op.reshape(joined[0], call.ty.shape)
+
+    def _can_be_joined(self, call: relax.Call, halves: list[_Producer | None]) -> bool:
+        if any(half is None for half in halves):
+            return False
+        layouts = {half.made.workload.layout for half in halves}
+        if len(layouts) != 1 or int(call.attrs.axis) != CHANNEL_AXIS[layouts.pop()]:
+            return False
+        whole = all(not half.made.workload.stored_channels for half in halves)
+        return whole and all(self._is_used_once(part) for part in call.args[0].fields)
+
+
+@mutator
+class _Shortcuts(_InPlace):
+    """The sum with a shortcut over the shortcut, at its last use."""
+
+    def visit_var_binding_(self, binding: relax.VarBinding) -> None:
+        self._position = self._positions[binding.var]
+        super().visit_var_binding_(binding)
+
+    def visit_call_(self, call: relax.Call) -> relax.Expr:
+        made = made_from(self._module[call.args[0]]) if _calls(call, "relax.call_tir") else None
+        if made is None or not self._can_be_in_place(call, made):
+            return self.visit_expr_post_order(call)
+        in_place = dataclasses.replace(
+            made, workload=dataclasses.replace(made.workload, in_place=True)
+        )
+        operands = [self.visit_expr(operand) for operand in call.args[1].fields]
+        return self._call(in_place, f"{call.args[0].name_hint}_in_place", operands)
+
+    def _can_be_in_place(self, call: relax.Call, made: Made) -> bool:
+        if not isinstance(made.workload, PointwiseWorkload):
+            return False
+        if not runs_in_place(made.workload, made.tile):
+            return False
+        storage = self._storage(call.args[1].fields[SHORTCUT])
+        shared_with_input = storage == self._storage(call.args[1].fields[0])
+        is_computed = storage in self._bound
+        return is_computed and not shared_with_input and self._last_use[storage] == self._position
+
+
+def _calls(value: relax.Expr | None, operator: str) -> bool:
+    return isinstance(value, tvm.ir.Call) and value.op == tvm.ir.Op.get(operator)

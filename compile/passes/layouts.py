@@ -1,0 +1,141 @@
+"""Which layout each size of picture has, and the changes of layout that cancel.
+
+Each convolution of the graph is priced in both layouts by the templates' model; sizes take the
+layout in which their convolutions cost less. Kernels are called with changes of layout around them:
+
+    y = permute_dims(kernel(permute_dims(x, NHWC)), NCHW)
+
+and `cancel_layout_changes` removes those that meet, also through operators that work alike in both:
+
+    permute_dims(permute_dims(x, NCHW), NHWC)              ->   x
+    relu(permute_dims(x, NCHW))                            ->   permute_dims(relu(x), NCHW)
+    concat(permute_dims(x, NCHW), permute_dims(y, NCHW))   ->   permute_dims(concat(x, y), NCHW)
+
+So a change is left, and paid for, only where two sizes of different layout meet.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import tvm
+from tvm import relax
+from tvm.relax.expr_functor import PyExprMutator, mutator
+
+from compile.passes.rewriting import TO_CHANNELS, TO_PLANES, Layouts, shape_of
+from compile.schedules.layouts import LAYOUTS, Layout
+from compile.schedules.pointwise import PointwiseWorkload
+from compile.schedules.templates import modelled_cycles
+from compile.schedules.window import WindowWorkload
+from deploy_rpc.cores import Core
+
+ALIKE = ("relax.nn.relu", "relax.add", "relax.multiply", "relax.concat")
+LEAST_GAIN = 1.05  # of channels over planes; less does not pay for the changes
+LEAST_LANES = 8  # with 4 lanes planes waste little; kernel_notes of A72 and N1 had them ahead
+
+
+def choose_layouts(module: tvm.IRModule, core: Core) -> Layouts:
+    """The layout for each (rows, columns) of the activations of `main`; planes where in doubt."""
+    if core.lanes < LEAST_LANES:
+        return lambda _: "planes"
+    costs: dict[Layout, Counter[tuple[int, int]]] = {layout: Counter() for layout in LAYOUTS}
+
+    def price(node: relax.Expr) -> None:
+        if not isinstance(node, tvm.ir.Call) or node.op != tvm.ir.Op.get("relax.nn.conv2d"):
+            return
+        size = shape_of(node)[2:]
+        for layout in LAYOUTS:
+            workload = _workload(node, layout)
+            if workload is not None:
+                costs[layout][size] += modelled_cycles(workload, core)
+
+    relax.analysis.post_order_visit(module["main"], price)
+    faster_in_channels = {
+        size
+        for size, cycles in costs["planes"].items()
+        if cycles > LEAST_GAIN * costs["channels"][size]
+    }
+    return lambda size: "channels" if tuple(size) in faster_in_channels else "planes"
+
+
+def _workload(conv: relax.Call, layout: Layout) -> PointwiseWorkload | WindowWorkload | None:
+    """What the templates would see; None for channelwise ones, which cost little in either."""
+    _, channels, *size = shape_of(conv.args[0])
+    outputs, inputs, *kernel = shape_of(conv.args[1])
+    groups, stride = int(conv.attrs.groups), int(conv.attrs.strides[0])
+    if groups == channels == outputs:
+        return None
+    if tuple(kernel) == (1, 1) and stride == 1:
+        pixels = size[0] * size[1]
+        return PointwiseWorkload(
+            groups, outputs // groups, inputs, pixels, relu=True, shortcut=False, layout=layout
+        )
+    return WindowWorkload(
+        kind="conv",
+        groups=groups,
+        outputs=outputs // groups,
+        inputs=inputs,
+        size=(size[0], size[1]),
+        kernel=(kernel[0], kernel[1]),
+        stride=stride,
+        padding=(int(conv.attrs.padding[0]), int(conv.attrs.padding[1])),
+        layout=layout,
+    )
+
+
+def cancel_layout_changes(module: tvm.IRModule) -> tvm.IRModule:
+    """Relax to Relax, main only."""
+    updated = module.clone()
+    updated["main"] = _Cancelling(updated).visit_expr(module["main"])
+    return relax.transform.DeadCodeElimination()(updated)
+
+
+@mutator
+class _Cancelling(PyExprMutator):
+    """In order of the bindings; what is overtaken becomes dead code."""
+
+    def visit_call_(self, call: relax.Call) -> relax.Expr:
+        call = self.visit_expr_post_order(call)
+        if not isinstance(call.op, tvm.ir.Op):
+            return call
+        changed = None
+        if _is_permute(call, TO_CHANNELS):
+            changed = self._in_channels(call.args[0])
+        elif call.op.name in ALIKE:
+            changed = self._behind_the_change(call)
+        return call if changed is None else changed
+
+    def _behind_the_change(self, call: relax.Call) -> relax.Expr | None:
+        """`call` on NHWC operands, changed to NCHW; None where an operand is not a changed one."""
+        operands = list(call.args[0].fields) if call.op.name == "relax.concat" else list(call.args)
+        changed = [self._operand(operand) for operand in operands]
+        if any(operand is None for operand in changed):
+            return None
+        if all(isinstance(operand, tvm.ir.Constant) for operand in changed):
+            return None
+        if call.op.name == "relax.concat":
+            if int(call.attrs.axis) != 1:
+                return None
+            result = relax.op.concat(changed, axis=3)
+        else:
+            result = tvm.ir.Call(call.op, changed, call.attrs)
+        return relax.op.permute_dims(self.builder_.emit(result), TO_PLANES)
+
+    def _operand(self, operand: relax.Expr) -> relax.Expr | None:
+        if isinstance(operand, tvm.ir.Constant):
+            values = operand.value.numpy()
+            if values.ndim == 4:
+                return relax.const(values.transpose(TO_CHANNELS), "float32")
+            return operand if values.ndim == 0 else None
+        return self._in_channels(operand)
+
+    def _in_channels(self, value: relax.Expr) -> relax.Expr | None:
+        """The NHWC value that NCHW `value` was changed from."""
+        bound = self.lookup_binding(value) if isinstance(value, relax.Var) else value
+        return bound.args[0] if _is_permute(bound, TO_PLANES) else None
+
+
+def _is_permute(value: relax.Expr | None, axes: tuple[int, ...]) -> bool:
+    if not isinstance(value, tvm.ir.Call) or value.op != tvm.ir.Op.get("relax.permute_dims"):
+        return False
+    return tuple(int(axis) for axis in value.attrs.axes or ()) == axes

@@ -1,0 +1,117 @@
+"""The templates by name, and the note in each kernel of which one made it, from what decisions.
+
+A pass that finds a kernel can so make it again for a changed workload (`remade`), without a table
+beside the module.
+"""
+
+from __future__ import annotations
+
+import ast
+import dataclasses
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from tvm import tirx
+
+from compile.schedules import pointwise, window, window_channels
+from compile.schedules.pointwise import PointwiseTile, PointwiseWorkload
+from compile.schedules.window import WindowTile, WindowWorkload
+from compile.schedules.window_channels import WindowChannelsTile
+from deploy_rpc.cores import Core
+
+Workload = PointwiseWorkload | WindowWorkload
+Tile = PointwiseTile | WindowTile | WindowChannelsTile
+NOTE = "template"
+
+
+@dataclasses.dataclass(frozen=True)
+class Template:
+    """How a kind of kernel is made: its types, default decisions, weights and PrimFunc."""
+
+    workload: type
+    tile: type
+    default_tile: Callable[[Any, Core], Any]
+    modelled_cycles: Callable[[Any, Core], float]
+    pack_weights: Callable[[np.ndarray, Any, Any], np.ndarray]
+    make: Callable[[Any, Any, int], tirx.PrimFunc]
+
+
+TEMPLATES = {
+    "pointwise": Template(
+        PointwiseWorkload,
+        PointwiseTile,
+        pointwise.default_tile,
+        pointwise.modelled_cycles,
+        pointwise.pack_weights,
+        pointwise.pointwise,
+    ),
+    "window": Template(
+        WindowWorkload,
+        WindowTile,
+        window.default_tile,
+        window.modelled_cycles,
+        window.pack_weights,
+        window.window,
+    ),
+    "window_channels": Template(
+        WindowWorkload,
+        WindowChannelsTile,
+        window_channels.default_tile,
+        window_channels.modelled_cycles,
+        window_channels.pack_weights,
+        window_channels.window_channels,
+    ),
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class Made:
+    """What a kernel was made from."""
+
+    template: str
+    workload: Any
+    tile: Any
+    threads: int
+
+    def kernel(self) -> tirx.PrimFunc:
+        """The PrimFunc, with the note of all this."""
+        function = TEMPLATES[self.template].make(self.workload, self.tile, self.threads)
+        return function.with_attr(NOTE, repr(dataclasses.asdict(self)))
+
+    def packed(self, weights: np.ndarray) -> np.ndarray:
+        """OIHW `weights` in the order in which the kernel uses them."""
+        return TEMPLATES[self.template].pack_weights(weights, self.workload, self.tile)
+
+
+def template_of(workload: Workload) -> str:
+    """The name of the template for `workload`."""
+    if isinstance(workload, PointwiseWorkload):
+        return "pointwise"
+    return "window" if workload.layout == "planes" else "window_channels"
+
+
+def made_by_default(workload: Workload, core: Core, threads: int) -> Made:
+    """`workload` with the decisions that the core's table gives."""
+    name = template_of(workload)
+    return Made(name, workload, TEMPLATES[name].default_tile(workload, core), threads)
+
+
+def modelled_cycles(workload: Workload, core: Core) -> float:
+    """Of one call with default decisions: a rank for choosing, not a prediction."""
+    return TEMPLATES[template_of(workload)].modelled_cycles(workload, core)
+
+
+def made_from(function: tirx.PrimFunc) -> Made | None:
+    """What `function` was made from; None for a kernel that no template made."""
+    note = (function.attrs or {}).get(NOTE)
+    if note is None:
+        return None
+    fields = ast.literal_eval(str(note))
+    template = TEMPLATES[fields["template"]]
+    return Made(
+        template=fields["template"],
+        workload=template.workload(**fields["workload"]),
+        tile=template.tile(**fields["tile"]),
+        threads=fields["threads"],
+    )
