@@ -11,30 +11,41 @@ from compile.passes.fuse_windows import fuse_windows
 from compile.passes.in_place import write_in_place
 from compile.passes.layouts import cancel_layout_changes, choose_layouts
 from compile.passes.rewriting import Choices
-from compile.passes.shuffle import move_shuffles
+from compile.passes.shuffle import move_shuffles, shuffle_in_layout
 from deploy_rpc.cores import Core
 
 Pass = Callable[[tvm.IRModule], tvm.IRModule]
 
-UNFUSED_PASSES: tuple[Pass, ...] = (
+CLEAN: tuple[Pass, ...] = (
     relax.transform.FoldConstant(),  # first: exporters leave reshapes of constants behind
     fold_batch_norm,
 )
 
 
 def passes_of(level: str, core: Core, threads: int) -> tuple[Pass, ...]:
-    """The graph passes of a level of the ladder, for `core`."""
-    fused = (*UNFUSED_PASSES, fuse(core, threads))
-    return {"stock": (), "unfused": UNFUSED_PASSES, "fused": fused}[level]
+    """The graph passes of a level of the ladder, for `core`.
+
+    Unfused and fused differ in nothing but fusion: both take the same templates and layouts.
+    """
+    if level == "stock":
+        return ()
+    return (*CLEAN, _into_templates(core, threads, fused=level == "fused"))
 
 
-def fuse(core: Core, threads: int) -> Pass:
-    """Everything into kernels of the templates, each in the layout that suits its size."""
+def _into_templates(core: Core, threads: int, *, fused: bool) -> Pass:
+    """Operators into kernels of the templates, each in the layout that suits its size."""
 
     def apply(module: tvm.IRModule) -> tvm.IRModule:
-        choices = Choices(core, threads, choose_layouts(module, core))
-        for step in (move_shuffles, fuse_pointwise, fuse_windows):
-            module = step(choices)(module)
-        return write_in_place(cancel_layout_changes(module))
+        choices = Choices(core, threads, choose_layouts(module, core), fused)
+        steps = (
+            (move_shuffles if fused else shuffle_in_layout)(choices),
+            fuse_pointwise(choices),
+            fuse_windows(choices),
+            cancel_layout_changes,
+            *([write_in_place] if fused else []),
+        )
+        for step in steps:
+            module = step(module)
+        return module
 
     return apply

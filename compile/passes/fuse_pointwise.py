@@ -35,10 +35,11 @@ from compile.schedules.pointwise import PointwiseWorkload
 
 
 def fuse_pointwise(choices: Choices) -> Callable[[tvm.IRModule], tvm.IRModule]:
-    """The pass for `choices`: Relax to Relax, main only."""
+    """The pass for `choices`: Relax to Relax, main only. Unfused, only the bias is taken."""
+    forms = _forms() if choices.fused else [_form(relu=False)]
 
     def apply(module: tvm.IRModule) -> tvm.IRModule:
-        for form in _forms():
+        for form in forms:
             module = rewrite_main(module, form.pattern, _replacing(form, choices))
         return relax.transform.DeadCodeElimination()(module)
 

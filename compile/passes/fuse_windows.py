@@ -32,10 +32,10 @@ POOLS = {"relax.nn.max_pool2d": "max", "relax.nn.avg_pool2d": "average"}
 
 
 def fuse_windows(choices: Choices) -> Callable[[tvm.IRModule], tvm.IRModule]:
-    """The pass for `choices`: Relax to Relax, main only."""
+    """The pass for `choices`: Relax to Relax, main only. Unfused, only the bias is taken."""
 
     def apply(module: tvm.IRModule) -> tvm.IRModule:
-        for relu in (True, False):
+        for relu in (True, False) if choices.fused else (False,):
             module = _fuse_convolutions(module, relu, choices)
         for operator in POOLS:
             module = _fuse_pools(module, operator, choices)
@@ -100,7 +100,8 @@ def _conv_workload(call: relax.Call, relu: bool, choices: Choices) -> WindowWork
     outputs, _, kernel_rows, kernel_columns = shape_of(call.args[1])
     groups = int(call.attrs.groups)
     read, made = choices.layout_of((rows, columns)), choices.layout_of(shape_of(call)[2:])
-    layout = read if groups == channels == outputs else made
+    channelwise = groups == channels == outputs
+    layout = read if channelwise else made
     return WindowWorkload(
         kind="conv",
         groups=groups,
@@ -113,11 +114,13 @@ def _conv_workload(call: relax.Call, relu: bool, choices: Choices) -> WindowWork
         relu=relu,
         layout=layout,
         reads_planes=layout == "channels" and read == "planes" and channels <= PICTURE_CHANNELS,
+        writes_channels=channelwise and (read, made) == ("planes", "channels"),
     )
 
 
 def _pool_workload(call: relax.Call, kind: str, choices: Choices) -> WindowWorkload:
     _, channels, rows, columns = shape_of(call.args[0])
+    read, made = choices.layout_of((rows, columns)), choices.layout_of(shape_of(call)[2:])
     return WindowWorkload(
         kind=kind,
         groups=channels,
@@ -127,5 +130,6 @@ def _pool_workload(call: relax.Call, kind: str, choices: Choices) -> WindowWorkl
         kernel=(int(call.attrs.pool_size[0]), int(call.attrs.pool_size[1])),
         stride=int(call.attrs.strides[0]),
         padding=(int(call.attrs.padding[0]), int(call.attrs.padding[1])),
-        layout=choices.layout_of((rows, columns)),
+        layout=read,
+        writes_channels=(read, made) == ("planes", "channels"),
     )

@@ -137,7 +137,7 @@ class _Concats(_InPlace):
     def _can_be_joined(self, call: relax.Call, halves: list[_Producer | None]) -> bool:
         if any(half is None for half in halves):
             return False
-        layouts = {half.made.workload.layout for half in halves}
+        layouts = {half.made.workload.output_layout for half in halves}
         if len(layouts) != 1 or int(call.attrs.axis) != CHANNEL_AXIS[layouts.pop()]:
             return False
         whole = all(not half.made.workload.stored_channels for half in halves)

@@ -1,7 +1,9 @@
 """Which layout each size of picture has, and the changes of layout that cancel.
 
-Each convolution of the graph is priced in both layouts by the templates' model; sizes take the
-layout in which their convolutions cost less. Kernels are called with changes of layout around them:
+Each convolution of the graph is priced in both layouts by the templates' model. Large pictures are
+planes and small ones have channels in the lanes, from that size on which makes the sum least: so
+the layout changes once at most, in a kernel that reads the one and writes the other (depthwise, a
+pool, or the first convolution). Kernels are called with changes around them:
 
     y = permute_dims(kernel(permute_dims(x, NHWC)), NCHW)
 
@@ -10,8 +12,6 @@ and `cancel_layout_changes` removes those that meet, also through operators that
     permute_dims(permute_dims(x, NCHW), NHWC)              ->   x
     relu(permute_dims(x, NCHW))                            ->   permute_dims(relu(x), NCHW)
     concat(permute_dims(x, NCHW), permute_dims(y, NCHW))   ->   permute_dims(concat(x, y), NCHW)
-
-So a change is left, and paid for, only where two sizes of different layout meet.
 """
 
 from __future__ import annotations
@@ -30,7 +30,6 @@ from compile.schedules.window import WindowWorkload
 from deploy_rpc.cores import Core
 
 ALIKE = ("relax.nn.relu", "relax.add", "relax.multiply", "relax.concat")
-LEAST_GAIN = 1.05  # of channels over planes; less does not pay for the changes
 LEAST_LANES = 8  # with 4 lanes planes waste little; kernel_notes of A72 and N1 had them ahead
 
 
@@ -50,12 +49,22 @@ def choose_layouts(module: tvm.IRModule, core: Core) -> Layouts:
                 costs[layout][size] += modelled_cycles(workload, core)
 
     relax.analysis.post_order_visit(module["main"], price)
-    faster_in_channels = {
-        size
-        for size, cycles in costs["planes"].items()
-        if cycles > LEAST_GAIN * costs["channels"][size]
-    }
-    return lambda size: "channels" if tuple(size) in faster_in_channels else "planes"
+    in_channels = _sizes_in_channels(costs["planes"], costs["channels"])
+    return lambda size: "channels" if tuple(size) in in_channels else "planes"
+
+
+def _sizes_in_channels(
+    planes: Counter[tuple[int, int]], channels: Counter[tuple[int, int]]
+) -> set[tuple[int, int]]:
+    """The smaller sizes, from the one on where changing pays most; none where nothing is gained."""
+    sizes = sorted(planes, key=lambda size: size[0] * size[1], reverse=True)
+
+    def cost(first: int) -> float:
+        before, behind = sizes[:first], sizes[first:]
+        return sum(planes[size] for size in before) + sum(channels[size] for size in behind)
+
+    best = min(range(len(sizes), -1, -1), key=cost)
+    return set(sizes[best:])
 
 
 def _workload(conv: relax.Call, layout: Layout) -> PointwiseWorkload | WindowWorkload | None:

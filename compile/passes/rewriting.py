@@ -25,11 +25,15 @@ TO_PLANES = (0, 3, 1, 2)
 
 @dataclass(frozen=True)
 class Choices:
-    """What kernels are made for: the core, the threads, and a layout for each (rows, columns)."""
+    """What kernels are made for: the core, the threads, and a layout for each (rows, columns).
+
+    Unless `fused`, every operator is a kernel of its own.
+    """
 
     core: Core
     threads: int
     layout_of: Layouts
+    fused: bool = True
 
     def make(self, workload: Workload) -> Made:
         """The template's kernel of `workload`, decided by default."""
@@ -65,7 +69,7 @@ def call_kernel(
     reshaped = [reshaped_to(x, shape) for x, shape in zip(operands, given, strict=True)]
     function = builder.add_func(kernel, name)
     call = relax.call_tir(function, reshaped, relax.TensorType(result, "float32"))
-    return from_layout(call, made.workload.layout, nchw_shape)
+    return from_layout(call, made.workload.output_layout, nchw_shape)
 
 
 def in_layout(x: relax.Expr, layout: Layout) -> relax.Expr:

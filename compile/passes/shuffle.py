@@ -1,4 +1,4 @@
-"""The channel shuffle as a pattern, and moving it behind a depthwise convolution.
+"""The channel shuffle as a pattern; moving it behind a depthwise convolution, or copying NHWC.
 
     conv2d(shuffle(x), W, groups=C) + b   ->   shuffle(conv2d(x, W', groups=C) + b')
     relu(shuffle(x))                      ->   shuffle(relu(x))
@@ -6,6 +6,7 @@
 shuffle(x) is reshape(permute_dims(reshape(x))); W' and b' are permuted at build time. Moved only
 where channels lie in the lanes: there a shuffled store would scatter, while the convolution behind
 the depthwise one reads inputs one by one, in any order. In planes both are free, and it stays.
+Unfused, a shuffle stays a copy, of NHWC where that is the layout.
 """
 
 from __future__ import annotations
@@ -22,12 +23,15 @@ from compile.passes.rewriting import (
     Choices,
     Matched,
     constant,
+    from_layout,
+    in_layout,
     is_per_channel,
     rewrite_main,
     shape_of,
 )
 
 SHUFFLE_AXES = (0, 2, 1, 3, 4)
+SHUFFLE_AXES_OF_CHANNELS = (0, 1, 2, 4, 3)
 
 
 @dataclass(frozen=True)
@@ -96,6 +100,24 @@ def _move_behind_relu(module: tvm.IRModule, choices: Choices) -> tvm.IRModule:
         return shuffled(relax.op.nn.relu(matched[x]), rows, shape_of(flat))
 
     return rewrite_main(module, is_op("relax.nn.relu")(shuffle.flat), replace)
+
+
+def shuffle_in_layout(choices: Choices) -> Callable[[tvm.IRModule], tvm.IRModule]:
+    """The pass that leaves every shuffle a copy, in the layout of its size."""
+    x = wildcard()
+    shuffle = Shuffle.of(x)
+
+    def replace(_: relax.BlockBuilder, matched: Matched) -> relax.Expr | None:
+        rows, flat = shuffle.rows(matched), matched[shuffle.flat]
+        if rows is None or not _moves(flat, choices):
+            return None
+        batch, channels, height, width = shape_of(flat)
+        nhwc = in_layout(matched[x], "channels")
+        split = relax.op.reshape(nhwc, (batch, height, width, rows, channels // rows))
+        transposed = relax.op.permute_dims(split, SHUFFLE_AXES_OF_CHANNELS)
+        return from_layout(transposed, "channels", shape_of(flat))
+
+    return lambda module: rewrite_main(module, shuffle.flat, replace)
 
 
 def _moves(flat: relax.Expr, choices: Choices) -> bool:

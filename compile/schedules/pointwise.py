@@ -42,6 +42,8 @@ K_UNROLLS = (4, 2, 1)
 MOST_ROWS_UNROLLED = 8  # of a shuffle before
 DEAREST_IN_PLACE = 1.03  # times the cycles of a tile that may begin earlier
 FLOAT, FLOAT_BYTES = "float32", 4
+LINE_BYTES = 64
+PREFETCH_TO_READ_FROM_L2 = (0, 2, 1)  # llvm.prefetch: not to write, this locality, data
 
 
 @dataclass(frozen=True)
@@ -78,6 +80,11 @@ class PointwiseWorkload:
         return self.groups * self.outputs
 
     @property
+    def output_layout(self) -> Layout:
+        """Of Y."""
+        return self.layout
+
+    @property
     def output_shape(self) -> tuple[int, int]:
         """Of Y."""
         return matrix_shape(self.layout, self.stored_channels or self.channels, self.pixels)
@@ -102,6 +109,7 @@ class PointwiseTile:
     """The decisions: accumulators are `rows` x `vectors` vectors of `lanes`.
 
     Rows are channels and lanes pixels in planes, the other way round with channels in the lanes.
+    With `prefetch` the pixels of one tile of outputs bring the weights of the next one to L2.
     """
 
     rows: int
@@ -109,6 +117,7 @@ class PointwiseTile:
     lanes: int
     k_unroll: int
     pixels_outer: bool
+    prefetch: bool = False
 
     @property
     def width(self) -> int:
@@ -134,12 +143,14 @@ def default_tile(workload: PointwiseWorkload, core: Core) -> PointwiseTile:
         exact = [(r, v, lanes) for r, v, lanes in exact if _is_exact(workload, r, v * lanes)]
         best = min(exact, key=cycles.__getitem__, default=best)
     rows, vectors, lanes = best
+    pixels_outer = _pixels_outer(workload, core, rows, vectors * lanes)
     return PointwiseTile(
         rows=rows,
         vectors=vectors,
         lanes=lanes,
         k_unroll=next(unroll for unroll in K_UNROLLS if workload.inputs % unroll == 0),
-        pixels_outer=_pixels_outer(workload, core, rows, vectors * lanes),
+        pixels_outer=pixels_outer,
+        prefetch=not pixels_outer and _prefetches(workload, core),
     )
 
 
@@ -229,6 +240,7 @@ class _Place:
     group: tirx.PrimExpr
     m_tile: tirx.PrimExpr
     output: tirx.PrimExpr
+    n_tile: tirx.PrimExpr
     pixel: tirx.PrimExpr
 
 
@@ -254,6 +266,7 @@ def _place(workload: PointwiseWorkload, tile: PointwiseTile, index: tirx.PrimExp
             _tile_outputs(workload, tile),
             max(_tile_outputs(workload, tile), workload.outputs),
         ),
+        n_tile=n_tile,
         pixel=start_of(n_tile, _tile_pixels(workload, tile), workload.pixels),
     )
 
@@ -285,7 +298,7 @@ def _accumulate(
     x: tirx.Buffer,
     weights: tirx.Buffer,
 ) -> None:
-    for k, channel in _each_input(workload, tile, place):
+    for k, channel in _each_input(workload, tile, place, weights):
         for each in _each_value(workload, tile):
             value = x[_at(workload, channel, place.pixel + each.pixel)]
             product = value * weights[place.group, place.m_tile, k, each.output]
@@ -293,28 +306,52 @@ def _accumulate(
 
 
 def _each_input(
-    workload: PointwiseWorkload, tile: PointwiseTile, place: _Place
+    workload: PointwiseWorkload, tile: PointwiseTile, place: _Place, weights: tirx.Buffer
 ) -> Iterator[tuple[tirx.PrimExpr, tirx.PrimExpr]]:
     """The loops over k, with the channel of X that it is; the body runs once or twice.
 
     Behind a shuffle of few rows k runs in steps of that many: then every division is of what does
     not change in the loop, and channel grows by 1 a step (8 % of a kernel otherwise).
     """
-    first = place.group * workload.inputs
-    rows = workload.load_rows
-    if not 1 < rows <= MOST_ROWS_UNROLLED:
-        step = tile.k_unroll
-        with T.serial(workload.inputs // step) as outer, T.unroll(step) as inner:
-            k = outer * step + inner
-            yield k, workload.loaded_channel(first + k)
-        return
-    whole, rest = divmod(workload.inputs, rows)
+    first, rows = place.group * workload.inputs, workload.load_rows
+    regular = 1 < rows <= MOST_ROWS_UNROLLED
+    step = rows if regular else tile.k_unroll
+    whole, rest = divmod(workload.inputs, step)
     if whole:
-        with T.serial(whole) as outer, T.unroll(rows) as inner:
-            yield outer * rows + inner, workload.loaded_channel(first + inner) + outer
+        with T.serial(whole) as outer:
+            if tile.prefetch:
+                _prefetch(workload, tile, place, weights, outer, whole)
+            with T.unroll(step) as inner:
+                k = outer * step + inner
+                channel = workload.loaded_channel(first + (inner if regular else k))
+                yield k, channel + outer if regular else channel
     if rest:
         with T.unroll(rest) as inner:
-            yield whole * rows + inner, workload.loaded_channel(first + inner) + whole
+            yield whole * step + inner, workload.loaded_channel(first + inner) + whole
+
+
+def _prefetch(
+    workload: PointwiseWorkload,
+    tile: PointwiseTile,
+    place: _Place,
+    weights: tirx.Buffer,
+    step: tirx.PrimExpr,
+    steps: int,
+) -> None:
+    """A line of the weights of the next tile of outputs in each step; all pixels take a share.
+
+    Spread over the steps: all at the start of a tile was no faster than none.
+    """
+    m_tiles, n_tiles = _tile_counts(workload, tile)
+    block = workload.inputs * _tile_outputs(workload, tile)
+    share = -(-block * FLOAT_BYTES // (LINE_BYTES * n_tiles))
+    per_step = -(-share // steps)
+    floats = LINE_BYTES // FLOAT_BYTES
+    following = (place.group * m_tiles + place.m_tile + 1) * block
+    with T.unroll(per_step) as each:
+        line = place.n_tile * share + tirx.min(step * per_step + each, share - 1)
+        address = T.address_of(weights[0, 0, 0, following + line * floats])
+        T.evaluate(T.call_llvm_intrin("void", "llvm.prefetch", address, *PREFETCH_TO_READ_FROM_L2))
 
 
 def _finish(
@@ -403,6 +440,11 @@ def _modelled_cycles(
     if vectors * lanes > along:  # a vector stored in part takes several stores
         cycles += rows * LOAD_COSTS[workload.layout].store
     return workload.groups * tiles * cycles
+
+
+def _prefetches(workload: PointwiseWorkload, core: Core) -> bool:
+    """Whether weights come from beyond the caches of a core that has lines to spare for them."""
+    return core.isa == "x86_64" and workload.layout == "channels"
 
 
 def _pixels_outer(workload: PointwiseWorkload, core: Core, rows: int, width: int) -> bool:

@@ -53,7 +53,21 @@ def tile_cycles(
     fmas = rows * vectors / _vector_fmas_per_cycle(core, lanes)
     row_loads = rows / WEIGHTS_PER_LOAD.get(core.isa, 1)
     loads = costs.vector * vectors + costs.row * row_loads
-    return steps * (max(fmas, FMA_LATENCY) + loads) + costs.store * rows * vectors
+    fetched = vectors * _cycles_to_fetch_a_vector(core, lanes, vectors * steps)
+    return steps * (max(fmas, FMA_LATENCY, fetched) + loads) + costs.store * rows * vectors
+
+
+def _cycles_to_fetch_a_vector(core: Core, lanes: int, count: int) -> float:
+    """Of a panel of `count` vectors that every tile reads again; none from L1, where it hides.
+
+    Half a vector register a cycle from L2, an eighth from beyond: round figures, which only keep
+    tiles from growing along the panel at the price of reading it more often.
+    """
+    size = 4 * lanes * count
+    if size <= core.l1d_kib * 1024 // 2:
+        return 0
+    per_cycle = core.lanes / (2 if size <= core.l2_kib * 1024 // 2 else 8)
+    return lanes / per_cycle
 
 
 def _vector_fmas_per_cycle(core: Core, lanes: int) -> float:

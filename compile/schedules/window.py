@@ -47,8 +47,10 @@ class WindowWorkload:
     """M outputs from K inputs in each of `groups`; a pool has one of each in every group.
 
     Sizes are (rows, columns): `size` of the input, `kernel`, `padding` on all sides alike. Outputs
-    are channels `first_channel` and on of the `stored_channels` of Y (0: Y has no others). With
-    channels in the lanes a convolution may read planes.
+    are channels `first_channel` and on of the `stored_channels` of Y (0: Y has no others).
+
+    `layout` says what is in the lanes. Where two layouts meet, a kernel makes the change by itself:
+    with channels in the lanes a convolution may read planes, and one of planes write channels.
     """
 
     kind: Literal["conv", "max", "average"]
@@ -62,6 +64,7 @@ class WindowWorkload:
     relu: bool = False
     layout: Layout = "planes"
     reads_planes: bool = False
+    writes_channels: bool = False
     first_channel: int = 0
     stored_channels: int = 0
 
@@ -69,6 +72,11 @@ class WindowWorkload:
     def is_channelwise(self) -> bool:
         """Whether every output channel has one input channel of its own."""
         return self.inputs == self.outputs == 1
+
+    @property
+    def output_layout(self) -> Layout:
+        """Of Y."""
+        return "channels" if self.writes_channels else self.layout
 
     @property
     def output_size(self) -> tuple[int, int]:
@@ -146,7 +154,7 @@ def pack_weights(weights: np.ndarray, workload: WindowWorkload, tile: WindowTile
 def window(workload: WindowWorkload, tile: WindowTile, threads: int) -> tirx.PrimFunc:
     """The kernel: parameters X (groups * K, H, W), [W as packed, B (groups * M,)], Y; float32.
 
-    Y is (channels, rows, columns). Threads share groups, or the tiles of an only group.
+    Y is (channels, rows, columns), or with channels last where the workload says so. Threads share groups, or the tiles of an only group.
     """
     m_tiles = len(tile_starts(workload.outputs, tile.channels))
     channels = workload.stored_channels or workload.channels
@@ -162,7 +170,9 @@ def window(workload: WindowWorkload, tile: WindowTile, threads: int) -> tirx.Pri
         if workload.kind == "conv":
             weights = T.arg("W", T.Buffer(packed, FLOAT))
             bias = T.arg("B", T.Buffer((workload.channels,), FLOAT))
-        y = T.arg("Y", T.Buffer((channels, *workload.output_size), FLOAT))
+        y_shape = (channels, *workload.output_size)
+        y_shape = (*y_shape[1:], channels) if workload.writes_channels else y_shape
+        y = T.arg("Y", T.Buffer(y_shape, FLOAT))
         with over_groups(workload.groups) as group:
             phases = T.alloc_buffer(workload.phases_shape, FLOAT)
             _fill(workload, group, x, phases)
@@ -222,23 +232,45 @@ def _place(
 def _fill(
     workload: WindowWorkload, group: tirx.PrimExpr, x: tirx.Buffer, phases: tirx.Buffer
 ) -> None:
-    """Copies a group's planes, border included, sorted by column phase."""
+    """Copies a group's planes, border included, sorted by column phase.
+
+    Between the borders there is no condition, so that LLVM turns the copy into vectors.
+    """
     channels, stride, padded_rows, phase_columns = workload.phases_shape
     border = tirx.const(LOWEST if workload.kind == "max" else 0, FLOAT)
-    planes, rows = T.serial(channels), T.serial(padded_rows)
-    each_phase, columns = T.unroll(stride), T.serial(phase_columns)
-    with planes as k, rows as row, each_phase as phase, columns as column:
+    first, end = _columns_inside(workload)
+    with T.serial(channels) as k, T.serial(padded_rows) as row:
         source_row = row - workload.padding[0]
-        source_column = column * stride + phase - workload.padding[1]
-        inside = tirx.all(
-            source_row >= 0,
-            source_row < workload.size[0],
-            source_column >= 0,
-            source_column < workload.size[1],
-        )
-        value = x[group * workload.inputs + k, source_row, source_column]
-        filled = tirx.if_then_else(inside, value, border)
-        T.buffer_store(phases, filled, [k, phase, row, column])
+
+        def copy(column: int | tirx.PrimExpr, phase: int) -> None:
+            source = column * stride + phase - workload.padding[1]
+            value = x[group * workload.inputs + k, source_row, source]
+            T.buffer_store(phases, value, [k, phase, row, column])
+
+        def blank(column: int | tirx.PrimExpr, phase: int) -> None:
+            T.buffer_store(phases, border, [k, phase, row, column])
+
+        with T.If(tirx.all(source_row >= 0, source_row < workload.size[0])):
+            with T.Then():
+                if end > first:
+                    with T.serial(end - first) as inside:
+                        for phase in range(stride):
+                            copy(first + inside, phase)
+                for column in [*range(first), *range(end, phase_columns)]:
+                    for phase in range(stride):
+                        source = column * stride + phase - workload.padding[1]
+                        (copy if 0 <= source < workload.size[1] else blank)(column, phase)
+            with T.Else(), T.serial(phase_columns) as column:
+                for phase in range(stride):
+                    blank(column, phase)
+
+
+def _columns_inside(workload: WindowWorkload) -> tuple[int, int]:
+    """First and end of the columns of a phase that lie in the picture in every phase."""
+    stride, padding, phase_columns = workload.stride, workload.padding[1], workload.phases_shape[3]
+    first = min(-(-padding // stride), phase_columns)
+    end = (workload.size[1] + padding - stride) // stride + 1
+    return first, max(first, min(end, phase_columns))
 
 
 def _start(
@@ -291,7 +323,9 @@ def _finish(
         value = tirx.max(value, tirx.const(0, FLOAT)) if workload.relu else value
         channel = workload.first_channel + place.group * workload.outputs + place.channel + m
         column = place.column + vector * tile.lanes + lane
-        T.buffer_store(y, value, [channel, place.row + row, column])
+        pixel = [place.row + row, column]
+        at = [*pixel, channel] if workload.writes_channels else [channel, *pixel]
+        T.buffer_store(y, value, at)
 
 
 def _each_value(tile: WindowTile) -> Iterator[tuple[tirx.PrimExpr, ...]]:
