@@ -1,8 +1,8 @@
 """A network at one level of the ladder: canonical Relax to scheduled kernels and a memory plan.
 
 stock     TVM's own default pipeline, as `tvm.compile` runs it: no fusion, no schedules
-unfused   batch norms folded, one operator a kernel, each with a real schedule
-fused     convolutions and pools by our templates, with bias, ReLU, shortcut and shuffle inside
+unfused   batch norms folded, our templates and layouts, but every operator a kernel of its own
+fused     the same templates with ReLU, shortcut and shuffle inside, concats and shortcuts in place
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from tvm import relax
 
 from compile.kernels import Kernel, list_kernels
 from compile.network import Network
+from compile.operators import count_operators
 from compile.passes import Pass, passes_of
 from compile.schedules import schedule_kernels
 from compile.targets import CompileTarget
@@ -45,7 +46,10 @@ FINALISE = (
 
 @dataclasses.dataclass(frozen=True)
 class Lowered:
-    """A module that `relax.build` takes as it is, for any CPU; schedules are those of `target`."""
+    """A module that `relax.build` takes as it is, for any CPU; schedules are those of `target`.
+
+    `operators` says of each kind how many the imported graph held, and how many the passes left.
+    """
 
     network: Network
     level: str
@@ -53,6 +57,7 @@ class Lowered:
     threads: int
     module: tvm.IRModule
     kernels: tuple[Kernel, ...]
+    operators: dict[str, tuple[int, int]]
     activation_bytes: int
 
     @property
@@ -74,6 +79,8 @@ def lower(
     with target.tvm:
         passes = passes_of(level, target.core, threads)
         module = trail.run("graph", network.module, passes)
+        given, left = count_operators(network.module), count_operators(module)
+        operators = {kind: (given[kind], left[kind]) for kind in given}
         legalise = LEGALISE_STOCK if level == "stock" else LEGALISE
         module = trail.run("legalised", module, legalise)
         kernels = list_kernels(module, source=level)
@@ -84,7 +91,9 @@ def lower(
         module = trail.run("planned", module, PLAN_MEMORY)
         activation_bytes = _planned_bytes(module)
         module = trail.run("final", module, FINALISE)
-    return Lowered(network, level, target, threads, module, tuple(kernels), activation_bytes)
+    return Lowered(
+        network, level, target, threads, module, tuple(kernels), operators, activation_bytes
+    )
 
 
 class _Trail:

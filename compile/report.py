@@ -65,6 +65,10 @@ def build_report(
         "versions": versions(),
         "library_bytes": library_bytes,
         "workspace_bytes": lowered.activation_bytes,
+        "operators": {
+            kind: {"imported": given, "left": left}
+            for kind, (given, left) in lowered.operators.items()
+        },
         "kernels": [asdict(kernel) | {"workload": kernel.workload} for kernel in lowered.kernels],
         "verification": [
             asdict(row) | {"relative_error": row.relative_error} for row in verifications
@@ -92,6 +96,8 @@ def print_report(
     print(
         f"{len(lowered.kernels)} kernels, {sum(k.calls for k in lowered.kernels)} calls: {listed}"
     )
+    removed = [f"{kind} {given} -> {left}" for kind, (given, left) in lowered.operators.items()]
+    print(f"operators imported -> left: {', '.join(removed)}")
     console = Console(width=None if Console().is_terminal else 120)
     console.print(_verification_table(verifications))
     if latencies:

@@ -13,9 +13,11 @@ from compile.lower import lower
 from compile.network import Network
 from compile.passes import passes_of
 from compile.passes.fuse_pointwise import fuse_pointwise
+from compile.passes.rewriting import Choices
 from compile.targets import host_target
-from deploy_rpc.host import host_core
+from deploy_rpc.cores import Core
 from model.shufflenet import ChannelShuffle
+from tests.cores import A72, BOTH, host_with_schedules_of
 from tests.small_networks import small_network
 from tests.test_fold_batch_norm import operators
 
@@ -45,23 +47,27 @@ class Padded(nn.Module):
         return x.reshape(n, c, h, w).transpose(1, 2).reshape(n, c, h, w)
 
 
-def fused(module: nn.Module, side: int = 7) -> tuple[Network, tvm.IRModule]:
+def fused(
+    module: nn.Module, side: int = 7, core: Core = A72
+) -> tuple[Network, tvm.IRModule]:
     """A small network of `module`, before and after the passes of level `fused`."""
     network = small_network(module, side)
     result = network.module
-    for apply in passes_of("fused", host_core(), 1):
+    for apply in passes_of("fused", core, 1):
         result = apply(result)
     return network, result
 
 
 def check_numbers(network: Network) -> None:
-    """The network, lowered at level `fused`, gives what PyTorch gives."""
-    lowered = lower(network, "fused", host_target())
-    executable = relax.build(lowered.module, target=host_target().tvm, relax_pipeline=None)
+    """The network, lowered at level `fused` in both layouts, gives what PyTorch gives."""
     x = network.example_input()
-    output = relax.VirtualMachine(executable, tvm.cpu())["main"](tvm.runtime.tensor(x)).numpy()
-    # float32 sums of at most 50 products
-    np.testing.assert_allclose(output, network.reference(x), rtol=1e-4, atol=1e-5)
+    for core in BOTH:
+        lowered = lower(network, "fused", host_with_schedules_of(core))
+        executable = relax.build(lowered.module, target=host_target().tvm, relax_pipeline=None)
+        machine = relax.VirtualMachine(executable, tvm.cpu())
+        output = machine["main"](tvm.runtime.tensor(x)).numpy()
+        # float32 sums of at most 50 products
+        np.testing.assert_allclose(output, network.reference(x), rtol=1e-4, atol=1e-5)
 
 
 FUSED = {
@@ -108,7 +114,7 @@ def test_a_shuffle_becomes_a_store_index_and_no_kernel() -> None:
 )
 def test_other_convolutions_are_left_alone(conv: nn.Module) -> None:
     network = small_network(conv, 7)
-    module = fuse_pointwise(host_core(), 1)(network.module)
+    module = fuse_pointwise(Choices(A72, 1, lambda _: "planes"))(network.module)
     assert "nn.conv2d" in operators(module)
     assert "call_tir" not in operators(module)
 
@@ -168,7 +174,7 @@ def test_a_result_that_others_need_is_not_lost() -> None:
 def test_the_pass_leaves_its_input_as_it_was() -> None:
     network = small_network(grouped())
     before = network.module.script()
-    for apply in passes_of("fused", host_core(), 1):
+    for apply in passes_of("fused", A72, 1):
         apply(network.module)
     assert network.module.script() == before
     assert isinstance(network.module["main"], relax.Function)

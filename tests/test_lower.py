@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
 import pytest
 import tvm
-from tvm import relax
+from tvm import relax, tirx
 
 from compile.frontend.torch_import import import_torch
 from compile.lower import LEVELS, lower
+from compile.schedules.templates import made_from
 from compile.targets import host_target, parse_target
+from deploy_rpc.cores import Core
 from model.workloads import layer_workloads, total_macs
 from model.zoo import MODEL_NAMES, create_model
+from tests.cores import AVX512, BOTH, host_with_schedules_of
 from tests.small_networks import small_network
 
 SHUFFLENETS = [name for name in MODEL_NAMES if name != "alexnet"]
@@ -75,26 +79,40 @@ def test_unfused_keeps_the_shuffle_and_the_concat_as_kernels() -> None:
     assert any(name.startswith("concat") for name in names)
 
 
+def test_unfused_and_fused_take_the_same_templates_in_the_same_layouts() -> None:
+    """So that the difference between them is fusion and nothing else."""
+    network = small_network()
+    made = []
+    for level in ("unfused", "fused"):
+        lowered = lower(network, level, host_with_schedules_of(AVX512))
+        functions = [f for f in lowered.module.functions.values() if isinstance(f, tirx.PrimFunc)]
+        notes = [note for note in map(made_from, functions) if note is not None]
+        made.append(sorted((n.template, n.workload.layout, n.workload.macs) for n in notes))
+    assert made[0] == made[1]
+
+
+@pytest.mark.parametrize("core", BOTH, ids=lambda core: core.name)
 @pytest.mark.parametrize("convention", ["paper", "official"])
-def test_no_shuffle_shortcut_or_relu_kernel_is_left_when_fused(convention: str) -> None:
+def test_both_conventions_leave_no_kernel_but_the_templates(convention: str, core: Core) -> None:
     module = create_model("shufflenet-0.25x-g3", convention=convention)
     network = import_torch(
         module, name="net", input_shape=(1, 3, 64, 64), preprocessing="imagenet", provenance={}
     )
-    kernels = lower(network, "fused", host_target()).kernels
-    calls = {kernel.name: kernel.calls for kernel in kernels}
-    assert not [name for name in calls if name.startswith(("transpose", "reshape"))]
-    assert not [name for name in calls if name.startswith(("relu", "conv2d", "avg_", "max_"))]
-    assert sum(n for name, n in calls.items() if name.startswith("pointwise")) == 32
-    assert sum(n for name, n in calls.items() if name.startswith("window_conv")) == 17
+    lowered = lower(network, "fused", host_with_schedules_of(core))
+    assert {kernel.source for kernel in lowered.kernels} == {"default"}
+    assert {left for _, left in lowered.operators.values()} == {0}
+    calls = Counter()
+    for kernel in lowered.kernels:
+        calls[kernel.name.split("_")[0].rstrip("0123456789")] += kernel.calls
+    assert calls["pointwise"] == 32
+    assert calls["window"] == 17 + 4
 
 
 def test_kernels_say_where_their_schedule_came_from() -> None:
     network = small_network()
     by_level = {level: lower(network, level, host_target()).kernels for level in LEVELS}
     assert {kernel.source for kernel in by_level["stock"]} == {"stock"}
-    assert {kernel.source for kernel in by_level["unfused"]} == {"generic"}
-    assert {kernel.source for kernel in by_level["fused"]} == {"generic", "default"}
+    assert {kernel.source for kernel in by_level["unfused"]} == {"generic", "default"}
 
 
 def test_a_kernels_workload_is_its_shapes() -> None:

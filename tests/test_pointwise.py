@@ -14,14 +14,11 @@ from compile.schedules.pointwise import (
     default_tile,
     pack_weights,
     pointwise,
+    runs_in_place,
 )
 from compile.schedules.registers import accumulator_budget
-from deploy_rpc.cores import Core, find_core
-
-A72 = find_core("cortex-a72")
-AVX512 = dataclasses.replace(
-    A72, name="avx512", isa="x86_64", vector_bits=512, macs_per_cycle=32, l1d_kib=48
-)
+from deploy_rpc.cores import Core
+from tests.cores import A72, AVX512
 
 # fmt: off
 WORKLOADS = {
@@ -60,6 +57,11 @@ def definition(
     return y
 
 
+def in_layout(w: PointwiseWorkload, planes: np.ndarray) -> np.ndarray:
+    """(channels, pixels) as the kernel takes it; and back."""
+    return planes if w.layout == "planes" else np.ascontiguousarray(planes.T)
+
+
 def error_of(w: PointwiseWorkload, tile: PointwiseTile, threads: int = 1) -> float:
     """Largest difference between kernel and definition."""
     random = np.random.default_rng(0)
@@ -67,12 +69,92 @@ def error_of(w: PointwiseWorkload, tile: PointwiseTile, threads: int = 1) -> flo
     weights = random.standard_normal((w.channels, w.inputs, 1, 1)).astype(np.float32)
     bias = random.standard_normal(w.channels).astype(np.float32)
     shortcut = random.standard_normal((w.channels, w.pixels)).astype(np.float32)
-    operands = [x, pack_weights(weights, w, tile), bias, *([shortcut] if w.shortcut else [])]
-    unwritten = np.full((w.channels, w.pixels), np.nan, np.float32)
-    tensors = [tvm.runtime.tensor(value) for value in (*operands, unwritten)]
+    operands = [in_layout(w, x), pack_weights(weights, w, tile), bias]
+    y = np.full(w.output_shape, np.nan, np.float32)
+    if w.in_place:
+        y = in_layout(w, shortcut).copy()
+    elif w.shortcut:
+        operands.append(in_layout(w, shortcut))
+    tensors = [tvm.runtime.tensor(value) for value in (*operands, y)]
     kernel = pointwise(w, tile, threads).with_attr("global_symbol", "main")
     tvm.compile(kernel, target="llvm")["main"](*tensors)
-    return np.abs(tensors[-1].numpy() - definition(w, x, weights, bias, shortcut)).max()
+    written = in_layout(w, tensors[-1].numpy())
+    others = np.delete(written, np.s_[w.first_channel : w.first_channel + w.channels], axis=0)
+    assert np.isnan(others).all()
+    written = written[w.first_channel : w.first_channel + w.channels]
+    return np.abs(written - definition(w, x, weights, bias, shortcut)).max()
+
+
+IN_CHANNELS = [name for name, row in WORKLOADS.items() if row[6] == 1]  # no shuffled store
+
+
+@pytest.mark.parametrize("core", [A72, AVX512], ids=lambda core: core.name)
+@pytest.mark.parametrize("name", IN_CHANNELS)
+def test_channels_in_the_lanes_give_the_same_definition(name: str, core: Core) -> None:
+    w = dataclasses.replace(workload_of(name), layout="channels")
+    assert error_of(w, default_tile(w, core)) < 1e-4
+
+
+@pytest.mark.parametrize("outputs", [1, 3, 12, 16, 20, 24, 40, 60, 97])
+def test_a_group_of_any_number_of_channels_fills_its_lanes(outputs: int) -> None:
+    w = PointwiseWorkload(3, outputs, 12, 49, True, True, layout="channels")
+    tile = default_tile(w, AVX512)
+    assert tile.lanes == min(16, 1 << (outputs - 1).bit_length())
+    assert error_of(w, tile) < 1e-4
+
+
+@pytest.mark.parametrize("prefetch", [True, False])
+def test_padding_is_not_stored(prefetch: bool) -> None:
+    """40 channels in one tile of 48: the last vector holds 8."""
+    w = PointwiseWorkload(3, 40, 8, 33, False, False, layout="channels")
+    tile = PointwiseTile(5, 3, 16, 4, pixels_outer=False, prefetch=prefetch)
+    assert tile.padding(w) == 8
+    assert error_of(w, tile) < 1e-4
+
+
+@pytest.mark.parametrize("load_rows", [2, 3, 4, 8, 20])
+@pytest.mark.parametrize("layout", ["planes", "channels"])
+def test_a_shuffle_before_is_read_in_order(load_rows: int, layout: str) -> None:
+    """Also where the rows of the shuffle divide neither a group nor one another."""
+    inputs = 20 if load_rows == 20 else 8
+    groups = 3 if (3 * inputs) % load_rows == 0 else 2
+    w = PointwiseWorkload(
+        groups, 10, inputs, 18, True, False, load_rows=load_rows, layout=layout
+    )
+    assert error_of(w, default_tile(w, AVX512)) < 1e-4
+
+
+@pytest.mark.parametrize("layout", ["planes", "channels"])
+@pytest.mark.parametrize("core", [A72, AVX512], ids=lambda core: core.name)
+def test_a_half_of_a_concat_leaves_the_other_alone(core: Core, layout: str) -> None:
+    w = PointwiseWorkload(
+        3, 24, 20, 49, True, False, layout=layout, first_channel=30, stored_channels=110
+    )
+    assert error_of(w, default_tile(w, core)) < 1e-4
+
+
+@pytest.mark.parametrize("layout", ["planes", "channels"])
+def test_a_shortcut_is_added_in_place_only_where_no_tile_overlaps(layout: str) -> None:
+    w = PointwiseWorkload(3, 32, 12, 48, True, True, layout=layout)
+    exact = PointwiseTile(8, 1, 16, 4, pixels_outer=False)
+    overlapping = dataclasses.replace(exact, rows=7)
+    assert runs_in_place(w, exact)
+    assert not runs_in_place(w, overlapping)
+    assert not runs_in_place(dataclasses.replace(w, shortcut=False), exact)
+    assert error_of(dataclasses.replace(w, in_place=True), exact) < 1e-4
+
+
+def test_a_tile_that_runs_in_place_is_preferred_where_it_costs_nothing() -> None:
+    w = PointwiseWorkload(3, 160, 40, 196, True, True, layout="channels")
+    assert runs_in_place(w, default_tile(w, AVX512))
+
+
+def test_the_weights_of_the_next_tile_are_prefetched() -> None:
+    w = PointwiseWorkload(1, 512, 512, 196, True, False, layout="channels")
+    tile = default_tile(w, AVX512)
+    assert tile.prefetch
+    assert "llvm.prefetch" in str(pointwise(w, tile, 1).script())
+    assert not default_tile(dataclasses.replace(w, layout="planes"), A72).prefetch
 
 
 @pytest.mark.parametrize("core", [A72, AVX512], ids=lambda core: core.name)

@@ -7,23 +7,35 @@ import dataclasses
 import pytest
 
 from compile.schedules.registers import accumulator_budget, tile_cycles
-from deploy_rpc.cores import Core, find_core
+from deploy_rpc.cores import Core
+from tests.cores import A72, AVX2, AVX512
 
-A72 = find_core("cortex-a72")
-AVX512 = dataclasses.replace(A72, isa="x86_64", vector_bits=512, macs_per_cycle=32)
-AVX2 = dataclasses.replace(AVX512, vector_bits=256, vector_registers=16, macs_per_cycle=16)
-
-
-@pytest.mark.parametrize(("core", "budget"), [(A72, 20), (AVX512, 24), (AVX2, 12)])
+@pytest.mark.parametrize(("core", "budget"), [(A72, 20), (AVX512, 25), (AVX2, 12)])
 def test_some_registers_are_left_for_inputs_and_weights(core: Core, budget: int) -> None:
     assert accumulator_budget(core) == budget
 
 
 @pytest.mark.parametrize("core", [A72, AVX512], ids=["a72", "avx512"])
 def test_a_balanced_tile_is_cheaper_for_each_value_than_a_long_one(core: Core) -> None:
-    balanced, long = tile_cycles(core, 10, 2, 80) / 20, tile_cycles(core, 2, 7, 80) / 14
-    assert balanced < long
+    lanes = core.lanes
+    balanced = tile_cycles(core, "planes", lanes, 10, 2, 80) / 20
+    assert balanced < tile_cycles(core, "planes", lanes, 2, 7, 80) / 14
 
 
 def test_too_few_accumulators_wait_for_each_other() -> None:
-    assert tile_cycles(AVX512, 1, 1, 80) / 1 > 2 * tile_cycles(AVX512, 4, 2, 80) / 8
+    alone = tile_cycles(AVX512, "planes", 16, 1, 1, 80)
+    assert alone > 2 * tile_cycles(AVX512, "planes", 16, 4, 2, 80) / 8
+
+
+def test_a_panel_beyond_the_caches_makes_long_tiles_dear() -> None:
+    """Twenty vectors of 2000 steps are 2.5 MB: from L2 or beyond for every single pixel."""
+    wide = tile_cycles(AVX512, "channels", 16, 1, 20, 2000) / 20
+    assert wide > 2 * tile_cycles(AVX512, "channels", 16, 10, 2, 2000) / 20
+
+
+def test_half_vectors_are_as_fast_only_where_long_ones_are_split() -> None:
+    zen4 = dataclasses.replace(AVX512, macs_per_cycle=16)
+    for core, ratio in ((AVX512, 2), (zen4, 1)):
+        long = tile_cycles(core, "channels", 16, 8, 2, 1000) / 16
+        short = tile_cycles(core, "channels", 8, 8, 2, 1000) / 8
+        assert short / long == pytest.approx(ratio, rel=0.1)

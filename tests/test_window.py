@@ -19,12 +19,8 @@ from compile.schedules.window import (
     pack_weights,
     window,
 )
-from deploy_rpc.cores import Core, find_core
-
-A72 = find_core("cortex-a72")
-AVX512 = dataclasses.replace(
-    A72, name="avx512", isa="x86_64", vector_bits=512, macs_per_cycle=32, l1d_kib=48
-)
+from deploy_rpc.cores import Core
+from tests.cores import A72, AVX512
 
 # fmt: off
 WORKLOADS = {
@@ -71,11 +67,17 @@ def error_of(w: WindowWorkload, tile: WindowTile, threads: int = 1) -> float:
     weights = random.standard_normal((w.channels, w.inputs, *w.kernel)).astype(np.float32)
     bias = random.standard_normal(w.channels).astype(np.float32)
     operands = [x, pack_weights(weights, w, tile), bias] if w.kind == "conv" else [x]
-    unwritten = np.full((w.channels, *w.output_size), np.nan, np.float32)
+    stored = w.stored_channels or w.channels
+    shape = (*w.output_size, stored) if w.writes_channels else (stored, *w.output_size)
+    unwritten = np.full(shape, np.nan, np.float32)
     tensors = [tvm.runtime.tensor(value) for value in (*operands, unwritten)]
     kernel = window(w, tile, threads).with_attr("global_symbol", "main")
     tvm.compile(kernel, target="llvm")["main"](*tensors)
-    return np.abs(tensors[-1].numpy() - definition(w, x, weights, bias)).max()
+    written = tensors[-1].numpy()
+    written = written.transpose(2, 0, 1) if w.writes_channels else written
+    own = np.s_[w.first_channel : w.first_channel + w.channels]
+    assert np.isnan(np.delete(written, own, axis=0)).all()
+    return np.abs(written[own] - definition(w, x, weights, bias)).max()
 
 
 @pytest.mark.parametrize("core", [A72, AVX512], ids=lambda core: core.name)
@@ -83,6 +85,24 @@ def error_of(w: WindowWorkload, tile: WindowTile, threads: int = 1) -> float:
 def test_every_window_gives_pytorchs_answer(name: str, core: Core) -> None:
     w = workload_of(name)
     assert error_of(w, default_tile(w, core)) < 5e-4  # float32 sums of up to 363 values around 3
+
+
+@pytest.mark.parametrize("name", ["depthwise stride 2", "average pool", "max pool"])
+def test_where_the_layout_changes_channels_are_written(name: str) -> None:
+    w = dataclasses.replace(workload_of(name), writes_channels=True)
+    assert w.output_layout == "channels"
+    assert error_of(w, default_tile(w, AVX512)) < 5e-4
+
+
+@pytest.mark.parametrize("writes_channels", [True, False])
+def test_a_half_of_a_concat_leaves_the_other_alone(writes_channels: bool) -> None:
+    w = dataclasses.replace(
+        workload_of("average pool"),
+        first_channel=5,
+        stored_channels=20,
+        writes_channels=writes_channels,
+    )
+    assert error_of(w, default_tile(w, AVX512)) < 5e-4
 
 
 @pytest.mark.parametrize("name", ["stem", "depthwise stride 2", "max pool"])
