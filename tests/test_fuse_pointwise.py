@@ -47,9 +47,7 @@ class Padded(nn.Module):
         return x.reshape(n, c, h, w).transpose(1, 2).reshape(n, c, h, w)
 
 
-def fused(
-    module: nn.Module, side: int = 7, core: Core = A72
-) -> tuple[Network, tvm.IRModule]:
+def fused(module: nn.Module, side: int = 7, core: Core = A72) -> tuple[Network, tvm.IRModule]:
     """A small network of `module`, before and after the passes of level `fused`."""
     network = small_network(module, side)
     result = network.module

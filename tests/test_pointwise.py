@@ -118,9 +118,7 @@ def test_a_shuffle_before_is_read_in_order(load_rows: int, layout: str) -> None:
     """Also where the rows of the shuffle divide neither a group nor one another."""
     inputs = 20 if load_rows == 20 else 8
     groups = 3 if (3 * inputs) % load_rows == 0 else 2
-    w = PointwiseWorkload(
-        groups, 10, inputs, 18, True, False, load_rows=load_rows, layout=layout
-    )
+    w = PointwiseWorkload(groups, 10, inputs, 18, True, False, load_rows=load_rows, layout=layout)
     assert error_of(w, default_tile(w, AVX512)) < 1e-4
 
 

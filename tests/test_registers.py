@@ -10,6 +10,7 @@ from compile.schedules.registers import accumulator_budget, tile_cycles
 from deploy_rpc.cores import Core
 from tests.cores import A72, AVX2, AVX512
 
+
 @pytest.mark.parametrize(("core", "budget"), [(A72, 20), (AVX512, 25), (AVX2, 12)])
 def test_some_registers_are_left_for_inputs_and_weights(core: Core, budget: int) -> None:
     assert accumulator_budget(core) == budget

@@ -62,7 +62,11 @@ class _Form:
 
 def _forms() -> list[_Form]:
     """Largest first: what a form takes, the next ones no longer see."""
-    with_shortcut = [_form(relu=True, shortcut=side) for side in ("left", "right")]
+    with_shortcut = [
+        _form(relu=True, shortcut=side, behind=behind)
+        for behind in (True, False)
+        for side in ("left", "right")
+    ]
     plain = [
         _form(relu=relu, behind=behind, before=before)
         for before in (True, False)

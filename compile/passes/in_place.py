@@ -60,9 +60,7 @@ class _InPlace(PyExprMutator):
         self._bound = {binding.var: binding.value for binding in bindings}
         self._positions = {binding.var: index for index, binding in enumerate(bindings)}
         self._uses = Counter(
-            variable
-            for binding in bindings
-            for variable in relax.analysis.free_vars(binding.value)
+            variable for binding in bindings for variable in relax.analysis.free_vars(binding.value)
         )
         self._last_use = {
             self._storage(variable): index

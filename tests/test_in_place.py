@@ -1,0 +1,99 @@
+"""Halves of a concat and sums with a shortcut are written where they belong, if nobody else looks."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import nn
+
+from compile.lower import lower
+from deploy_rpc.cores import Core
+from tests.cores import BOTH, host_with_schedules_of
+from tests.small_networks import small_network
+from tests.test_fold_batch_norm import operators
+from tests.test_fuse_pointwise import check_numbers, fused
+
+
+class Joined(nn.Module):
+    """Average pool and convolution side by side, as at the head of each stage."""
+
+    def __init__(self, again: bool = False, axis: int = 1) -> None:
+        super().__init__()
+        self.first = nn.Conv2d(3, 16, 1)
+        self.pool = nn.AvgPool2d(3, 1, 1)
+        self.second = nn.Conv2d(16, 32 if axis == 1 else 16, 1)
+        self.again, self.axis = again, axis
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        x = self.first(x)
+        half = self.pool(x)
+        y = torch.cat([half, torch.relu(self.second(x))], dim=self.axis)
+        return self.pool(y) + torch.cat([half, half, half], 1) if self.again else self.pool(y)
+
+
+class Shortcut(nn.Module):
+    """relu(x + f(x)); `later` uses x once more."""
+
+    def __init__(self, later: bool = False) -> None:
+        super().__init__()
+        self.first, self.branch = nn.Conv2d(3, 16, 1), nn.Conv2d(16, 16, 1)
+        self.pool = nn.MaxPool2d(1)
+        self.later = later
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        x = self.pool(self.first(x))
+        y = torch.relu(x + self.branch(self.pool(x)))
+        return self.pool(y) + x if self.later else self.pool(y)
+
+
+@pytest.mark.parametrize("core", BOTH, ids=lambda core: core.name)
+def test_both_halves_of_a_concat_are_written_in_place(core: Core) -> None:
+    network, module = fused(Joined(), side=8, core=core)
+    assert "concat" not in operators(module)
+    assert operators(module).count("call_tir_inplace") == 1
+    check_numbers(network)
+
+
+def test_a_half_that_is_used_again_keeps_the_concat() -> None:
+    network, module = fused(Joined(again=True), side=8)
+    assert "concat" in operators(module)
+    check_numbers(network)
+
+
+def test_a_concat_of_rows_is_left_alone() -> None:
+    network, module = fused(Joined(axis=2), side=8)
+    assert "concat" in operators(module)
+    check_numbers(network)
+
+
+@pytest.mark.parametrize("core", BOTH, ids=lambda core: core.name)
+def test_a_shortcut_is_overwritten_at_its_last_use(core: Core) -> None:
+    network, module = fused(Shortcut(), side=8, core=core)
+    assert operators(module).count("call_tir_inplace") == 1
+    check_numbers(network)
+
+
+def test_a_shortcut_that_is_used_later_is_kept() -> None:
+    network, module = fused(Shortcut(later=True), side=8)
+    assert "call_tir_inplace" not in operators(module)
+    check_numbers(network)
+
+
+def test_the_networks_input_is_never_overwritten() -> None:
+    class OfInput(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.branch = nn.Conv2d(3, 3, 1)
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return torch.relu(x + self.branch(x))
+
+    network, module = fused(OfInput(), side=8)
+    assert "call_tir_inplace" not in operators(module)
+    check_numbers(network)
+
+
+def test_unfused_writes_nothing_in_place() -> None:
+    lowered = lower(small_network(), "unfused", host_with_schedules_of(BOTH[0]))
+    assert not [kernel for kernel in lowered.kernels if "in_place" in kernel.name]
+    assert lowered.operators["concats"][1] == 1

@@ -1,0 +1,113 @@
+"""Small pictures get channels in the lanes where that is cheaper; changes of layout cancel."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+import tvm
+from torch import nn
+from tvm import relax
+from tvm.script import ir as I
+from tvm.script import relax as R
+
+from compile.frontend.torch_import import import_torch
+from compile.passes.layouts import cancel_layout_changes, choose_layouts
+from model.zoo import create_model
+from tests.cores import A72, AVX512
+from tests.small_networks import small_network
+from tests.test_fold_batch_norm import operators, run
+
+
+def pointwise_at(side: int, outputs: int, groups: int = 3) -> tvm.IRModule:
+    conv = nn.Conv2d(12 * groups, outputs * groups, 1, groups=groups)
+    return small_network(nn.Sequential(nn.Conv2d(3, 12 * groups, 3, 1, 1), conv), side).module
+
+
+def test_four_lanes_keep_planes() -> None:
+    layout_of = choose_layouts(pointwise_at(7, 80), A72)
+    assert layout_of((7, 7)) == "planes"
+
+
+def test_sixteen_lanes_prefer_full_groups_of_channels_to_a_7x7_plane() -> None:
+    assert choose_layouts(pointwise_at(7, 80), AVX512)((7, 7)) == "channels"
+
+
+def test_sixteen_lanes_prefer_a_large_plane_to_five_channels() -> None:
+    assert choose_layouts(pointwise_at(32, 5), AVX512)((32, 32)) == "planes"
+
+
+def test_the_layout_of_a_network_changes_once() -> None:
+    network = import_torch(
+        create_model("shufflenet-1.0x-g3"),
+        name="net",
+        input_shape=(1, 3, 224, 224),
+        preprocessing="imagenet",
+        provenance={},
+    )
+    layout_of = choose_layouts(network.module, AVX512)
+    layouts = [layout_of((side, side)) for side in (112, 56, 28, 14, 7)]
+    assert sorted(layouts, reverse=True) == layouts  # planes, then channels
+    assert {"planes", "channels"} == set(layouts)
+
+
+def test_a_size_that_no_convolution_has_is_planes() -> None:
+    assert choose_layouts(pointwise_at(7, 80), AVX512)((99, 99)) == "planes"
+
+
+@I.ir_module
+class There:
+    """A change, an operator that works alike in both layouts, and the change back."""
+
+    @R.function
+    def main(x: R.Tensor((1, 2, 3, 4), "float32")) -> R.Tensor((1, 2, 3, 4), "float32"):
+        with R.dataflow():
+            planes = R.permute_dims(x, axes=[0, 3, 1, 2])
+            active = R.nn.relu(planes)
+            back = R.permute_dims(active, axes=[0, 2, 3, 1])
+            R.output(back)
+        return back
+
+
+@I.ir_module
+class Back:
+    @R.function
+    def main(x: R.Tensor((1, 2, 3, 4), "float32")) -> R.Tensor((1, 2, 3, 4), "float32"):
+        with R.dataflow():
+            back = R.nn.relu(x)
+            R.output(back)
+        return back
+
+
+def test_changes_that_meet_behind_a_relu_cancel() -> None:
+    renamed = relax.transform.CanonicalizeBindings()(cancel_layout_changes(There))
+    tvm.ir.assert_structural_equal(renamed, Back)
+
+
+class Changed(nn.Module):
+    """A changed tensor and another meet in `join`."""
+
+    def __init__(self, join: str) -> None:
+        super().__init__()
+        self.join = join
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        one = torch.relu(x.permute(0, 2, 3, 1)).permute(0, 3, 1, 2)
+        other = one if self.join != "unchanged" else x
+        if self.join == "add":
+            joined = one + other * 2.0
+        else:
+            joined = torch.cat([one, other], dim=2 if self.join == "other axis" else 1)
+        return torch.relu(joined).permute(0, 2, 3, 1)
+
+
+@pytest.mark.parametrize(
+    ("join", "left"), [("add", 1), ("concat", 1), ("other axis", 3), ("unchanged", 3)]
+)
+def test_changes_cancel_through_sums_and_concats_of_changed_tensors(join: str, left: int) -> None:
+    """Only that of the input is left; what cannot cancel keeps all three, and its value."""
+    network = small_network(Changed(join), 5)
+    module = cancel_layout_changes(relax.transform.FoldConstant()(network.module))
+    assert operators(module).count("permute_dims") == left
+    x = network.example_input()
+    np.testing.assert_allclose(run(module, x), network.reference(x), rtol=1e-6)
