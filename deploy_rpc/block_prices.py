@@ -1,0 +1,136 @@
+"""What a block of ARM instructions costs on a core, by llvm-mca's model of its pipeline.
+
+A price is the mean over `ITERATIONS` executions back to back, all loads hitting the L1, as in a
+loop. The same LLVM gives the same price on any machine; another release may not, so only LLVM 19 is
+taken.
+"""
+
+from __future__ import annotations
+
+import functools
+import json
+import re
+import shutil
+import subprocess
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from model.errors import InputError
+
+DISASSEMBLER, ANALYSER = "llvm-mc-19", "llvm-mca-19"
+TRIPLE = "aarch64-linux-gnu"
+ITERATIONS = 100
+LIMIT_S = 120
+WORD_BYTES = 4
+
+
+class PriceError(InputError):
+    """Blocks cannot be priced here."""
+
+
+@dataclass(frozen=True)
+class Price:
+    """`cycles` of one execution; `priced` is how many of its instructions the model knows."""
+
+    cycles: float
+    priced: int
+    disassembly: tuple[str, ...]
+
+
+def missing_pricing_tools() -> list[str]:
+    """What to install before blocks can be priced, a sentence each."""
+    return [
+        f"{tool} is not on the PATH (Debian: apt-get install llvm-19)"
+        for tool in (DISASSEMBLER, ANALYSER)
+        if shutil.which(tool) is None
+    ]
+
+
+def price_blocks(blocks: Iterable[bytes], llvm_cpu: str) -> dict[bytes, Price]:
+    """The price of each of `blocks` (machine code) on LLVM's model of `llvm_cpu`.
+
+    One run of llvm-mca for all that this program has not priced before. Raises `PriceError`.
+    """
+    known = _prices_of(llvm_cpu)
+    wanted = list(dict.fromkeys(blocks))
+    new = [code for code in wanted if code not in known]
+    if new:
+        known.update(zip(new, _price(new, llvm_cpu), strict=True))
+    return {code: known[code] for code in wanted}
+
+
+def price_text(texts: Sequence[str], llvm_cpu: str) -> list[float]:
+    """Cycles of one execution of each block of assembly."""
+    return [cycles for cycles, _ in _analyse(texts, llvm_cpu)]
+
+
+@functools.cache
+def _prices_of(llvm_cpu: str) -> dict[bytes, Price]:
+    """This program's prices on one model so far."""
+    return {}
+
+
+def _price(blocks: Sequence[bytes], llvm_cpu: str) -> list[Price]:
+    listings = _disassemble(blocks)
+    costs = _analyse(["\n".join(listing) for listing in listings], llvm_cpu)
+    return [
+        Price(cycles, priced, listing)
+        for listing, (cycles, priced) in zip(listings, costs, strict=True)
+    ]
+
+
+def _disassemble(blocks: Sequence[bytes]) -> list[tuple[str, ...]]:
+    """Each block's instructions as text; what LLVM does not know is left away."""
+    words = list(dict.fromkeys(word for code in blocks for word in _words(code)))
+    source = "\n".join(" ".join(f"0x{byte:02x}" for byte in word) for word in words)
+    command = [DISASSEMBLER, f"-triple={TRIPLE}", "--disassemble", "-mattr=+all"]
+    out, complaints = _run(command, source)
+    unknown = {int(row) - 1 for row in re.findall(r"<stdin>:(\d+):\d+: warning", complaints)}
+    known = [word for index, word in enumerate(words) if index not in unknown]
+    lines = [" ".join(line.split()) for line in out.splitlines() if line.strip()]
+    listing = [line for line in lines if not line.startswith(".")]
+    text = dict(zip(known, listing, strict=True))
+    return [tuple(text[word] for word in _words(code) if word in text) for code in blocks]
+
+
+def _words(code: bytes) -> list[bytes]:
+    return [code[begin : begin + WORD_BYTES] for begin in range(0, len(code), WORD_BYTES)]
+
+
+def _analyse(texts: Sequence[str], llvm_cpu: str) -> list[tuple[float, int]]:
+    """Cycles, and instructions that the model knows, of one execution of each text."""
+    source = "\n".join(
+        f"# LLVM-MCA-BEGIN {index}\n{text}\n# LLVM-MCA-END" for index, text in enumerate(texts)
+    )
+    command = [
+        *(ANALYSER, f"-mtriple={TRIPLE}", f"-mcpu={llvm_cpu}", f"-iterations={ITERATIONS}"),
+        *("-json", "-instruction-info=false", "-resource-pressure=false"),
+        "-skip-unsupported-instructions=parse-failure",
+    ]
+    out, _ = _run(command, source)
+    regions = {int(region["Name"]): region["SummaryView"] for region in _regions(out)}
+    nothing = {"TotalCycles": 0, "Instructions": 0}
+    summaries = [regions.get(index, nothing) for index in range(len(texts))]
+    return [
+        (summary["TotalCycles"] / ITERATIONS, summary["Instructions"] // ITERATIONS)
+        for summary in summaries
+    ]
+
+
+def _regions(out: str) -> list[dict]:
+    return json.loads(out)["CodeRegions"] if out.strip() else []
+
+
+def _run(command: list[str], source: str) -> tuple[str, str]:
+    missing = missing_pricing_tools()
+    if missing:
+        raise PriceError(f"no block can be priced here: {'; '.join(missing)}")
+    try:
+        done = subprocess.run(
+            command, input=source, capture_output=True, text=True, timeout=LIMIT_S
+        )
+    except subprocess.TimeoutExpired as error:
+        raise PriceError(f"{command[0]} did not end within {LIMIT_S} s") from error
+    if done.returncode != 0:
+        raise PriceError(f"{command[0]} failed: {done.stderr.strip()}")
+    return done.stdout, done.stderr

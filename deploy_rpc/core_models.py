@@ -1,0 +1,78 @@
+"""Which of LLVM's pipeline models stands for a core, and whether it can be believed.
+
+LLVM 19 has models of the Cortex-A53, A55, A57 and A510 and of the Neoverse cores; whatever else it
+is asked for (A72, A73, A76, A78, X1), it takes the A57's, of which the A72 is the successor. A
+model is offered only where it prices two micro-kernels as plausibly as the core's documents ask.
+That refuses the A53, whose loads delay FMLAs that do not use them, and the A55, twice as fast as in
+silicon. The N1's model dispatches 8 micro-operations a cycle where the core decodes 4 instructions:
+code that is all loads and moves is flattered.
+
+Sources: throughput of a 128-bit FMLA as in `cores`; LLVM 19, lib/Target/AArch64/AArch64.td.
+"""
+
+from __future__ import annotations
+
+import functools
+
+from deploy_rpc.block_prices import price_text
+from deploy_rpc.cores import CORES, Core
+from model.errors import InputError
+
+# fmt: off
+MODELS = {  # LLVM's name of the model for each core
+    "cortex-a53":  "cortex-a53",
+    "cortex-a55":  "cortex-a55",
+    "cortex-a72":  "cortex-a72",
+    "cortex-a76":  "neoverse-n1",  # Arm made the N1 from it
+    "neoverse-n1": "neoverse-n1",
+    "neoverse-n2": "neoverse-n2",
+}
+# fmt: on
+TOLERANCE = 1.05
+
+FMLAS = [f"fmla v{i}.4s, v30.4s, v31.s[0]" for i in range(16)]
+LOADS = [f"ldr q{16 + i}, [x0, #{16 * i}]" for i in range(8)]
+
+
+class CoreModelError(InputError):
+    """No model of a core, or none that can be believed."""
+
+
+def modelled_cores() -> tuple[str, ...]:
+    """The cores of the table that can be modelled; needs llvm-mca."""
+    return tuple(core.name for core in CORES if core.name in MODELS and not _faults(core))
+
+
+def llvm_model(core: Core) -> str:
+    """LLVM's name of the model that stands for `core`.
+
+    Raises `CoreModelError` with the reason where there is none, `PriceError` without llvm-mca.
+    """
+    offered = f"offered: {', '.join(modelled_cores())}"
+    if core.name not in MODELS:
+        raise CoreModelError(f"LLVM has no pipeline model of {core.name}; {offered}")
+    faults = _faults(core)
+    if faults:
+        raise CoreModelError(
+            f"LLVM's pipeline model of {core.name} cannot be believed: {'; '.join(faults)}; "
+            f"{offered}"
+        )
+    return MODELS[core.name]
+
+
+@functools.cache
+def _faults(core: Core) -> tuple[str, ...]:
+    """What is implausible in the model of `core`, a clause each."""
+    mixed = [text for pair in zip(FMLAS, LOADS, strict=False) for text in pair] + FMLAS[8:]
+    texts = ["\n".join(instructions) for instructions in (FMLAS, LOADS, mixed)]
+    fmlas, loads, both = price_text(texts, MODELS[core.name])
+    expected = len(FMLAS) * core.lanes / core.macs_per_cycle
+    faults = []
+    if not expected / TOLERANCE <= fmlas <= expected * TOLERANCE:
+        faults.append(f"16 FMLAs cost {fmlas:.1f} cycles there, {expected:g} in silicon")
+    if both > (fmlas + loads) * TOLERANCE:
+        faults.append(
+            f"16 FMLAs with 8 loads between them cost {both:.1f} cycles there, more than one after "
+            f"the other ({fmlas + loads:.1f})"
+        )
+    return tuple(faults)

@@ -1,0 +1,153 @@
+/* QEMU plugin: how often each block of an aarch64 program ran between two marker instructions, and
+ * what a two-level data cache would have missed there.
+ *
+ *     qemu-aarch64 -plugin blocks.so,out=FILE,l1_kib=32,l1_ways=2,l2_kib=1024,l2_ways=16 PROGRAM
+ *
+ * `hint #0x70` begins what is counted, `hint #0x71` ends it; both do nothing on any core. Between
+ * them the program has one thread. At the end FILE holds lines of text:
+ *
+ *     block ADDRESS EXECUTIONS BYTES       BYTES in hexadecimal, in the order of memory
+ *     l1_misses N
+ *     l2_misses N
+ *
+ * No FILE is written when no region ended. A block is what QEMU translates at once: instructions
+ * in a row that are entered at the first only. An address may be in several blocks. The blocks
+ * that hold the markers count as a whole.
+ *
+ * The caches are of 64-byte lines, least recently used out first, and allocate on stores, too. They
+ * are filled from the program's start on, so a warm-up before the region warms them. */
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "qemu_plugin.h"
+
+enum { BEGIN = 0xd5032e1f, END = 0xd5032e3f }; /* hint #0x70, hint #0x71 */
+enum { INSTRUCTION_BYTES = 4, LINE_SHIFT = 6, PATH_BYTES = 4096 };
+
+__attribute__((visibility("default"))) int qemu_plugin_version = 1;
+
+struct block {
+    struct block *next;
+    uint64_t address, executed, executed_before, counted;
+    size_t size;
+    unsigned char bytes[];
+};
+
+struct cache {
+    uint64_t *lines; /* sets x ways, the most recently used way first; 0 is an empty one */
+    uint64_t sets, ways, misses;
+};
+
+static struct block *blocks;
+static struct cache l1 = {.sets = 32, .ways = 2}, l2 = {.sets = 1024, .ways = 16}; /* sets: KiB */
+static char path[PATH_BYTES];
+static int inside;
+
+/* Whether `line` was in the cache; it is the most recently used one afterwards. */
+static int touch(struct cache *cache, uint64_t line) {
+    uint64_t *set = cache->lines + line % cache->sets * cache->ways;
+    uint64_t way = 0, tag = line + 1;
+    while (way < cache->ways && set[way] != tag) way++;
+    int hit = way < cache->ways;
+    memmove(set + 1, set, (hit ? way : cache->ways - 1) * sizeof *set);
+    set[0] = tag;
+    if (!hit && inside) cache->misses++;
+    return hit;
+}
+
+static void on_access(unsigned vcpu, qemu_plugin_meminfo_t info, uint64_t address, void *unused) {
+    (void)vcpu, (void)unused;
+    uint64_t last = address + (UINT64_C(1) << qemu_plugin_mem_size_shift(info)) - 1;
+    for (uint64_t line = address >> LINE_SHIFT; line <= last >> LINE_SHIFT; line++)
+        if (!touch(&l1, line)) touch(&l2, line);
+}
+
+static void write_counts(void) {
+    FILE *file = fopen(path, "w");
+    if (!file) return;
+    for (struct block *block = blocks; block; block = block->next) {
+        if (!block->counted) continue;
+        fprintf(file, "block %" PRIx64 " %" PRIu64 " ", block->address, block->counted);
+        for (size_t i = 0; i < block->size; i++) fprintf(file, "%02x", block->bytes[i]);
+        fputc('\n', file);
+    }
+    fprintf(file, "l1_misses %" PRIu64 "\nl2_misses %" PRIu64 "\n", l1.misses, l2.misses);
+    fclose(file);
+}
+
+static void on_begin(unsigned vcpu, void *here) {
+    (void)vcpu;
+    for (struct block *block = blocks; block; block = block->next)
+        block->executed_before = block->executed - (block == here);
+    inside = 1;
+}
+
+static void on_end(unsigned vcpu, void *unused) {
+    (void)vcpu, (void)unused;
+    if (!inside) return;
+    inside = 0;
+    for (struct block *block = blocks; block; block = block->next)
+        block->counted += block->executed - block->executed_before;
+    write_counts();
+}
+
+static void on_translation(qemu_plugin_id_t id, struct qemu_plugin_tb *tb) {
+    (void)id;
+    size_t count = qemu_plugin_tb_n_insns(tb), size = count * INSTRUCTION_BYTES;
+    struct block *block = calloc(1, sizeof *block + size);
+    if (!block) abort();
+    block->address = qemu_plugin_tb_vaddr(tb);
+    block->size = size;
+    for (size_t i = 0; i < count; i++) {
+        struct qemu_plugin_insn *insn = qemu_plugin_tb_get_insn(tb, i);
+        uint32_t word;
+        memcpy(&word, qemu_plugin_insn_data(insn), sizeof word);
+        memcpy(block->bytes + i * INSTRUCTION_BYTES, &word, sizeof word);
+        if (word == BEGIN || word == END)
+            qemu_plugin_register_vcpu_insn_exec_cb(insn, word == BEGIN ? on_begin : on_end,
+                                                   QEMU_PLUGIN_CB_NO_REGS, block);
+        qemu_plugin_register_vcpu_mem_cb(insn, on_access, QEMU_PLUGIN_CB_NO_REGS,
+                                         QEMU_PLUGIN_MEM_RW, NULL);
+    }
+    block->next = blocks;
+    blocks = block;
+    qemu_plugin_register_vcpu_tb_exec_inline(tb, QEMU_PLUGIN_INLINE_ADD_U64, &block->executed, 1);
+}
+
+/* Turns a cache of `sets` KiB into one of that many sets, empty. */
+static void make(struct cache *cache) {
+    cache->sets = (cache->sets * 1024 >> LINE_SHIFT) / cache->ways;
+    cache->lines = calloc(cache->sets * cache->ways, sizeof *cache->lines);
+    if (!cache->lines) abort();
+}
+
+static int option(const char *word) {
+    struct { const char *name; uint64_t *value; } numbers[] = {
+        {"l1_kib=", &l1.sets}, {"l1_ways=", &l1.ways}, {"l2_kib=", &l2.sets}, {"l2_ways=", &l2.ways},
+    };
+    if (!strncmp(word, "out=", 4))
+        return snprintf(path, sizeof path, "%s", word + 4) < (int)sizeof path;
+    for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++) {
+        size_t length = strlen(numbers[i].name);
+        if (!strncmp(word, numbers[i].name, length))
+            return (*numbers[i].value = strtoull(word + length, NULL, 10)) > 0;
+    }
+    return 0;
+}
+
+__attribute__((visibility("default"))) int qemu_plugin_install(qemu_plugin_id_t id,
+                                                               const qemu_info_t *info, int count,
+                                                               char **words) {
+    (void)info;
+    for (int i = 0; i < count; i++)
+        if (!option(words[i])) {
+            fprintf(stderr, "blocks: unusable option %s\n", words[i]);
+            return 1;
+        }
+    make(&l1);
+    make(&l2);
+    qemu_plugin_register_vcpu_tb_trans_cb(id, on_translation);
+    return 0;
+}

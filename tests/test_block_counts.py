@@ -1,0 +1,86 @@
+"""Counts of an ARM program's blocks are exact, and so are the simulated caches."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from marked_program import ROUNDS, marked_loop, marked_program, needs_cycle_model
+
+from deploy_rpc.block_counts import Block, CountError, _basic_blocks, count_blocks
+from deploy_rpc.cores import find_core
+
+A72 = find_core("cortex-a72")  # L1 of 32 KiB in 2 ways: addresses 16 KiB apart share a set
+NOP, BRANCH, OTHER = (bytes.fromhex(code) for code in ("1f2003d5", "e0ffff54", "0000018b"))
+READS = """
+static _Alignas(65536) char data[1 << 18];
+int main(void) {{
+    volatile char *bytes = data;
+    __asm__ volatile("hint #0x70" ::: "memory");
+    for (int round = 0; round < {rounds}; round++)
+        for (int i = 0; i < {count}; i++) (void)bytes[i * {stride}];
+    __asm__ volatile("hint #0x71" ::: "memory");
+    return 0;
+}}
+"""
+
+
+@needs_cycle_model
+def test_a_loop_is_one_block_that_ran_as_often_as_it_says(tmp_path: Path) -> None:
+    """QEMU splits it, after 512 instructions at the latest."""
+    program = marked_loop(tmp_path, ["add x2, x2, #1"] * 600)
+    counts = count_blocks(program, [], A72)
+    (loop,) = [block for block in counts.blocks if block.executions > 1]
+    assert (loop.executions, loop.instructions) == (ROUNDS, 602)
+
+
+def test_blocks_that_overlap_become_runs_of_equal_counts() -> None:
+    whole = Block(0x100, 3, NOP + OTHER + BRANCH)
+    tail = Block(0x104, 2, OTHER + BRANCH)
+    behind = Block(0x10C, 5, NOP)
+    assert list(_basic_blocks([tail, behind, whole])) == [
+        Block(0x100, 3, NOP),
+        Block(0x104, 5, OTHER + BRANCH),
+        Block(0x10C, 5, NOP),
+    ]
+
+
+@needs_cycle_model
+@pytest.mark.parametrize(
+    ("rounds", "count", "stride", "l1_misses", "l2_misses"),
+    [
+        pytest.param(2, 512, 64, 512, 512, id="fits the L1: only the first round misses"),
+        pytest.param(10, 2, 16384, 2, 2, id="two lines of a set fit its two ways"),
+        pytest.param(10, 3, 16384, 30, 3, id="three lines in turns evict each other from the L1"),
+        pytest.param(2, 2048, 64, 4096, 2048, id="128 KiB in turns fit the L2 only"),
+        pytest.param(1, 256, 4, 16, 16, id="sixteen values of a line"),
+    ],
+)
+def test_misses_of_known_patterns(
+    tmp_path: Path, rounds: int, count: int, stride: int, l1_misses: int, l2_misses: int
+) -> None:
+    program = marked_program(tmp_path, READS.format(rounds=rounds, count=count, stride=stride))
+    counts = count_blocks(program, [], A72)
+    assert (counts.l1_misses, counts.l2_misses) == (l1_misses, l2_misses)
+
+
+@needs_cycle_model
+def test_a_program_without_a_region_is_refused(tmp_path: Path) -> None:
+    program = marked_program(tmp_path, "int main(void) { return 0; }")
+    with pytest.raises(CountError, match=r"no region between hint #0x70 and hint #0x71"):
+        count_blocks(program, [], A72)
+
+
+@needs_cycle_model
+def test_a_program_that_fails_is_an_error_with_its_words(tmp_path: Path) -> None:
+    source = '#include <stdio.h>\nint main(void) { fputs("no room", stderr); return 3; }'
+    with pytest.raises(CountError, match=r"program ended with 3 under qemu-aarch64: no room"):
+        count_blocks(marked_program(tmp_path, source), [], A72)
+
+
+def test_a_missing_emulator_is_named_with_its_package(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(CountError, match=r"qemu-aarch64 is not on the PATH .*install qemu-user"):
+        count_blocks(tmp_path / "program", [], A72)

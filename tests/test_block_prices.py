@@ -1,0 +1,59 @@
+"""Prices of blocks are LLVM's, looked up once, and say what they do not cover."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from marked_program import needs_cycle_model
+
+from deploy_rpc import block_prices
+from deploy_rpc.block_prices import PriceError, price_blocks, price_text
+
+FMLA = bytes.fromhex("c0cf3f4e")  # fmla v0.4s, v30.4s, v31.4s
+NONSENSE = bytes.fromhex("ffffffff")
+
+
+@needs_cycle_model
+@pytest.mark.parametrize(("llvm_cpu", "cycles"), [("cortex-a72", 16), ("neoverse-n1", 8)])
+def test_sixteen_independent_fmlas_take_as_long_as_in_silicon(llvm_cpu: str, cycles: int) -> None:
+    """One a cycle on A72, two on N1: the Software Optimization Guides' throughputs."""
+    text = "\n".join(f"fmla v{i}.4s, v30.4s, v31.s[0]" for i in range(16))
+    assert price_text([text], llvm_cpu) == [pytest.approx(cycles, rel=0.01)]
+
+
+@needs_cycle_model
+def test_a_block_is_disassembled_and_priced() -> None:
+    price = price_blocks([FMLA * 4], "cortex-a72")[FMLA * 4]
+    assert price.disassembly == ("fmla v0.4s, v30.4s, v31.4s",) * 4
+    assert price.priced == 4
+    assert price.cycles > 8  # they wait for each other
+
+
+@needs_cycle_model
+def test_what_llvm_cannot_read_is_not_counted_as_priced() -> None:
+    blocks = [FMLA + NONSENSE, NONSENSE]
+    prices = price_blocks(blocks, "cortex-a72")
+    assert [prices[block].priced for block in blocks] == [1, 0]
+    assert prices[NONSENSE].cycles == 0
+
+
+@needs_cycle_model
+def test_each_block_is_priced_once_in_one_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    commands = []
+    run = block_prices._run
+    monkeypatch.setattr(
+        block_prices, "_run", lambda words, text: commands.append(words[0]) or run(words, text)
+    )
+    blocks = [FMLA * count for count in (21, 22, 23)]
+    first = price_blocks(blocks, "cortex-a72")
+    assert price_blocks(blocks[::-1], "cortex-a72") == first
+    assert commands == [block_prices.DISASSEMBLER, block_prices.ANALYSER]
+
+
+def test_missing_tools_are_named_with_their_package(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(PriceError, match=r"llvm-mc-19 is not on the PATH .*install llvm-19"):
+        price_text(["nop"], "cortex-a72")

@@ -1,0 +1,64 @@
+"""Kernels of the templates have a price on the modelled cores, near what their MACs take."""
+
+from __future__ import annotations
+
+import pytest
+import tvm
+from marked_program import needs_cycle_model
+from tvm import tirx
+from tvm.script.ir_builder import IRBuilder
+from tvm.script.ir_builder import tirx as T
+
+from compile.price_kernel import KernelPriceError, as_c_function, price_kernel
+from compile.schedules.pointwise import PointwiseWorkload, default_tile, pointwise
+from compile.schedules.window import WindowWorkload, window
+from compile.schedules.window import default_tile as default_window_tile
+from compile.targets import parse_target
+from deploy_rpc.cores import Core, find_core
+
+TARGET = parse_target("arm_cpu")
+A72, N1 = find_core("cortex-a72"), find_core("neoverse-n1")
+
+
+def kernel_of(workload: PointwiseWorkload) -> tirx.PrimFunc:
+    return pointwise(workload, default_tile(workload, TARGET.core), threads=1)
+
+
+@needs_cycle_model
+@pytest.mark.parametrize("core", [A72, N1], ids=lambda core: core.name)
+def test_a_pointwise_kernel_of_stage_3_runs_near_the_core_s_peak(core: Core) -> None:
+    workload = PointwiseWorkload(3, 40, 160, 196, relu=True, shortcut=False, shuffle_rows=3)
+    report = price_kernel(kernel_of(workload), TARGET, core)
+    assert 0.9 < workload.macs / report.cycles / core.macs_per_cycle <= 1
+    assert report.coverage == 1
+    assert report.core == core.name
+
+
+@needs_cycle_model
+def test_a_kernel_with_scratch_memory_is_priced() -> None:
+    workload = WindowWorkload("conv", 60, 1, 1, (28, 28), (3, 3), 1, (1, 1))
+    kernel = window(workload, default_window_tile(workload, TARGET.core), threads=1)
+    report = price_kernel(kernel, TARGET, A72)
+    assert workload.macs / report.cycles > 2
+
+
+@needs_cycle_model
+def test_the_price_does_not_change() -> None:
+    kernel = kernel_of(PointwiseWorkload(2, 25, 10, 49, relu=True, shortcut=True))
+    assert price_kernel(kernel, TARGET, A72) == price_kernel(kernel, TARGET, A72)
+
+
+def test_what_is_no_float32_kernel_is_refused() -> None:
+    with IRBuilder() as builder, T.prim_func(s_tir=True):
+        T.func_name("integers")
+        T.arg("X", T.Buffer((4,), "int32"))
+        T.evaluate(0)
+    with pytest.raises(KernelPriceError, match=r"buffer X is int32 .* only float32"):
+        price_kernel(builder.get(), TARGET, A72)
+
+
+def test_the_c_function_keeps_the_body_and_returns_zero() -> None:
+    plain = as_c_function(kernel_of(PointwiseWorkload(1, 13, 7, 53, relu=False, shortcut=False)))
+    assert len(plain.params) == 4
+    assert all(isinstance(param.ty, tvm.ir.PointerType) for param in plain.params)
+    assert plain.ret_type == tvm.ir.PrimType("int32")
