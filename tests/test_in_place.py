@@ -1,4 +1,4 @@
-"""Halves of a concat and sums with a shortcut are written where they belong, if nobody else looks."""
+"""Halves of a concat and sums with a shortcut are written where they belong, if none else looks."""
 
 from __future__ import annotations
 

@@ -33,6 +33,7 @@ from tvm.script.ir_builder import IRBuilder
 from tvm.script.ir_builder import tirx as T
 
 from compile.schedules.layouts import Layout, matrix_shape
+from compile.schedules.maximum import ZERO, has_maxnum, larger
 from compile.schedules.overlap import start_of, tile_starts
 from compile.schedules.registers import LOAD_COSTS, accumulator_budget, tile_cycles
 from compile.schedules.tiles import lane_choices
@@ -118,6 +119,7 @@ class PointwiseTile:
     k_unroll: int
     pixels_outer: bool
     prefetch: bool = False
+    maxnum: bool = False
 
     @property
     def width(self) -> int:
@@ -151,6 +153,7 @@ def default_tile(workload: PointwiseWorkload, core: Core) -> PointwiseTile:
         k_unroll=next(unroll for unroll in K_UNROLLS if workload.inputs % unroll == 0),
         pixels_outer=pixels_outer,
         prefetch=not pixels_outer and _prefetches(workload, core),
+        maxnum=has_maxnum(core),
     )
 
 
@@ -363,7 +366,7 @@ def _finish(
 ) -> None:
     for each in _each_stored_value(workload, tile):
         value = acc[each.at]
-        value = tirx.max(value, tirx.const(0, FLOAT)) if workload.relu else value
+        value = larger(value, ZERO, maxnum=tile.maxnum) if workload.relu else value
         channel = place.group * workload.outputs + place.output + each.output
         at = _at(workload, workload.stored_channel(channel), place.pixel + each.pixel)
         T.buffer_store(y, value, at)

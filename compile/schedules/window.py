@@ -33,6 +33,7 @@ from tvm.script.ir_builder import IRBuilder
 from tvm.script.ir_builder import tirx as T
 
 from compile.schedules.layouts import Layout
+from compile.schedules.maximum import ZERO, has_maxnum, larger
 from compile.schedules.overlap import start_of, tile_starts
 from compile.schedules.registers import accumulator_budget, tile_cycles
 from deploy_rpc.cores import Core
@@ -119,6 +120,7 @@ class WindowTile:
     rows: int
     vectors: int
     lanes: int
+    maxnum: bool = False
 
 
 def default_tile(workload: WindowWorkload, core: Core) -> WindowTile:
@@ -127,7 +129,7 @@ def default_tile(workload: WindowWorkload, core: Core) -> WindowTile:
     lanes = min(core.lanes, 1 << (columns.bit_length() - 1))
     budget = accumulator_budget(core)
     fitting = [
-        WindowTile(channels, tile_rows, vectors, lanes)
+        WindowTile(channels, tile_rows, vectors, lanes, has_maxnum(core))
         for channels, tile_rows, vectors in itertools.product(range(1, budget + 1), repeat=3)
         if channels * tile_rows * vectors <= budget
         and channels <= workload.outputs
@@ -154,7 +156,8 @@ def pack_weights(weights: np.ndarray, workload: WindowWorkload, tile: WindowTile
 def window(workload: WindowWorkload, tile: WindowTile, threads: int) -> tirx.PrimFunc:
     """The kernel: parameters X (groups * K, H, W), [W as packed, B (groups * M,)], Y; float32.
 
-    Y is (channels, rows, columns), or with channels last where the workload says so. Threads share groups, or the tiles of an only group.
+    Y is (channels, rows, columns), or with channels last where the workload says so. Threads share
+    groups, or the tiles of an only group.
     """
     m_tiles = len(tile_starts(workload.outputs, tile.channels))
     channels = workload.stored_channels or workload.channels
@@ -307,9 +310,15 @@ def _accumulate(
                 if weights is not None:
                     value = acc[at] + value * weights[place.group, place.m_tile, k, i, j, m]
                 else:
-                    combine = tirx.max if workload.kind == "max" else tirx.Add
-                    value = combine(acc[at], value)
+                    value = combined(workload, acc[at], value, maxnum=tile.maxnum)
                 T.buffer_store(acc, value, at)
+
+
+def combined(
+    workload: WindowWorkload, so_far: tirx.PrimExpr, value: tirx.PrimExpr, *, maxnum: bool
+) -> tirx.PrimExpr:
+    """What a pool makes of two values."""
+    return larger(so_far, value, maxnum=maxnum) if workload.kind == "max" else so_far + value
 
 
 def _finish(
@@ -320,7 +329,7 @@ def _finish(
         value = acc[m, row, vector, lane]
         if workload.kind == "average":
             value = value * tirx.const(1 / taps, FLOAT)
-        value = tirx.max(value, tirx.const(0, FLOAT)) if workload.relu else value
+        value = larger(value, ZERO, maxnum=tile.maxnum) if workload.relu else value
         channel = workload.first_channel + place.group * workload.outputs + place.channel + m
         column = place.column + vector * tile.lanes + lane
         pixel = [place.row + row, column]

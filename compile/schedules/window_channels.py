@@ -1,6 +1,6 @@
 """Windows with channels in the lanes: convolutions of any kernel, depthwise ones and pools.
 
-    Y[y, x, g*M + m] = relu(B[g*M + m] + sum_ijk W[g, m, k, i, j] * X[s*y + i - p, s*x + j - q, g*K + k])
+    Y[y, x, gM + m] = relu(B[gM + m] + sum_ijk W[g, m, k, i, j] * X[sy + i - p, sx + j - q, gK + k])
 
 Depthwise convolutions and pools work on vectors of channels, each output alone; other convolutions
 broadcast one input to the M outputs of its group, as `pointwise` does:
@@ -29,10 +29,11 @@ from tvm import tirx
 from tvm.script.ir_builder import IRBuilder
 from tvm.script.ir_builder import tirx as T
 
+from compile.schedules.maximum import ZERO, has_maxnum, larger
 from compile.schedules.overlap import start_of, tile_starts
 from compile.schedules.registers import accumulator_budget, tile_cycles
 from compile.schedules.tiles import lane_choices
-from compile.schedules.window import FLOAT, LOWEST, WindowWorkload
+from compile.schedules.window import FLOAT, LOWEST, WindowWorkload, combined
 from deploy_rpc.cores import Core
 
 MAX_VECTORS_OF_CHANNELWISE = 2  # more only lengthen the code: nothing is shared between vectors
@@ -47,6 +48,7 @@ class WindowChannelsTile:
     pixels: int
     vectors: int
     lanes: int
+    maxnum: bool = False
 
     @property
     def width(self) -> int:
@@ -62,7 +64,7 @@ def default_tile(workload: WindowWorkload, core: Core) -> WindowChannelsTile:
     max_pixels, max_vectors = limits if workload.is_channelwise else (budget, budget)
     extent = _channel_extent(workload)
     fitting = [
-        WindowChannelsTile(pixels, vectors, lanes)
+        WindowChannelsTile(pixels, vectors, lanes, has_maxnum(core))
         for lanes in lane_choices(extent, core)
         for pixels, vectors in itertools.product(
             range(1, max_pixels + 1), range(1, max_vectors + 1)
@@ -209,8 +211,7 @@ def _accumulate(
                     within = at[1] * tile.lanes + at[2]
                     value = _load(workload, place, x, top + i, column, k, within)
                     if weights is None:
-                        combine = tirx.max if workload.kind == "max" else tirx.Add
-                        value = combine(acc[at], value)
+                        value = combined(workload, acc[at], value, maxnum=tile.maxnum)
                     else:
                         tap = _tap(workload, place, i, j, k, within)
                         value = acc[at] + value * weights[tap]
@@ -259,7 +260,7 @@ def _finish(
         value = acc[at]
         if workload.kind == "average":
             value = value * tirx.const(1 / taps, FLOAT)
-        value = tirx.max(value, tirx.const(0, FLOAT)) if workload.relu else value
+        value = larger(value, ZERO, maxnum=tile.maxnum) if workload.relu else value
         channel = workload.first_channel + place.channel + at[1] * tile.lanes + at[2]
         T.buffer_store(y, value, [place.row, place.column + at[0], channel])
 
