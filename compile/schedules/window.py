@@ -178,7 +178,7 @@ def window(workload: WindowWorkload, tile: WindowTile, threads: int) -> tirx.Pri
         y = T.arg("Y", T.Buffer(y_shape, FLOAT))
         with over_groups(workload.groups) as group:
             phases = T.alloc_buffer(workload.phases_shape, FLOAT)
-            _fill(workload, group, x, phases)
+            _fill(workload, tile, group, x, phases)
             with over_tiles(_tile_count(workload, tile)) as index:
                 place = _place(workload, tile, group, index)
                 acc = T.alloc_buffer(
@@ -233,11 +233,15 @@ def _place(
 
 
 def _fill(
-    workload: WindowWorkload, group: tirx.PrimExpr, x: tirx.Buffer, phases: tirx.Buffer
+    workload: WindowWorkload,
+    tile: WindowTile,
+    group: tirx.PrimExpr,
+    x: tirx.Buffer,
+    phases: tirx.Buffer,
 ) -> None:
     """Copies a group's planes, border included, sorted by column phase.
 
-    Between the borders there is no condition, so that LLVM turns the copy into vectors.
+    Between the borders there is no condition, and whole vectors are sorted by one shuffle each.
     """
     channels, stride, padded_rows, phase_columns = workload.phases_shape
     border = tirx.const(LOWEST if workload.kind == "max" else 0, FLOAT)
@@ -245,24 +249,38 @@ def _fill(
     with T.serial(channels) as k, T.serial(padded_rows) as row:
         source_row = row - workload.padding[0]
 
+        def source(column: int | tirx.PrimExpr, phase: int) -> int | tirx.PrimExpr:
+            return column * stride + phase - workload.padding[1]
+
         def copy(column: int | tirx.PrimExpr, phase: int) -> None:
-            source = column * stride + phase - workload.padding[1]
-            value = x[group * workload.inputs + k, source_row, source]
+            value = x[group * workload.inputs + k, source_row, source(column, phase)]
             T.buffer_store(phases, value, [k, phase, row, column])
+
+        def copy_vectors(column: tirx.PrimExpr) -> None:
+            width = stride * tile.lanes
+            together = x[
+                group * workload.inputs + k, source_row, T.Ramp(source(column, 0), 1, width)
+            ]
+            for phase in range(stride):
+                value = tirx.Shuffle([together], list(range(phase, width, stride)))
+                T.buffer_store(phases, value, [k, phase, row, T.Ramp(column, 1, tile.lanes)])
 
         def blank(column: int | tirx.PrimExpr, phase: int) -> None:
             T.buffer_store(phases, border, [k, phase, row, column])
 
         with T.If(tirx.all(source_row >= 0, source_row < workload.size[0])):
             with T.Then():
-                if end > first:
+                if tile.lanes > 1 and end - first >= tile.lanes:
+                    with T.serial(len(tile_starts(end - first, tile.lanes))) as step:
+                        copy_vectors(first + start_of(step, tile.lanes, end - first))
+                elif end > first:
                     with T.serial(end - first) as inside:
                         for phase in range(stride):
                             copy(first + inside, phase)
                 for column in [*range(first), *range(end, phase_columns)]:
                     for phase in range(stride):
-                        source = column * stride + phase - workload.padding[1]
-                        (copy if 0 <= source < workload.size[1] else blank)(column, phase)
+                        is_inside = 0 <= source(column, phase) < workload.size[1]
+                        (copy if is_inside else blank)(column, phase)
             with T.Else(), T.serial(phase_columns) as column:
                 for phase in range(stride):
                     blank(column, phase)
