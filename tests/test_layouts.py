@@ -60,7 +60,7 @@ class There:
     """A change, an operator that works alike in both layouts, and the change back."""
 
     @R.function
-    def main(x: R.Tensor((1, 2, 3, 4), "float32")) -> R.Tensor((1, 2, 3, 4), "float32"):
+    def main(x: R.Tensor((1, 2, 3, 4), "float32")) -> R.Tensor((1, 2, 3, 4), "float32"):  # noqa: N805
         with R.dataflow():
             planes = R.permute_dims(x, axes=[0, 3, 1, 2])
             active = R.nn.relu(planes)
@@ -72,7 +72,7 @@ class There:
 @I.ir_module
 class Back:
     @R.function
-    def main(x: R.Tensor((1, 2, 3, 4), "float32")) -> R.Tensor((1, 2, 3, 4), "float32"):
+    def main(x: R.Tensor((1, 2, 3, 4), "float32")) -> R.Tensor((1, 2, 3, 4), "float32"):  # noqa: N805
         with R.dataflow():
             back = R.nn.relu(x)
             R.output(back)

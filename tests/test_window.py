@@ -34,10 +34,6 @@ WORKLOADS = {
     "oblong kernel":      ("conv",    3,  4,  2, (9, 17),    (1, 5),   1, (0, 2), False),
     "strided pointwise":  ("conv",    2,  7,  3, (8, 8),     (1, 1),   2, (0, 0), False),
     "one pixel":          ("conv",    1,  3,  4, (3, 3),     (3, 3),   1, (0, 0), False),
-    "max pool":           ("max",     6,  1,  1, (15, 15),   (3, 3),   2, (1, 1), False),
-    "max pool, no border": ("max",    6,  1,  1, (13, 13),   (3, 3),   2, (0, 0), False),
-    "average pool":       ("average", 6,  1,  1, (14, 14),   (3, 3),   2, (1, 1), False),
-    "large average":      ("average", 3,  1,  1, (13, 18),   (3, 3),   3, (0, 0), False),
 }
 # fmt: on
 
@@ -66,7 +62,7 @@ def error_of(w: WindowWorkload, tile: WindowTile, threads: int = 1) -> float:
     x = random.standard_normal((w.groups * w.inputs, *w.size)).astype(np.float32) - 3
     weights = random.standard_normal((w.channels, w.inputs, *w.kernel)).astype(np.float32)
     bias = random.standard_normal(w.channels).astype(np.float32)
-    operands = [x, pack_weights(weights, w, tile), bias] if w.kind == "conv" else [x]
+    operands = [x, pack_weights(weights, w, tile), bias]
     stored = w.stored_channels or w.channels
     shape = (*w.output_size, stored) if w.writes_channels else (stored, *w.output_size)
     unwritten = np.full(shape, np.nan, np.float32)
@@ -87,7 +83,7 @@ def test_every_window_gives_pytorchs_answer(name: str, core: Core) -> None:
     assert error_of(w, default_tile(w, core)) < 5e-4  # float32 sums of up to 363 values around 3
 
 
-@pytest.mark.parametrize("name", ["depthwise stride 2", "average pool", "max pool"])
+@pytest.mark.parametrize("name", ["depthwise stride 2", "depthwise 7"])
 def test_where_the_layout_changes_channels_are_written(name: str) -> None:
     w = dataclasses.replace(workload_of(name), writes_channels=True)
     assert w.output_layout == "channels"
@@ -97,7 +93,7 @@ def test_where_the_layout_changes_channels_are_written(name: str) -> None:
 @pytest.mark.parametrize("writes_channels", [True, False])
 def test_a_half_of_a_concat_leaves_the_other_alone(writes_channels: bool) -> None:
     w = dataclasses.replace(
-        workload_of("average pool"),
+        workload_of("depthwise 28"),
         first_channel=5,
         stored_channels=20,
         writes_channels=writes_channels,
@@ -105,7 +101,7 @@ def test_a_half_of_a_concat_leaves_the_other_alone(writes_channels: bool) -> Non
     assert error_of(w, default_tile(w, AVX512)) < 5e-4
 
 
-@pytest.mark.parametrize("name", ["stem", "depthwise stride 2", "max pool"])
+@pytest.mark.parametrize("name", ["stem", "depthwise stride 2"])
 def test_threads_change_nothing(name: str) -> None:
     w = workload_of(name)
     assert error_of(w, default_tile(w, A72), threads=2) < 5e-4
@@ -130,12 +126,6 @@ def test_a_strided_window_reads_side_by_side() -> None:
     accumulate = next(line for line in text.splitlines() if "* W[" in line)
     phases = accumulate.split("+ ", 1)[1].split(" * W[")[0]
     assert phases.rsplit(", ", 1)[1].count("* 2") == 0
-
-
-def test_pools_have_no_weights_and_no_macs() -> None:
-    w = workload_of("max pool")
-    assert w.macs == 0
-    assert len(window(w, default_tile(w, A72), 1).params) == 2
 
 
 def test_macs_are_those_of_the_definition() -> None:

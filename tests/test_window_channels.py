@@ -17,8 +17,11 @@ from compile.schedules.window_channels import (
     window_channels,
 )
 from deploy_rpc.cores import Core
+from tests import test_pool, test_window
 from tests.cores import A72, AVX512
-from tests.test_window import WORKLOADS, definition, workload_of
+from tests.test_window import definition
+
+WORKLOADS = test_window.WORKLOADS | test_pool.POOLS
 
 
 def error_of(w: WindowWorkload, tile: WindowChannelsTile, threads: int = 1) -> float:
@@ -41,7 +44,7 @@ def error_of(w: WindowWorkload, tile: WindowChannelsTile, threads: int = 1) -> f
 
 
 def in_channels(name: str, **changes: object) -> WindowWorkload:
-    return dataclasses.replace(workload_of(name), layout="channels", **changes)
+    return dataclasses.replace(WindowWorkload(*WORKLOADS[name]), layout="channels", **changes)
 
 
 @pytest.mark.parametrize("core", [A72, AVX512], ids=lambda core: core.name)

@@ -58,7 +58,7 @@ def _steps_by_one_at_most(region: tirx.BufferRegion, iterator: tirx.Var) -> bool
     return all(step == 0 for step in steps) and _step(innermost, iterator) in (0, 1)
 
 
-def _step(index: tirx.PrimExpr, iterator: tirx.Var) -> int | None:
+def _step(index: tirx.Expr, iterator: tirx.Var) -> int | None:
     """By how much `index` grows with `iterator`; None where it is not linear in it."""
     coefficients = sym.detect_linear_equation(index, [iterator])
     return int(coefficients[0]) if coefficients else None

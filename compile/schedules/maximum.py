@@ -19,6 +19,6 @@ def has_maxnum(core: Core) -> bool:
     return core.isa == "aarch64"
 
 
-def larger(a: tirx.PrimExpr, b: tirx.PrimExpr, *, maxnum: bool) -> tirx.PrimExpr:
-    """The larger of two float32 values."""
-    return T.call_llvm_pure_intrin("float32", "llvm.maxnum", a, b) if maxnum else tirx.max(a, b)
+def larger(a: tirx.Expr, b: tirx.Expr, *, maxnum: bool) -> tirx.Expr:
+    """The larger of two float32 values, or vectors of them."""
+    return T.call_llvm_pure_intrin(str(a.ty), "llvm.maxnum", a, b) if maxnum else tirx.max(a, b)

@@ -15,6 +15,6 @@ def tile_starts(extent: int, size: int) -> list[int]:
     return [min(start, extent - size) for start in range(0, extent, size)]
 
 
-def start_of(index: tirx.PrimExpr, size: int, extent: int) -> tirx.PrimExpr:
+def start_of(index: tirx.Expr, size: int, extent: int) -> tirx.Expr:
     """`tile_starts(extent, size)[index]` for an index that is a loop variable."""
     return index * size if extent % size == 0 else tirx.min(index * size, extent - size)

@@ -90,14 +90,14 @@ class PointwiseWorkload:
         """Of Y."""
         return matrix_shape(self.layout, self.stored_channels or self.channels, self.pixels)
 
-    def loaded_channel(self, channel: tirx.PrimExpr) -> tirx.PrimExpr:
+    def loaded_channel(self, channel: tirx.Expr) -> tirx.Expr:
         """Where `channel` of the shuffled inputs lies in what is given."""
         if self.load_rows == 1:
             return channel
         per_row = self.groups * self.inputs // self.load_rows
         return channel % self.load_rows * per_row + channel // self.load_rows
 
-    def stored_channel(self, channel: tirx.PrimExpr) -> tirx.PrimExpr:
+    def stored_channel(self, channel: tirx.Expr) -> tirx.Expr:
         """Where the shuffle behind, or the concat, puts `channel`."""
         if self.shuffle_rows == 1:
             return channel + self.first_channel
@@ -240,23 +240,23 @@ def pointwise(workload: PointwiseWorkload, tile: PointwiseTile, threads: int) ->
 class _Place:
     """Where a tile lies: its group, its index and first output within it, its first pixel."""
 
-    group: tirx.PrimExpr
-    m_tile: tirx.PrimExpr
-    output: tirx.PrimExpr
-    n_tile: tirx.PrimExpr
-    pixel: tirx.PrimExpr
+    group: tirx.Expr
+    m_tile: tirx.Expr
+    output: tirx.Expr
+    n_tile: tirx.Expr
+    pixel: tirx.Expr
 
 
 @dataclass(frozen=True)
 class _Value:
     """One accumulator: its index, and which output and pixel of its tile it is."""
 
-    at: tuple[tirx.PrimExpr, ...]
-    output: tirx.PrimExpr
-    pixel: tirx.PrimExpr
+    at: tuple[tirx.Expr, ...]
+    output: tirx.Expr
+    pixel: tirx.Expr
 
 
-def _place(workload: PointwiseWorkload, tile: PointwiseTile, index: tirx.PrimExpr) -> _Place:
+def _place(workload: PointwiseWorkload, tile: PointwiseTile, index: tirx.Expr) -> _Place:
     m_tiles, n_tiles = _tile_counts(workload, tile)
     group, rest = index // (m_tiles * n_tiles), index % (m_tiles * n_tiles)
     m_tile = rest % m_tiles if tile.pixels_outer else rest // n_tiles
@@ -310,7 +310,7 @@ def _accumulate(
 
 def _each_input(
     workload: PointwiseWorkload, tile: PointwiseTile, place: _Place, weights: tirx.Buffer
-) -> Iterator[tuple[tirx.PrimExpr, tirx.PrimExpr]]:
+) -> Iterator[tuple[tirx.Expr, tirx.Expr]]:
     """The loops over k, with the channel of X that it is; the body runs once or twice.
 
     Behind a shuffle of few rows k runs in steps of that many: then every division is of what does
@@ -338,7 +338,7 @@ def _prefetch(
     tile: PointwiseTile,
     place: _Place,
     weights: tirx.Buffer,
-    step: tirx.PrimExpr,
+    step: tirx.Expr,
     steps: int,
 ) -> None:
     """A line of the weights of the next tile of outputs in each step; all pixels take a share.
@@ -396,18 +396,16 @@ def _each_stored_value(workload: PointwiseWorkload, tile: PointwiseTile) -> Iter
 def _value(
     workload: PointwiseWorkload,
     tile: PointwiseTile,
-    row: tirx.PrimExpr,
-    vector: int | tirx.PrimExpr,
-    lane: tirx.PrimExpr,
+    row: tirx.Expr,
+    vector: int | tirx.Expr,
+    lane: tirx.Expr,
 ) -> _Value:
     along = vector * tile.lanes + lane
     output, pixel = (row, along) if workload.layout == "planes" else (along, row)
     return _Value((row, vector, lane), output, pixel)
 
 
-def _at(
-    workload: PointwiseWorkload, channel: tirx.PrimExpr, pixel: tirx.PrimExpr
-) -> list[tirx.PrimExpr]:
+def _at(workload: PointwiseWorkload, channel: tirx.Expr, pixel: tirx.Expr) -> list[tirx.Expr]:
     return [channel, pixel] if workload.layout == "planes" else [pixel, channel]
 
 

@@ -14,14 +14,15 @@ from typing import Any
 import numpy as np
 from tvm import tirx
 
-from compile.schedules import pointwise, window, window_channels
+from compile.schedules import pointwise, pool, window, window_channels
 from compile.schedules.pointwise import PointwiseTile, PointwiseWorkload
+from compile.schedules.pool import PoolTile
 from compile.schedules.window import WindowTile, WindowWorkload
 from compile.schedules.window_channels import WindowChannelsTile
 from deploy_rpc.cores import Core
 
 Workload = PointwiseWorkload | WindowWorkload
-Tile = PointwiseTile | WindowTile | WindowChannelsTile
+Tile = PointwiseTile | PoolTile | WindowTile | WindowChannelsTile
 NOTE = "template"
 
 
@@ -45,6 +46,14 @@ TEMPLATES = {
         pointwise.modelled_cycles,
         pointwise.pack_weights,
         pointwise.pointwise,
+    ),
+    "pool": Template(
+        WindowWorkload,
+        PoolTile,
+        pool.default_tile,
+        pool.modelled_cycles,
+        pool.pack_weights,
+        pool.pool,
     ),
     "window": Template(
         WindowWorkload,
@@ -88,7 +97,9 @@ def template_of(workload: Workload) -> str:
     """The name of the template for `workload`."""
     if isinstance(workload, PointwiseWorkload):
         return "pointwise"
-    return "window" if workload.layout == "planes" else "window_channels"
+    if workload.layout == "channels":
+        return "window_channels"
+    return "window" if workload.kind == "conv" else "pool"
 
 
 def made_by_default(workload: Workload, core: Core, threads: int) -> Made:

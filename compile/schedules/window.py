@@ -1,4 +1,4 @@
-"""Convolutions of any kernel, depthwise ones and pools: sliding windows over padded planes.
+"""Convolutions of any kernel, depthwise ones too: sliding windows over padded planes.
 
     Y[g*M + m, y, x] = relu(B[g*M + m] + sum_kij W[g, m, k, i, j] * P[g*K + k, s*y + i, s*x + j])
 
@@ -12,8 +12,8 @@ by side read inputs side by side at any stride s:
         for k, i: for j (unrolled): acc += W[.., j, m] * phases[k, j % s, s*y + i, x + j // s]
         Y[..] = max(acc, 0)
 
-A pool is the same with one channel a group and no weights. As in `pointwise`, the last tile of an
-axis begins earlier, so there is no tail.
+As in `pointwise`, the last tile of an axis begins earlier, so there is no tail. Pools share the
+workload and have a template of their own, `pool`.
 
 Stem of 1x g3 (24x112x112, with bias and ReLU): 121 us, 134 GFLOP/s; 694 us by `generic` as three
 kernels. Depthwise 60x28x28: 10 us against 28. Average pool 240x14x14: 31 us against 141. One thread
@@ -39,8 +39,10 @@ from compile.schedules.registers import accumulator_budget, tile_cycles
 from deploy_rpc.cores import Core
 
 MAX_ROWS = 4  # of a tile: more only lengthen the code
+CHANNELWISE_ACCUMULATORS = (
+    8  # on AArch64: with 14, LLVM keeps inputs of three rows, too, and spills
+)
 FLOAT = "float32"
-LOWEST = float(np.finfo(np.float32).min)
 
 
 @dataclass(frozen=True)
@@ -128,6 +130,8 @@ def default_tile(workload: WindowWorkload, core: Core) -> WindowTile:
     rows, columns = workload.output_size
     lanes = min(core.lanes, 1 << (columns.bit_length() - 1))
     budget = accumulator_budget(core)
+    if workload.is_channelwise and core.isa == "aarch64":
+        budget = CHANNELWISE_ACCUMULATORS
     fitting = [
         WindowTile(channels, tile_rows, vectors, lanes, has_maxnum(core))
         for channels, tile_rows, vectors in itertools.product(range(1, budget + 1), repeat=3)
@@ -154,7 +158,7 @@ def pack_weights(weights: np.ndarray, workload: WindowWorkload, tile: WindowTile
 
 
 def window(workload: WindowWorkload, tile: WindowTile, threads: int) -> tirx.PrimFunc:
-    """The kernel: parameters X (groups * K, H, W), [W as packed, B (groups * M,)], Y; float32.
+    """The kernel: parameters X (groups * K, H, W), W as packed, B (groups * M,), Y; float32.
 
     Y is (channels, rows, columns), or with channels last where the workload says so. Threads share
     groups, or the tiles of an only group.
@@ -169,10 +173,8 @@ def window(workload: WindowWorkload, tile: WindowTile, threads: int) -> tirx.Pri
         T.func_name("window")
         T.func_attr({"tirx.noalias": True, "macs": workload.macs, "schedule": "default"})
         x = T.arg("X", T.Buffer((workload.groups * workload.inputs, *workload.size), FLOAT))
-        weights = bias = None
-        if workload.kind == "conv":
-            weights = T.arg("W", T.Buffer(packed, FLOAT))
-            bias = T.arg("B", T.Buffer((workload.channels,), FLOAT))
+        weights = T.arg("W", T.Buffer(packed, FLOAT))
+        bias = T.arg("B", T.Buffer((workload.channels,), FLOAT))
         y_shape = (channels, *workload.output_size)
         y_shape = (*y_shape[1:], channels) if workload.writes_channels else y_shape
         y = T.arg("Y", T.Buffer(y_shape, FLOAT))
@@ -194,11 +196,11 @@ def window(workload: WindowWorkload, tile: WindowTile, threads: int) -> tirx.Pri
 class _Place:
     """Where a tile lies: its group, its index among the channels, and its first values."""
 
-    group: tirx.PrimExpr
-    m_tile: tirx.PrimExpr
-    channel: tirx.PrimExpr
-    row: tirx.PrimExpr
-    column: tirx.PrimExpr
+    group: tirx.Expr
+    m_tile: tirx.Expr
+    channel: tirx.Expr
+    row: tirx.Expr
+    column: tirx.Expr
 
 
 def _tile_count(workload: WindowWorkload, tile: WindowTile) -> int:
@@ -215,7 +217,7 @@ def _starts(workload: WindowWorkload, tile: WindowTile) -> tuple[list[int], list
 
 
 def _place(
-    workload: WindowWorkload, tile: WindowTile, group: tirx.PrimExpr, index: tirx.PrimExpr
+    workload: WindowWorkload, tile: WindowTile, group: tirx.Expr, index: tirx.Expr
 ) -> _Place:
     """Columns run fastest, then channels: the rows of the scratch that they read stay in L1."""
     m_starts, _, x_starts = _starts(workload, tile)
@@ -235,7 +237,7 @@ def _place(
 def _fill(
     workload: WindowWorkload,
     tile: WindowTile,
-    group: tirx.PrimExpr,
+    group: tirx.Expr,
     x: tirx.Buffer,
     phases: tirx.Buffer,
 ) -> None:
@@ -244,19 +246,18 @@ def _fill(
     Between the borders there is no condition, and whole vectors are sorted by one shuffle each.
     """
     channels, stride, padded_rows, phase_columns = workload.phases_shape
-    border = tirx.const(LOWEST if workload.kind == "max" else 0, FLOAT)
-    first, end = _columns_inside(workload)
+    first, end = columns_inside(workload)
     with T.serial(channels) as k, T.serial(padded_rows) as row:
         source_row = row - workload.padding[0]
 
-        def source(column: int | tirx.PrimExpr, phase: int) -> int | tirx.PrimExpr:
+        def source(column: int | tirx.Expr, phase: int) -> int | tirx.Expr:
             return column * stride + phase - workload.padding[1]
 
-        def copy(column: int | tirx.PrimExpr, phase: int) -> None:
+        def copy(column: int | tirx.Expr, phase: int) -> None:
             value = x[group * workload.inputs + k, source_row, source(column, phase)]
             T.buffer_store(phases, value, [k, phase, row, column])
 
-        def copy_vectors(column: tirx.PrimExpr) -> None:
+        def copy_vectors(column: tirx.Expr) -> None:
             width = stride * tile.lanes
             together = x[
                 group * workload.inputs + k, source_row, T.Ramp(source(column, 0), 1, width)
@@ -265,8 +266,8 @@ def _fill(
                 value = tirx.Shuffle([together], list(range(phase, width, stride)))
                 T.buffer_store(phases, value, [k, phase, row, T.Ramp(column, 1, tile.lanes)])
 
-        def blank(column: int | tirx.PrimExpr, phase: int) -> None:
-            T.buffer_store(phases, border, [k, phase, row, column])
+        def blank(column: int | tirx.Expr, phase: int) -> None:
+            T.buffer_store(phases, ZERO, [k, phase, row, column])
 
         with T.If(tirx.all(source_row >= 0, source_row < workload.size[0])):
             with T.Then():
@@ -286,7 +287,7 @@ def _fill(
                     blank(column, phase)
 
 
-def _columns_inside(workload: WindowWorkload) -> tuple[int, int]:
+def columns_inside(workload: WindowWorkload) -> tuple[int, int]:
     """First and end of the columns of a phase that lie in the picture in every phase."""
     stride, padding, phase_columns = workload.stride, workload.padding[1], workload.phases_shape[3]
     first = min(-(-padding // stride), phase_columns)
@@ -299,13 +300,10 @@ def _start(
     tile: WindowTile,
     place: _Place,
     acc: tirx.Buffer,
-    bias: tirx.Buffer | None,
+    bias: tirx.Buffer,
 ) -> None:
     for m, row, vector, lane in _each_value(tile):
-        if bias is not None:
-            value = bias[place.group * workload.outputs + place.channel + m]
-        else:
-            value = tirx.const(LOWEST if workload.kind == "max" else 0, FLOAT)
+        value = bias[place.group * workload.outputs + place.channel + m]
         T.buffer_store(acc, value, [m, row, vector, lane])
 
 
@@ -315,7 +313,7 @@ def _accumulate(
     place: _Place,
     acc: tirx.Buffer,
     phases: tirx.Buffer,
-    weights: tirx.Buffer | None,
+    weights: tirx.Buffer,
 ) -> None:
     stride, (kernel_rows, kernel_columns) = workload.stride, workload.kernel
     tap_rows = T.unroll if workload.inputs == 1 else T.serial
@@ -325,28 +323,15 @@ def _accumulate(
                 column = place.column + vector * tile.lanes + lane + j // stride
                 value = phases[k, j % stride, (place.row + row) * stride + i, column]
                 at = [m, row, vector, lane]
-                if weights is not None:
-                    value = acc[at] + value * weights[place.group, place.m_tile, k, i, j, m]
-                else:
-                    value = combined(workload, acc[at], value, maxnum=tile.maxnum)
-                T.buffer_store(acc, value, at)
-
-
-def combined(
-    workload: WindowWorkload, so_far: tirx.PrimExpr, value: tirx.PrimExpr, *, maxnum: bool
-) -> tirx.PrimExpr:
-    """What a pool makes of two values."""
-    return larger(so_far, value, maxnum=maxnum) if workload.kind == "max" else so_far + value
+                product = value * weights[place.group, place.m_tile, k, i, j, m]
+                T.buffer_store(acc, acc[at] + product, at)
 
 
 def _finish(
     workload: WindowWorkload, tile: WindowTile, place: _Place, acc: tirx.Buffer, y: tirx.Buffer
 ) -> None:
-    taps = workload.kernel[0] * workload.kernel[1]
     for m, row, vector, lane in _each_value(tile):
         value = acc[m, row, vector, lane]
-        if workload.kind == "average":
-            value = value * tirx.const(1 / taps, FLOAT)
         value = larger(value, ZERO, maxnum=tile.maxnum) if workload.relu else value
         channel = workload.first_channel + place.group * workload.outputs + place.channel + m
         column = place.column + vector * tile.lanes + lane
@@ -355,7 +340,7 @@ def _finish(
         T.buffer_store(y, value, at)
 
 
-def _each_value(tile: WindowTile) -> Iterator[tuple[tirx.PrimExpr, ...]]:
+def _each_value(tile: WindowTile) -> Iterator[tuple[tirx.Expr, ...]]:
     """The loops over a tile's accumulators; the body runs once, inside them."""
     channels, rows, vectors = (T.unroll(n) for n in (tile.channels, tile.rows, tile.vectors))
     with channels as m, rows as row, vectors as vector, T.vectorized(tile.lanes) as lane:

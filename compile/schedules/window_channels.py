@@ -31,9 +31,10 @@ from tvm.script.ir_builder import tirx as T
 
 from compile.schedules.maximum import ZERO, has_maxnum, larger
 from compile.schedules.overlap import start_of, tile_starts
+from compile.schedules.pool import combined, neutral
 from compile.schedules.registers import accumulator_budget, tile_cycles
 from compile.schedules.tiles import lane_choices
-from compile.schedules.window import FLOAT, LOWEST, WindowWorkload, combined
+from compile.schedules.window import FLOAT, WindowWorkload
 from deploy_rpc.cores import Core
 
 MAX_VECTORS_OF_CHANNELWISE = 2  # more only lengthen the code: nothing is shared between vectors
@@ -126,16 +127,16 @@ def window_channels(
 class _Place:
     """Where a tile lies; `border` is its first column where it meets a border, else None."""
 
-    group: tirx.PrimExpr
-    m_tile: tirx.PrimExpr
-    channel: tirx.PrimExpr
-    row: tirx.PrimExpr
-    column: tirx.PrimExpr
+    group: tirx.Expr
+    m_tile: tirx.Expr
+    channel: tirx.Expr
+    row: tirx.Expr
+    column: tirx.Expr
     border: int | None
 
 
 def _places(
-    workload: WindowWorkload, tile: WindowChannelsTile, block: tirx.PrimExpr, row: tirx.PrimExpr
+    workload: WindowWorkload, tile: WindowChannelsTile, block: tirx.Expr, row: tirx.Expr
 ) -> Iterator[_Place]:
     """The tiles of one row of one block of channels, inside the loops over them."""
     m_tiles = _m_tiles(workload, tile)
@@ -181,10 +182,9 @@ def _start(
     acc: tirx.Buffer,
     bias: tirx.Buffer | None,
 ) -> None:
-    neutral = tirx.const(LOWEST if workload.kind == "max" else 0, FLOAT)
     for at in _each_value(tile, range(tile.pixels)):
         channel = place.channel + at[1] * tile.lanes + at[2]
-        T.buffer_store(acc, neutral if bias is None else bias[channel], at)
+        T.buffer_store(acc, neutral(workload) if bias is None else bias[channel], at)
 
 
 def _accumulate(
@@ -222,11 +222,11 @@ def _load(
     workload: WindowWorkload,
     place: _Place,
     x: tirx.Buffer,
-    row: tirx.PrimExpr,
-    column: tirx.PrimExpr,
-    k: tirx.PrimExpr,
-    within: tirx.PrimExpr,
-) -> tirx.PrimExpr:
+    row: tirx.Expr,
+    column: tirx.Expr,
+    k: tirx.Expr,
+    within: tirx.Expr,
+) -> tirx.Expr:
     """The input of one tap: a channel's own one, or input k of the group."""
     if workload.is_channelwise:
         return x[row, column, place.channel + within]
@@ -237,11 +237,11 @@ def _load(
 def _tap(
     workload: WindowWorkload,
     place: _Place,
-    i: tirx.PrimExpr,
+    i: tirx.Expr,
     j: int,
-    k: tirx.PrimExpr,
-    within: tirx.PrimExpr,
-) -> list[tirx.PrimExpr]:
+    k: tirx.Expr,
+    within: tirx.Expr,
+) -> list[tirx.Expr]:
     """The index of a weight."""
     if workload.is_channelwise:
         return [i, j, place.channel + within]
@@ -265,7 +265,7 @@ def _finish(
         T.buffer_store(y, value, [place.row, place.column + at[0], channel])
 
 
-def _each_input(workload: WindowWorkload) -> Iterator[tirx.PrimExpr]:
+def _each_input(workload: WindowWorkload) -> Iterator[tirx.Expr]:
     """The loops over the inputs of a group; the body runs once, inside them."""
     unroll = next(step for step in K_UNROLLS if workload.inputs % step == 0)
     with T.serial(workload.inputs // unroll) as outer, T.unroll(unroll) as inner:
@@ -274,7 +274,7 @@ def _each_input(workload: WindowWorkload) -> Iterator[tirx.PrimExpr]:
 
 def _each_value(
     tile: WindowChannelsTile, pixels: Iterable[int]
-) -> Iterator[tuple[int | tirx.PrimExpr, ...]]:
+) -> Iterator[tuple[int | tirx.Expr, ...]]:
     """The loops over the accumulators of `pixels`; the body is written for each pixel."""
     for pixel in pixels:
         with T.unroll(tile.vectors) as vector, T.vectorized(tile.lanes) as lane:

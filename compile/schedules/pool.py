@@ -1,0 +1,205 @@
+"""Pools over planes: rows are combined first, then columns.
+
+    Y[c, y, x] = max or mean over i, j of P[c, s*y + i, s*x + j]
+
+P is the input with its border, which is never built:
+
+    for c: for y:
+      line[x % s, x // s] = combine over i of X[c, s*y + i - p, x]   # whole vectors, neighbours
+      Y[c, y, x] = combine over j of line[j % s, x + j // s]
+
+A line is sorted by column phase on its way into the scratch, so that outputs side by side read
+inputs side by side at any stride. Rows outside the picture are left out; columns outside stay what
+they were set to before the first row. As in `pointwise`, the last vector of a line begins earlier.
+
+Against taking all taps of a window in turn: @FIGURES@
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from tvm import tirx
+from tvm.script.ir_builder import IRBuilder
+from tvm.script.ir_builder import tirx as T
+
+from compile.schedules.maximum import has_maxnum, larger
+from compile.schedules.overlap import start_of, tile_starts
+from compile.schedules.window import FLOAT, WindowWorkload, columns_inside
+from deploy_rpc.cores import Core
+
+LOWEST = float(np.finfo(np.float32).min)
+CYCLES_A_TAP = 2  # a load and a combination
+
+Index = int | tirx.Expr
+
+
+@dataclass(frozen=True)
+class PoolTile:
+    """The decisions: vectors of `lanes` outputs, and which maximum."""
+
+    lanes: int
+    maxnum: bool
+
+
+def default_tile(workload: WindowWorkload, core: Core) -> PoolTile:
+    """The longest vectors that fit a row."""
+    _, columns = workload.output_size
+    lanes = min(core.lanes, 1 << (columns.bit_length() - 1))
+    return PoolTile(lanes, has_maxnum(core))
+
+
+def modelled_cycles(workload: WindowWorkload, core: Core) -> float:
+    """Of one call with the default tile: a rank for choosing, not a prediction."""
+    rows, columns = workload.output_size
+    vectors = len(tile_starts(columns, default_tile(workload, core).lanes))
+    taps = workload.stride * workload.kernel[0] + workload.kernel[1]
+    return workload.channels * rows * vectors * taps * CYCLES_A_TAP
+
+
+def pack_weights(weights: np.ndarray, workload: WindowWorkload, tile: PoolTile) -> np.ndarray:
+    """Never called: a pool has no weights."""
+    raise AssertionError("a pool has no weights")
+
+
+def neutral(workload: WindowWorkload) -> tirx.Expr:
+    """What changes no result: where a pool starts, and what its border holds."""
+    return tirx.const(LOWEST if workload.kind == "max" else 0, FLOAT)
+
+
+def combined(
+    workload: WindowWorkload, so_far: tirx.Expr, value: tirx.Expr, *, maxnum: bool
+) -> tirx.Expr:
+    """What a pool makes of two values."""
+    return larger(so_far, value, maxnum=maxnum) if workload.kind == "max" else so_far + value
+
+
+def pool(workload: WindowWorkload, tile: PoolTile, threads: int) -> tirx.PrimFunc:
+    """The kernel: parameters X (channels, H, W) and Y; float32. Threads share the channels.
+
+    Y is (channels, rows, columns), or with channels last where the workload says so.
+    """
+    rows, columns = workload.output_size
+    channels = workload.stored_channels or workload.channels
+    y_shape = (channels, rows, columns)
+    y_shape = (*y_shape[1:], channels) if workload.writes_channels else y_shape
+    _, stride, _, phase_columns = workload.phases_shape
+    loop = T.parallel if threads > 1 else T.serial
+    with IRBuilder() as builder, T.prim_func(s_tir=True):
+        T.func_name("pool")
+        T.func_attr({"tirx.noalias": True, "macs": 0, "schedule": "default"})
+        x = T.arg("X", T.Buffer((workload.channels, *workload.size), FLOAT))
+        y = T.arg("Y", T.Buffer(y_shape, FLOAT))
+        with loop(workload.channels) as channel:
+            line = T.alloc_buffer((stride, phase_columns), FLOAT)
+            with T.serial(phase_columns) as column, T.unroll(stride) as phase:
+                T.buffer_store(line, neutral(workload), [phase, column])
+            with T.serial(rows) as row:
+                _combine_rows(workload, tile, channel, row, x, line)
+                _combine_columns(workload, tile, channel, row, line, y)
+    return builder.get().without_attr("global_symbol")
+
+
+def _combine_rows(
+    workload: WindowWorkload,
+    tile: PoolTile,
+    channel: tirx.Expr,
+    row: tirx.Expr,
+    x: tirx.Buffer,
+    line: tirx.Buffer,
+) -> None:
+    """The line of an output row; away from the border its input rows are known to be there."""
+    top = row * workload.stride - workload.padding[0]
+    bottom = top + workload.kernel[0]
+
+    def combine_all(load: Callable[[Index], tirx.Expr], store: Callable) -> None:
+        value = load(top)
+        for i in range(1, workload.kernel[0]):
+            value = combined(workload, value, load(top + i), maxnum=tile.maxnum)
+        store(value, None)
+
+    def combine_inside(load: Callable[[Index], tirx.Expr], store: Callable) -> None:
+        first, end = tirx.max(top, 0), tirx.min(bottom, workload.size[0])
+        store(load(first), None)
+        with T.serial(end - first - 1) as i:
+            store(load(first + 1 + i), combined)
+
+    with T.If(tirx.all(top >= 0, bottom <= workload.size[0])):
+        with T.Then():
+            _each_part_of_a_line(workload, tile, channel, x, line, combine_all)
+        with T.Else():
+            _each_part_of_a_line(workload, tile, channel, x, line, combine_inside)
+
+
+def _each_part_of_a_line(
+    workload: WindowWorkload,
+    tile: PoolTile,
+    channel: tirx.Expr,
+    x: tirx.Buffer,
+    line: tirx.Buffer,
+    combine: Callable[[Callable, Callable], None],
+) -> None:
+    """Vectors of all phases between the borders, then single values at the borders."""
+    stride, padding = workload.stride, workload.padding[1]
+    _, _, _, phase_columns = workload.phases_shape
+    first, end = columns_inside(workload)
+
+    def add_to(at: list[Index], value: tirx.Expr, how: Callable | None) -> None:
+        if how is not None:
+            value = how(workload, line[tuple(at)], value, maxnum=tile.maxnum)
+        T.buffer_store(line, value, at)
+
+    def vectors(column: tirx.Expr) -> None:
+        width = stride * tile.lanes
+
+        def store(value: tirx.Expr, how: Callable | None) -> None:
+            for phase in range(stride):
+                sorted_out = tirx.Shuffle([value], list(range(phase, width, stride)))
+                sorted_out = sorted_out if stride > 1 else value
+                add_to([phase, T.Ramp(column, 1, tile.lanes)], sorted_out, how)
+
+        source = T.Ramp(column * stride - padding, 1, width)
+        combine(lambda row: x[channel, row, source], store)
+
+    def single(column: Index, phase: int) -> None:
+        source = column * stride + phase - padding
+        combine(
+            lambda row: x[channel, row, source],
+            lambda value, how: add_to([phase, column], value, how),
+        )
+
+    whole = end - first if tile.lanes > 1 and end - first >= tile.lanes else 0
+    if whole:
+        with T.serial(len(tile_starts(whole, tile.lanes))) as step:
+            vectors(first + start_of(step, tile.lanes, whole))
+    for column in [*range(first), *range(first + whole, phase_columns)]:
+        for phase in range(stride):
+            if 0 <= column * stride + phase - padding < workload.size[1]:
+                single(column, phase)
+
+
+def _combine_columns(
+    workload: WindowWorkload,
+    tile: PoolTile,
+    channel: tirx.Expr,
+    row: tirx.Expr,
+    line: tirx.Buffer,
+    y: tirx.Buffer,
+) -> None:
+    _, columns = workload.output_size
+    stride, taps = workload.stride, workload.kernel[1]
+    stored = workload.first_channel + channel
+    with T.serial(len(tile_starts(columns, tile.lanes))) as step:
+        first = start_of(step, tile.lanes, columns)
+        with T.vectorized(tile.lanes) as lane:
+            value = line[0, first + lane]
+            for j in range(1, taps):
+                tap = line[j % stride, first + lane + j // stride]
+                value = combined(workload, value, tap, maxnum=tile.maxnum)
+            if workload.kind == "average":
+                value = value * tirx.const(1 / (workload.kernel[0] * taps), FLOAT)
+            pixel = [row, first + lane]
+            at = [*pixel, stored] if workload.writes_channels else [stored, *pixel]
+            T.buffer_store(y, value, at)
