@@ -15,6 +15,15 @@ import psutil
 from compile.report import versions
 
 REPOSITORY = Path(__file__).resolve().parent.parent
+CPUINFO = Path("/proc/cpuinfo")
+VECTOR_EXTENSIONS = {  # by the kernel's flag, the widest first
+    "avx512f": "AVX-512",
+    "avx2": "AVX2",
+    "avx": "AVX",
+    "sse4_2": "SSE4.2",
+    "sve": "SVE",
+    "asimd": "NEON",
+}
 GOVERNOR = Path("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor")
 
 
@@ -22,7 +31,7 @@ def measurement_context() -> dict[str, Any]:
     """The `context` of a bench report."""
     return {
         "date": datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"),
-        "cpu": _cpu_name(),
+        "cpu": cpu_name(CPUINFO.read_text() if CPUINFO.exists() else ""),
         "cores": os.cpu_count(),
         "governor": GOVERNOR.read_text().strip() if GOVERNOR.exists() else "not readable",
         "load_before": round(psutil.getloadavg()[0], 2),
@@ -33,13 +42,16 @@ def measurement_context() -> dict[str, Any]:
     }
 
 
-def _cpu_name() -> str:
-    cpuinfo = Path("/proc/cpuinfo")
-    text = cpuinfo.read_text() if cpuinfo.exists() else ""
-    name = re.search(r"^model name\s*:\s*(.+)$", text, re.MULTILINE)
-    flags = re.search(r"^flags\s*:.*$", text, re.MULTILINE)
-    isa = "AVX-512" if flags and " avx512f " in flags[0] else "AVX2" if flags else ""
-    return f"{name[1] if name else platform.processor() or platform.machine()} {isa}".strip()
+def cpu_name(cpuinfo: str) -> str:
+    """The processor and its widest vector extension, from the text of `/proc/cpuinfo`.
+
+    Without a model name, as on most ARM kernels, the machine's name stands for it.
+    """
+    name = re.search(r"^model name\s*:\s*(.+)$", cpuinfo, re.MULTILINE)
+    line = re.search(r"^(?:flags|Features)\s*:(.*)$", cpuinfo, re.MULTILINE)
+    flags = line[1].split() if line else []
+    extension = next((text for flag, text in VECTOR_EXTENSIONS.items() if flag in flags), "")
+    return f"{name[1] if name else platform.processor() or platform.machine()} {extension}".strip()
 
 
 def _revision() -> str:

@@ -7,27 +7,19 @@ from pathlib import Path
 from typing import Any
 
 from compile.examine import examine
-from compile.frontend.torch_import import import_torch
 from compile.library import build_library
 from compile.link import find_linker
 from compile.lower import LEVELS, lower
+from compile.source import random_network
 from compile.targets import CompileTarget
 from deploy_rpc.board_spec import BoardSpec
-from model.zoo import create_model, default_input_size
 
 
 def measure_ladder(
     model: str, target: CompileTarget, board: BoardSpec, threads: int
 ) -> list[dict[str, Any]]:
     """One report row for each level of `model`, with random weights, on `board`."""
-    size = default_input_size(model)
-    network = import_torch(
-        create_model(model, input_size=size),
-        name=model,
-        input_shape=(1, 3, *size),
-        preprocessing="imagenet",
-        provenance={},
-    )
+    network = random_network(model)
     rungs = [lower(network, level, target, threads=threads) for level in LEVELS]
     linker = find_linker("auto", target)
     with tempfile.TemporaryDirectory() as folder:
@@ -38,7 +30,7 @@ def measure_ladder(
         {
             "suite": "fusion",
             "model": model,
-            "input": "x".join(map(str, size)),
+            "input": "x".join(map(str, network.input_shape[2:])),
             "engine": "shufflenet-compiled",
             "level": row.level,
             "target": target.name,

@@ -32,6 +32,17 @@ def parse_options(arguments: list[str] | None) -> argparse.Namespace:
     return options
 
 
+def input_size(text: str) -> tuple[int, int]:
+    """(H, W) of an input, for `type=`: `224` or `480x640`."""
+    match = re.fullmatch(r"(\d{1,6})(?:x(\d{1,6}))?", text)
+    size = (int(match[1]), int(match[2] or match[1])) if match else None
+    if size is None or min(size) < MIN_INPUT_SIDE or max(size) > MAX_INPUT_SIDE:
+        raise argparse.ArgumentTypeError(
+            f"expected N or HxW, each {MIN_INPUT_SIDE} to {MAX_INPUT_SIDE}, got {text!r}"
+        )
+    return size
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="build.py",
@@ -61,7 +72,7 @@ def _parser() -> argparse.ArgumentParser:
     weights.add_argument("--onnx", type=existing_file, metavar="FILE", help="an ONNX file instead")
     source.add_argument(
         "--input-size",
-        type=_input_size,
+        type=input_size,
         metavar="N|HxW",
         help="rows and columns of the input (default: as published, 224)",
     )
@@ -108,16 +119,6 @@ def _parser() -> argparse.ArgumentParser:
     add("--dump", type=Path, metavar="DIR", help="write the IR after each phase here")
     add("--json", type=Path, metavar="FILE", help="write the report here, too")
     return parser
-
-
-def _input_size(text: str) -> tuple[int, int]:
-    match = re.fullmatch(r"(\d{1,6})(?:x(\d{1,6}))?", text)
-    size = (int(match[1]), int(match[2] or match[1])) if match else None
-    if size is None or min(size) < MIN_INPUT_SIDE or max(size) > MAX_INPUT_SIDE:
-        raise argparse.ArgumentTypeError(
-            f"expected N or HxW, each {MIN_INPUT_SIDE} to {MAX_INPUT_SIDE}, got {text!r}"
-        )
-    return size
 
 
 def _default_board(target: CompileTarget) -> tuple[BoardSpec | None, str]:

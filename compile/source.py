@@ -8,6 +8,7 @@ from compile.frontend.onnx_import import import_onnx
 from compile.frontend.torch_import import import_torch
 from compile.network import Network
 from model.checkpoints import load_checkpoint
+from model.variants import Convention
 from model.zoo import DEFAULT_MODEL, create_model, default_input_size
 
 
@@ -21,13 +22,28 @@ def import_network(options: argparse.Namespace) -> Network:
         )
     if options.weights:
         return _import_checkpoint(options)
-    name, convention = options.model or DEFAULT_MODEL, options.convention or "paper"
-    size = options.input_size or default_input_size(name)
+    return random_network(
+        options.model or DEFAULT_MODEL,
+        input_size=options.input_size,
+        convention=options.convention or "paper",
+        preprocessing=options.preprocessing or "imagenet",
+    )
+
+
+def random_network(
+    name: str,
+    *,
+    input_size: tuple[int, int] | None = None,
+    convention: Convention = "paper",
+    preprocessing: str = "imagenet",
+) -> Network:
+    """The model `name` with weights drawn from seed 0, for an input of (H, W), as published."""
+    size = input_size or default_input_size(name)
     return import_torch(
         create_model(name, input_size=size, convention=convention),
         name=name,
         input_shape=(1, 3, *size),
-        preprocessing=options.preprocessing or "imagenet",
+        preprocessing=preprocessing,
         provenance={"weights": "random, seed 0", "convention": convention},
     )
 
