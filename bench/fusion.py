@@ -3,44 +3,66 @@
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
+from rich.table import Table
+
+from bench.rows import ENGINE, Row, report_row
 from compile.examine import examine
 from compile.library import build_library
 from compile.link import find_linker
 from compile.lower import LEVELS, lower
-from compile.source import random_network
+from compile.network import Network
 from compile.targets import CompileTarget
 from deploy_rpc.board_spec import BoardSpec
 
 
 def measure_ladder(
-    model: str, target: CompileTarget, board: BoardSpec, threads: int
-) -> list[dict[str, Any]]:
-    """One report row for each level of `model`, with random weights, on `board`."""
-    network = random_network(model)
+    network: Network, target: CompileTarget, board: BoardSpec, threads: int
+) -> list[Row]:
+    """One report row for each level of `network` on `board`."""
     rungs = [lower(network, level, target, threads=threads) for level in LEVELS]
     linker = find_linker("auto", target)
     with tempfile.TemporaryDirectory() as folder:
-        library = Path(folder) / f"{model}.so"
+        library = Path(folder) / f"{network.name}.so"
         build_library(rungs[-1], target, linker, library)
         _, latencies = examine(rungs, library, linker, board)
     return [
-        {
-            "suite": "fusion",
-            "model": model,
-            "input": "x".join(map(str, network.input_shape[2:])),
-            "engine": "shufflenet-compiled",
-            "level": row.level,
-            "target": target.name,
-            "core": target.core.llvm_cpu,
-            "threads": threads,
-            "kind": row.kind,
-            "unit": row.unit,
-            "median": row.median,
-            "samples": row.samples,
-            "speedup_over_stock": latencies[0].median / row.median,
-        }
+        report_row(
+            "fusion",
+            target,
+            network=network,
+            engine=ENGINE,
+            level=row.level,
+            threads=threads,
+            kind=row.kind,
+            unit=row.unit,
+            samples=row.samples,
+            speedup_over_stock=latencies[0].median / row.median,
+        )
         for row in latencies
     ]
+
+
+def ladder_table(rows: Sequence[Row]) -> Table:
+    """Of the rows that `measure_ladder` makes."""
+    table = Table("model", "input", "level", "kind")
+    for column in ("threads", "median", "min", "max", "rounds", "speedup over stock"):
+        table.add_column(column, justify="right")
+    for row in rows:
+        samples = row["samples"]
+        table.add_row(
+            row["model"],
+            row["input"],
+            row["level"],
+            row["kind"],
+            str(row["threads"]),
+            *(
+                f"{value:.2f} {row['unit']}"
+                for value in (row["median"], min(samples), max(samples))
+            ),
+            str(len(samples)),
+            f"{row['speedup_over_stock']:.2f}x",
+        )
+    return table

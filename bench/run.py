@@ -3,54 +3,135 @@
 from __future__ import annotations
 
 import argparse
+import itertools
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from rich.console import Console
 from rich.table import Table
 
 from bench.context import measurement_context
-from bench.fusion import measure_ladder
+from bench.fusion import ladder_table, measure_ladder
+from bench.layers import layers_table, measure_layers
+from bench.peak import measured_peak_gflops, peak_row, peak_table
+from bench.rows import Row
+from compile.build_options import input_size
+from compile.lower import DEFAULT_LEVEL, LEVELS
+from compile.network import Network
+from compile.source import random_network
 from compile.targets import parse_target
 from deploy_rpc.board_spec import BoardError, parse_board
 from model.cli import argument, positive_int, run_command, write_json
 from model.zoo import DEFAULT_MODEL, model_name
 
-SUITES = {"fusion": measure_ladder}
+PLAIN_WIDTH = 160  # of tables where there is no terminal
+
+
+@dataclass(frozen=True)
+class Suite:
+    """What `measure` makes of the options; `options` are those that mean something to it."""
+
+    help: str
+    measure: Callable[[argparse.Namespace], Iterable[Row]]
+    table: Callable[[Sequence[Row]], Table]
+    options: tuple[str, ...]
 
 
 def main(arguments: list[str] | None = None) -> None:
     """Runs one suite over the models asked for."""
-    options = _parser().parse_args(arguments)
+    options = _options(arguments)
     if options.board.kind == "emulated":
         raise BoardError(
             f"board {options.board} has no times worth reporting, only right answers; measure on "
             "local, rpc://HOST:PORT or tracker://HOST:PORT/KEY"
         )
-    report = {"context": measurement_context(), "rows": []}
+    context = measurement_context()
+    rows = list(SUITES[options.suite].measure(options))
+    _print_tables(rows)
+    write_json(options.json, {"context": context, "rows": rows})
+    print(options.json)
+
+
+def _ladders(options: argparse.Namespace) -> Iterator[Row]:
+    for network in _networks(options):
+        yield from measure_ladder(network, options.target, options.board, options.threads)
+
+
+def _layers(options: argparse.Namespace) -> Iterator[Row]:
+    for network in _networks(options):
+        yield from measure_layers(
+            network, options.level, options.target, options.board, options.threads
+        )
+
+
+def _peak(options: argparse.Namespace) -> Iterator[Row]:
+    print(f"peak: one core of {options.target.name} on {options.board}")
+    yield peak_row(measured_peak_gflops(options.target, options.board), options.target)
+
+
+SUITES = {
+    "fusion": Suite(
+        "the ladder of levels", _ladders, ladder_table, ("model", "input_size", "threads")
+    ),
+    "layers": Suite(
+        "every kernel of a network, against the core's peak",
+        _layers,
+        layers_table,
+        ("model", "input_size", "threads", "level"),
+    ),
+    "peak": Suite("fused multiply-adds in registers, one core", _peak, peak_table, ()),
+}
+DEFAULTS = {"model": [DEFAULT_MODEL], "input_size": None, "threads": 1, "level": DEFAULT_LEVEL}
+
+
+def _networks(options: argparse.Namespace) -> Iterator[Network]:
+    """The networks asked for, with random weights, each announced when its turn comes."""
     for model in options.model:
         print(f"{options.suite}: {model} for {options.target.name} on {options.board}")
-        report["rows"] += SUITES[options.suite](
-            model, options.target, options.board, options.threads
-        )
-    _print_rows(report["rows"])
-    write_json(options.json, report)
-    print(options.json)
+        yield random_network(model, input_size=options.input_size)
+
+
+def _options(arguments: list[str] | None) -> argparse.Namespace:
+    """The resolved options; leaves with exit code 2 where the suite has no use for one."""
+    parser = _parser()
+    options = parser.parse_args(arguments)
+    for name, default in DEFAULTS.items():
+        if getattr(options, name) is None:
+            setattr(options, name, default)
+        elif name not in SUITES[options.suite].options:
+            users = " and ".join(suite for suite in SUITES if name in SUITES[suite].options)
+            parser.error(
+                f"--{name.replace('_', '-')} does not apply to {options.suite}, only to {users}"
+            )
+    return options
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="run.py", description="Measures, and writes a report.")
     add = parser.add_argument
-    add("suite", choices=tuple(SUITES), help="fusion: the ladder of levels")
+    suites = "; ".join(f"{name}: {suite.help}" for name, suite in SUITES.items())
+    add("suite", choices=tuple(SUITES), help=suites)
     add("--target", required=True, type=argument(parse_target), metavar="T", help="as in build.py")
     add(
         "--model",
         type=argument(model_name),
         nargs="+",
-        default=[DEFAULT_MODEL],
         metavar="NAME",
-        help=f"networks to measure (default: {DEFAULT_MODEL})",
+        help=f"networks to measure, with random weights (default: {DEFAULT_MODEL})",
     )
-    add("--threads", type=positive_int, default=1, metavar="N", help="default: 1")
+    add(
+        "--input-size",
+        type=input_size,
+        metavar="N|HxW",
+        help="rows and columns of the input (default: as published, 224)",
+    )
+    add(
+        "--level",
+        choices=LEVELS,
+        help=f"rung of the ladder whose kernels layers times (default: {DEFAULT_LEVEL})",
+    )
+    add("--threads", type=positive_int, metavar="N", help="default: 1")
     add(
         "--board",
         type=argument(parse_board),
@@ -58,30 +139,29 @@ def _parser() -> argparse.ArgumentParser:
         metavar="BOARD",
         help="local, rpc://HOST:PORT or tracker://HOST:PORT/KEY (default: local)",
     )
-    add("--json", type=Path, required=True, metavar="FILE", help="the report")
+    add("--json", type=_report_file, required=True, metavar="FILE", help="the report")
     return parser
 
 
-def _print_rows(rows: list[dict]) -> None:
-    table = Table("model", "input", "level", "kind")
-    for column in ("threads", "median", "min", "max", "rounds", "speedup over stock"):
-        table.add_column(column, justify="right")
-    for row in rows:
-        samples = row["samples"]
-        table.add_row(
-            row["model"],
-            row["input"],
-            row["level"],
-            row["kind"],
-            str(row["threads"]),
-            *(
-                f"{value:.2f} {row['unit']}"
-                for value in (row["median"], min(samples), max(samples))
-            ),
-            str(len(samples)),
-            f"{row['speedup_over_stock']:.2f}x",
-        )
-    Console(width=None if Console().is_terminal else 160).print(table)
+def _report_file(text: str) -> Path:
+    """A path in a folder that exists, for `type=`: better known before the measurement."""
+    path = Path(text)
+    if path.is_dir():
+        raise argparse.ArgumentTypeError(f"expected a file, {text} is a folder")
+    if not path.parent.is_dir():
+        raise argparse.ArgumentTypeError(f"there is no folder {path.parent}; make it first")
+    return path
+
+
+def _print_tables(rows: Sequence[Row]) -> None:
+    """A table for each suite and model in `rows`; the whole ladder of all models is one."""
+    console = Console(width=None if Console().is_terminal else PLAIN_WIDTH)
+    for (suite, _), of_table in itertools.groupby(rows, _table_key):
+        console.print(SUITES[suite].table(list(of_table)))
+
+
+def _table_key(row: Row) -> tuple[str, str | None]:
+    return row["suite"], row["model"] if row["suite"] == "layers" else None
 
 
 if __name__ == "__main__":

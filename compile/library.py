@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
-from tvm import relax
+import tvm
+from tvm import relax, tirx
 
 from compile.link import Linker
 from compile.lower import Lowered
@@ -18,4 +20,13 @@ def build_library(lowered: Lowered, target: CompileTarget, linker: Linker, path:
     `main` takes and returns one float32 tensor.
     """
     executable = relax.build(lowered.module, target=target.tvm, relax_pipeline=None)
+    executable.export_library(str(path), fcompile=linker.as_export_function())
+
+
+def build_kernels(
+    kernels: Mapping[str, tirx.PrimFunc], target: CompileTarget, linker: Linker, path: Path
+) -> None:
+    """Writes the shared library `path` with each of the scheduled `kernels` under its name."""
+    named = {name: kernel.with_attr("global_symbol", name) for name, kernel in kernels.items()}
+    executable = tvm.compile(tvm.IRModule(named), target=target.tvm)
     executable.export_library(str(path), fcompile=linker.as_export_function())

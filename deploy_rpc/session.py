@@ -17,7 +17,7 @@ import platform
 import shutil
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -30,12 +30,15 @@ from tvm import rpc
 from deploy_rpc.board_spec import BoardError, BoardSpec, parse_board
 from deploy_rpc.elf import LibraryError, elf_machine
 from deploy_rpc.emulator import running_agent
+from deploy_rpc.session_kernels import KernelProgram, LoadedKernels, Shapes
 from deploy_rpc.session_program import PlainProgram, Program, VmProgram
 from deploy_rpc.session_remote import connect_board, connect_server, diagnosis, message
 from deploy_rpc.time_limit import BoardTimeoutError, LimitedThread, call_within
 
 __all__ = ["BoardError", "BoardTimeoutError", "LoadedModule", "Session", "open_session"]
 
+L = TypeVar("L", "LoadedModule", LoadedKernels)
+S = TypeVar("S")
 T = TypeVar("T")
 
 DEFAULT_EMULATED_CORE = "cortex-a72"
@@ -91,7 +94,7 @@ class Session:
         self.timeout_s = timeout_s
         self._link: Link | None = link
         self._thread = LimitedThread()
-        self._loaded: list[LoadedModule] = []
+        self._loaded: list[LoadedModule | LoadedKernels] = []
 
     def load(
         self, library: Path, *, output_shape: tuple[int, ...], threads: int = 1
@@ -101,17 +104,18 @@ class Session:
         It holds a Relax VM executable with `main(x)`, or a plain function `main(x, y)`. Raises
         `LibraryError` for another machine's library, `BoardError` where the board cannot take it.
         """
-        machine = elf_machine(library)
-        if self.isa not in (None, machine):
-            raise LibraryError(
-                f"{library} is for {machine}, but {self.spec} is {self.isa}; build it for that"
-            )
-        name = f"{len(self._loaded)}-{library.name}"
-        program = self.call(f"loading {library}", self._load, library, name, output_shape)
-        module = LoadedModule(self, program, threads)
-        self._loaded.append(module)
-        self.call("setting the threads", self.set_threads, threads)
-        return module
+        program = self._put(library, self._load, output_shape)
+        return self._keep(LoadedModule(self, program, threads), threads)
+
+    def load_kernels(
+        self, library: Path, shapes: Mapping[str, Shapes], *, threads: int = 1
+    ) -> LoadedKernels:
+        """Functions of the library on the board, by name with the shapes of their float32 tensors.
+
+        Raises as `load` does.
+        """
+        program = self._put(library, self._load_kernels, shapes)
+        return self._keep(LoadedKernels(self, program, threads), threads)
 
     def call(
         self, what: str, function: Callable[..., T], *args: object, limit_s: float | None = None
@@ -130,6 +134,14 @@ class Session:
         except Exception as error:  # TVM raises many types, from C++ and from the board
             raise BoardError(f"{what} failed: {message(error)}; {diagnosis(self.spec)}") from error
 
+    def require_times(self) -> None:
+        """Raises `BoardError` where the board has no times worth the name."""
+        if self.kind_of_time is None:
+            raise BoardError(
+                f"{self.spec} has no times: QEMU's clock measures the emulator; time on a real "
+                "board (rpc:// or tracker://)"
+            )
+
     def set_threads(self, threads: int) -> None:
         """Gives the pool `threads` threads; to be called through `call` only."""
         granted = self._link.set_threads(threads)
@@ -146,6 +158,26 @@ class Session:
         if not self._thread.left_behind:
             self._thread.call_within(self.timeout_s, self._free, what="freeing the modules")
         self._thread.end()
+
+    def _put(self, library: Path, load: Callable[[Path, str, S], T], shape: S) -> T:
+        """What `load` makes of the library, which must be one for this board's machine."""
+        machine = elf_machine(library)
+        if self.isa not in (None, machine):
+            raise LibraryError(
+                f"{library} is for {machine}, but {self.spec} is {self.isa}; build it for that"
+            )
+        name = f"{len(self._loaded)}-{library.name}"
+        return self.call(f"loading {library}", load, library, name, shape)
+
+    def _keep(self, loaded: L, threads: int) -> L:
+        self._loaded.append(loaded)
+        self.call("setting the threads", self.set_threads, threads)
+        return loaded
+
+    def _load_kernels(
+        self, library: Path, name: str, shapes: Mapping[str, Shapes]
+    ) -> KernelProgram:
+        return KernelProgram(self._link.load(library, name), self._link.device, shapes)
 
     def _load(self, library: Path, name: str, output_shape: tuple[int, ...]) -> Program:
         module = self._link.load(library, name)
@@ -180,11 +212,7 @@ class LoadedModule:
         TVM's time evaluator adds one untimed run before the first.
         Raises `BoardError` where the board has no times worth the name (`kind_of_time` is None).
         """
-        if self._session.kind_of_time is None:
-            raise BoardError(
-                f"{self._session.spec} has no times: QEMU's clock measures the emulator; time on "
-                "a real board (rpc:// or tracker://)"
-            )
+        self._session.require_times()
         if self._run_s is None:
             self.run(x)
         runs = warmup + repeats

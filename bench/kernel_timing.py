@@ -1,0 +1,100 @@
+"""Kernels of a network, FMA loops and the network itself, timed in turns on one core."""
+
+from __future__ import annotations
+
+import contextlib
+import math
+import sys
+import tempfile
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from rich.console import Console
+from rich.progress import track
+from tvm import tirx
+
+from compile.library import build_kernels
+from compile.link import find_linker
+from compile.targets import CompileTarget
+from deploy_rpc.affinity import pinned_to_cores
+from deploy_rpc.board_spec import BoardError, BoardSpec
+from deploy_rpc.session import Session, open_session
+from deploy_rpc.session_kernels import LoadedKernels, Shapes
+
+ROUNDS = 21  # a sample takes milliseconds
+SAMPLE_S = 1e-3  # a sample lasts at least this long, so that the clock's steps vanish in it
+BOARD_TIMEOUT_S = 300
+MARGIN = 1.25  # the calls of a sample are counted once, and clocks rise
+
+
+@dataclass(frozen=True)
+class TimedKernel:
+    """A kernel to time: a scheduled PrimFunc with the shapes of its float32 parameters."""
+
+    function: tirx.PrimFunc
+    shapes: Shapes
+
+
+@contextlib.contextmanager
+def bench_session(board: BoardSpec, target: CompileTarget, threads: int) -> Iterator[Session]:
+    """A session on `board`; on this machine it keeps to as many cores as it has threads.
+
+    On a board over RPC its server decides which cores are used. Raises `BoardError` where the board
+    is not of the target's kind.
+    """
+    pinned = pinned_to_cores(threads) if board.kind == "local" else contextlib.nullcontext()
+    with pinned as cores, open_session(board, timeout_s=BOARD_TIMEOUT_S) as session:
+        if session.isa not in (None, target.core.isa):
+            raise BoardError(
+                f"target {target.name} is {target.core.isa}, but board {board} is {session.isa}; "
+                "measure on a board of the target's kind (rpc:// or tracker://), or for its target"
+            )
+        if cores:
+            print(f"kept to core {', '.join(map(str, cores))} of this machine")
+        yield session
+
+
+def load_kernels(
+    session: Session, kernels: Mapping[str, TimedKernel], target: CompileTarget, threads: int
+) -> LoadedKernels:
+    """Builds `kernels` for `target` and puts them on the board."""
+    with tempfile.TemporaryDirectory() as folder:
+        library = Path(folder) / "kernels.so"
+        functions = {name: kernel.function for name, kernel in kernels.items()}
+        build_kernels(functions, target, find_linker("auto", target), library)
+        shapes = {name: kernel.shapes for name, kernel in kernels.items()}
+        return session.load_kernels(library, shapes, threads=threads)
+
+
+def calls_of_samples(loaded: LoadedKernels, names: Iterable[str]) -> dict[str, int]:
+    """How many calls of each kernel last `SAMPLE_S`."""
+    return {name: _calls_of_sample(loaded, name) for name in names}
+
+
+def _calls_of_sample(loaded: LoadedKernels, name: str) -> int:
+    calls = 1
+    while (seconds := loaded.time_s(name, calls=calls)) * calls < SAMPLE_S / 2:
+        calls *= 2
+    return max(1, math.ceil(MARGIN * SAMPLE_S / seconds))
+
+
+def samples_in_turns(
+    sample: Mapping[str, Callable[[], float]], rounds: int = ROUNDS
+) -> dict[str, list[float]]:
+    """What `sample[name]()` says in each of `rounds`, in turns, so that noise falls on all alike.
+
+    A progress bar tells the time that is left.
+    """
+    samples: dict[str, list[float]] = {name: [] for name in sample}
+    for name in _tracked([*sample] * rounds, f"{len(sample)} kernels in turns, {rounds} rounds"):
+        samples[name].append(sample[name]())
+    return samples
+
+
+def _tracked(turns: Sequence[str], description: str) -> Iterator[str]:
+    """`turns` with a progress bar and the time left, where somebody is looking."""
+    if not sys.stderr.isatty():
+        print(description, flush=True)
+        return iter(turns)
+    return iter(track(turns, description=description, console=Console(stderr=True)))

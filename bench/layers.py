@@ -1,0 +1,187 @@
+"""Where the time of one network goes: a row for each kernel, and how near each is to the peak."""
+
+from __future__ import annotations
+
+import functools
+import statistics
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from rich.table import Table
+
+from bench.fma_loop import fma_loops
+from bench.kernel_timing import (
+    TimedKernel,
+    bench_session,
+    calls_of_samples,
+    load_kernels,
+    samples_in_turns,
+)
+from bench.peak import Peak, peak_kernels, peak_of, peak_row
+from bench.rows import ENGINE, Row, report_row
+from compile.kernels import Kernel
+from compile.library import build_library
+from compile.link import find_linker
+from compile.lower import Lowered, lower
+from compile.network import Network
+from compile.targets import CompileTarget
+from compile.verify import verify
+from deploy_rpc.board_spec import BoardSpec
+from deploy_rpc.session import LoadedModule, Session
+from model.cli import phase
+
+NETWORK = "the network"  # its name among the kernels that are timed; no PrimFunc has blanks in it
+TOTAL = "total"
+
+
+@dataclass(frozen=True)
+class LayerTimes:
+    """What one run measured: seconds of one call by kernel name, and calls in a sample."""
+
+    kind: str
+    peak: Peak
+    network_s: Sequence[float]
+    kernels_s: Mapping[str, Sequence[float]]
+    calls: Mapping[str, int]
+
+
+def measure_layers(
+    network: Network, level: str, target: CompileTarget, board: BoardSpec, threads: int
+) -> list[Row]:
+    """The core's peak, a row for each kernel of `network`, and their total, last.
+
+    All are timed in turns in one run, the network's output is verified first. A kernel that is
+    called with several constants is timed once, on values of its own, in cache.
+    """
+    with phase(f"lower to {level}"):
+        lowered = lower(network, level, target, threads=threads)
+    with bench_session(board, target, threads) as session:
+        times = _measure(session, lowered)
+    return layer_rows(lowered, times)
+
+
+def layer_rows(lowered: Lowered, times: LayerTimes) -> list[Row]:
+    """The rows that `times` come to."""
+    kernels = [_kernel_row(lowered, times, kernel) for kernel in lowered.kernels]
+    return [peak_row(times.peak, lowered.target), *kernels, _total_row(lowered, times, kernels)]
+
+
+def _measure(session: Session, lowered: Lowered) -> LayerTimes:
+    target, threads = lowered.target, lowered.threads
+    loops = fma_loops(target.core)
+    kernels = {
+        kernel.name: TimedKernel(lowered.module[kernel.name], kernel.shapes)
+        for kernel in lowered.kernels
+    }
+    with phase("build, load and verify the network"):
+        module = _load_network(session, lowered)
+    with phase(f"build {len(kernels)} kernels, and count the calls of a sample"):
+        timed = load_kernels(session, kernels | peak_kernels(loops), target, threads)
+        calls = calls_of_samples(timed, [*kernels, *(loop.name for loop in loops)])
+    x = lowered.network.example_input()
+    samples = samples_in_turns(
+        {name: functools.partial(timed.time_s, name, calls=calls[name]) for name in calls}
+        | {NETWORK: lambda: 1e-3 * module.time_ms(x, repeats=1, warmup=0)[0]}
+    )
+    kind = session.kind_of_time
+    return LayerTimes(kind, peak_of(loops, samples, kind), samples[NETWORK], samples, calls)
+
+
+def _load_network(session: Session, lowered: Lowered) -> LoadedModule:
+    network, target = lowered.network, lowered.target
+    with tempfile.TemporaryDirectory() as folder:
+        library = Path(folder) / "network.so"
+        build_library(lowered, target, find_linker("auto", target), library)
+        module = session.load(library, output_shape=network.output_shape, threads=lowered.threads)
+    expected = network.reference(network.example_input())
+    verify(module, network, expected, level=lowered.level, where=f"board {session.spec}")
+    return module
+
+
+def _kernel_row(lowered: Lowered, times: LayerTimes, kernel: Kernel) -> Row:
+    samples_us = [1e6 * seconds for seconds in times.kernels_s[kernel.name]]
+    row = _row(lowered, times, samples_us, macs=kernel.macs)
+    return row | {
+        "kernel": kernel.name,
+        "workload": kernel.workload,
+        "calls": kernel.calls,
+        "bytes": kernel.bytes,
+        "network_share": kernel.calls * row["median"] * 1e-6 / statistics.median(times.network_s),
+        "source": kernel.source,
+        "calls_per_sample": times.calls[kernel.name],
+    }
+
+
+def _total_row(lowered: Lowered, times: LayerTimes, kernels: Sequence[Row]) -> Row:
+    """The measured time of the whole network, with the sum of its kernels' times beside it."""
+    row = _row(lowered, times, [1e6 * seconds for seconds in times.network_s], macs=lowered.macs)
+    sum_us = sum(kernel["calls"] * kernel["median"] for kernel in kernels)
+    return row | {
+        "kernel": TOTAL,
+        "workload": f"{lowered.network.name} in one run",
+        "calls": sum(kernel["calls"] for kernel in kernels),
+        "bytes": sum(kernel["calls"] * kernel["bytes"] for kernel in kernels),
+        "network_share": sum_us / row["median"],
+        "source": lowered.level,
+        "calls_per_sample": 1,
+        "sum_of_kernels": sum_us,
+    }
+
+
+def _row(lowered: Lowered, times: LayerTimes, samples_us: Sequence[float], macs: int) -> Row:
+    row = report_row(
+        "layers",
+        lowered.target,
+        network=lowered.network,
+        engine=ENGINE,
+        level=lowered.level,
+        threads=lowered.threads,
+        kind=times.kind,
+        unit="us",
+        samples=samples_us,
+    )
+    gflops = 2e-3 * macs / row["median"]
+    peak_share = gflops / (times.peak.gflops * lowered.threads)
+    return row | {"macs": macs, "gflops": gflops, "peak_share": peak_share}
+
+
+def layers_table(rows: Sequence[Row]) -> Table:
+    """Of the rows that `measure_layers` makes of one network."""
+    total = rows[-1]
+    table = Table(
+        "kernel",
+        "workload",
+        title=f"{total['model']}, {total['input']}, {total['level']}, {total['threads']} "
+        f"thread(s), {total['kind']} on {total['core']}: median of {len(total['samples'])} rounds",
+        title_justify="left",
+    )
+    for column in ("calls", "M MACs", "us", "GFLOP/s", "of peak", "KiB", "of network"):
+        table.add_column(column, justify="right")
+    table.add_column("schedule")
+    for row in rows:
+        if row is total:
+            table.add_section()
+        table.add_row(*_cells(row))
+    table.caption = (
+        f"the kernels' times add up to {total['sum_of_kernels']:.1f} us of the "
+        f"{total['median']:.1f} us that the network takes; KiB: all buffers of a call, once"
+    )
+    return table
+
+
+def _cells(row: Row) -> tuple[str, ...]:
+    computes = row["macs"] > 0
+    return (
+        row["kernel"],
+        row["workload"],
+        str(row["calls"]),
+        f"{row['macs'] / 1e6:.2f}",
+        f"{row['median']:.2f}",
+        f"{row['gflops']:.1f}" if computes else "-",
+        f"{row['peak_share']:.1%}" if computes else "-",
+        f"{row['bytes'] / 1024:.0f}",
+        f"{row['network_share']:.1%}",
+        row["source"],
+    )

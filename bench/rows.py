@@ -1,0 +1,47 @@
+"""A row of a report, as every suite writes it."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Sequence
+from typing import Any
+
+from compile.network import Network
+from compile.targets import CompileTarget
+
+Row = dict[str, Any]
+ENGINE = "shufflenet-compiled"
+
+
+def report_row(
+    suite: str,
+    target: CompileTarget,
+    *,
+    network: Network | None,
+    engine: str,
+    level: str | None,
+    threads: int,
+    kind: str,
+    unit: str,
+    samples: Sequence[float],
+    **more: object,
+) -> Row:
+    """The columns that all suites share, then `more`; what has no network has no model and input.
+
+    `kind` is measured or modelled; `samples` and their median are in `unit`.
+    """
+    return {
+        "suite": suite,
+        "model": network and network.name,
+        "input": network and "x".join(map(str, network.input_shape[2:])),
+        "engine": engine,
+        "level": level,
+        "target": target.name,
+        "core": target.core.llvm_cpu,
+        "threads": threads,
+        "kind": kind,
+        "unit": unit,
+        "median": statistics.median(samples),
+        "samples": list(samples),
+        **more,
+    }

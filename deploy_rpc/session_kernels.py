@@ -1,0 +1,68 @@
+"""Single kernels on a board: each with tensors of its own there, timed one at a time.
+
+kernels = session.load_kernels(Path("kernels.so"), {"relu": ((1, 24, 56, 56),) * 2})
+seconds = kernels.time_s("relu", calls=100)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+import tvm
+
+if TYPE_CHECKING:
+    from deploy_rpc.session import Session
+
+Shapes = Sequence[tuple[int, ...]]
+
+
+class KernelProgram:
+    """The functions of `module`; made and called in a session's thread only."""
+
+    def __init__(
+        self,
+        module: tvm.runtime.Module,
+        device: tvm.runtime.Device,
+        shapes: Mapping[str, Shapes],
+    ) -> None:
+        self._module = module
+        self._device = device
+        random = np.random.default_rng(0)
+        self._tensors = {
+            name: [tvm.runtime.tensor(_values(random, shape), device) for shape in of_kernel]
+            for name, of_kernel in shapes.items()
+        }
+
+    def time_s(self, name: str, calls: int) -> float:
+        """Seconds of one call, the mean of `calls` in a row; an untimed one comes before them."""
+        timer = self._module.time_evaluator(name, self._device, number=calls, repeat=1)
+        return timer(*self._tensors[name]).results[0]
+
+
+class LoadedKernels:
+    """A library of kernels on a board; it lives as long as its session."""
+
+    def __init__(self, session: Session, program: KernelProgram, threads: int) -> None:
+        self.program: KernelProgram | None = program
+        self._session = session
+        self._threads = threads
+
+    def time_s(self, name: str, *, calls: int) -> float:
+        """Seconds of one call of the kernel `name`, by the board's clock, its tensors in cache.
+
+        That is the mean of `calls` in a row, after an untimed one. Raises `BoardError`, also where
+        the board has no times worth the name.
+        """
+        self._session.require_times()
+        return self._session.call(f"timing the kernel {name}", self._time_s, name, calls)
+
+    def _time_s(self, name: str, calls: int) -> float:
+        self._session.set_threads(self._threads)
+        return self.program.time_s(name, calls)
+
+
+def _values(random: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray:
+    """Near one: no kernel makes NaNs or denormal numbers of them, which would cost time."""
+    return random.uniform(0.5, 1.5, shape).astype(np.float32)
