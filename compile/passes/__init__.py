@@ -6,6 +6,8 @@ import tvm
 from tvm import relax
 
 from compile.passes.fold_batch_norm import fold_batch_norm
+from compile.passes.fuse_dense import fuse_dense
+from compile.passes.fuse_lrn import fuse_lrn
 from compile.passes.fuse_pointwise import fuse_pointwise
 from compile.passes.fuse_windows import fuse_windows
 from compile.passes.in_place import write_in_place
@@ -41,6 +43,8 @@ def _into_templates(core: Core, threads: int, *, fused: bool) -> Pass:
             (move_shuffles if fused else shuffle_in_layout)(choices),
             fuse_pointwise(choices),
             fuse_windows(choices),
+            fuse_dense(choices),
+            fuse_lrn(choices),
             cancel_layout_changes,
             *([write_in_place] if fused else []),
         )

@@ -21,7 +21,7 @@ from tvm import relax
 from tvm.relax.expr_functor import PyExprMutator, mutator
 
 from compile.schedules.pointwise import PointwiseWorkload, runs_in_place
-from compile.schedules.templates import Made, made_from
+from compile.schedules.templates import Convolution, Made, made_from
 
 CHANNEL_AXIS = {"planes": 1, "channels": 3}
 SHORTCUT = 3  # which operand of a pointwise kernel it is
@@ -133,7 +133,7 @@ class _Concats(_InPlace):
         return relax.op.reshape(joined[0], call.ty.shape)
 
     def _can_be_joined(self, call: relax.Call, halves: list[_Producer | None]) -> bool:
-        if any(half is None for half in halves):
+        if not all(half and isinstance(half.made.workload, Convolution) for half in halves):
             return False
         layouts = {half.made.workload.output_layout for half in halves}
         if len(layouts) != 1 or int(call.attrs.axis) != CHANNEL_AXIS[layouts.pop()]:

@@ -31,7 +31,6 @@ from compile.schedules.window import FLOAT, WindowWorkload, columns_inside
 from deploy_rpc.cores import Core
 
 LOWEST = float(np.finfo(np.float32).min)
-CYCLES_A_TAP = 2  # a load and a combination
 
 Index = int | tirx.Expr
 
@@ -49,19 +48,6 @@ def default_tile(workload: WindowWorkload, core: Core) -> PoolTile:
     _, columns = workload.output_size
     lanes = min(core.lanes, 1 << (columns.bit_length() - 1))
     return PoolTile(lanes, has_maxnum(core))
-
-
-def modelled_cycles(workload: WindowWorkload, core: Core) -> float:
-    """Of one call with the default tile: a rank for choosing, not a prediction."""
-    rows, columns = workload.output_size
-    vectors = len(tile_starts(columns, default_tile(workload, core).lanes))
-    taps = workload.stride * workload.kernel[0] + workload.kernel[1]
-    return workload.channels * rows * vectors * taps * CYCLES_A_TAP
-
-
-def pack_weights(weights: np.ndarray, workload: WindowWorkload, tile: PoolTile) -> np.ndarray:
-    """Never called: a pool has no weights."""
-    raise AssertionError("a pool has no weights")
 
 
 def neutral(workload: WindowWorkload) -> tirx.Expr:

@@ -14,63 +14,55 @@ from typing import Any
 import numpy as np
 from tvm import tirx
 
-from compile.schedules import pointwise, pool, window, window_channels
+from compile.schedules import dense, lrn, pointwise, pool, window, window_channels
+from compile.schedules.dense import DenseTile, DenseWorkload
+from compile.schedules.lrn import LrnTile, LrnWorkload
 from compile.schedules.pointwise import PointwiseTile, PointwiseWorkload
 from compile.schedules.pool import PoolTile
 from compile.schedules.window import WindowTile, WindowWorkload
 from compile.schedules.window_channels import WindowChannelsTile
 from deploy_rpc.cores import Core
 
-Workload = PointwiseWorkload | WindowWorkload
-Tile = PointwiseTile | PoolTile | WindowTile | WindowChannelsTile
+Convolution = PointwiseWorkload | WindowWorkload
+Workload = Convolution | DenseWorkload | LrnWorkload
 NOTE = "template"
 
 
 @dataclasses.dataclass(frozen=True)
 class Template:
-    """How a kind of kernel is made: its types, default decisions, weights and PrimFunc."""
+    """How a kind of kernel is made: its types, default decisions, PrimFunc and weights."""
 
     workload: type
     tile: type
     default_tile: Callable[[Any, Core], Any]
-    modelled_cycles: Callable[[Any, Core], float]
-    pack_weights: Callable[[np.ndarray, Any, Any], np.ndarray]
     make: Callable[[Any, Any, int], tirx.PrimFunc]
+    pack_weights: Callable[[np.ndarray, Any, Any], np.ndarray] | None = None
 
 
+# fmt: off
 TEMPLATES = {
     "pointwise": Template(
-        PointwiseWorkload,
-        PointwiseTile,
-        pointwise.default_tile,
-        pointwise.modelled_cycles,
+        PointwiseWorkload, PointwiseTile, pointwise.default_tile, pointwise.pointwise,
         pointwise.pack_weights,
-        pointwise.pointwise,
-    ),
-    "pool": Template(
-        WindowWorkload,
-        PoolTile,
-        pool.default_tile,
-        pool.modelled_cycles,
-        pool.pack_weights,
-        pool.pool,
     ),
     "window": Template(
-        WindowWorkload,
-        WindowTile,
-        window.default_tile,
-        window.modelled_cycles,
-        window.pack_weights,
-        window.window,
+        WindowWorkload, WindowTile, window.default_tile, window.window, window.pack_weights
     ),
     "window_channels": Template(
-        WindowWorkload,
-        WindowChannelsTile,
-        window_channels.default_tile,
-        window_channels.modelled_cycles,
-        window_channels.pack_weights,
-        window_channels.window_channels,
+        WindowWorkload, WindowChannelsTile, window_channels.default_tile,
+        window_channels.window_channels, window_channels.pack_weights,
     ),
+    "pool": Template(WindowWorkload, PoolTile, pool.default_tile, pool.pool),
+    "dense": Template(
+        DenseWorkload, DenseTile, dense.default_tile, dense.dense, dense.pack_weights
+    ),
+    "lrn": Template(LrnWorkload, LrnTile, lrn.default_tile, lrn.lrn),
+}
+# fmt: on
+CYCLES: dict[str, Callable[[Any, Core], float]] = {
+    "pointwise": pointwise.modelled_cycles,
+    "window": window.modelled_cycles,
+    "window_channels": window_channels.modelled_cycles,
 }
 
 
@@ -89,14 +81,15 @@ class Made:
         return function.with_attr(NOTE, repr(dataclasses.asdict(self)))
 
     def packed(self, weights: np.ndarray) -> np.ndarray:
-        """OIHW `weights` in the order in which the kernel uses them."""
+        """`weights`, OIHW or (M, K), in the order in which the kernel uses them."""
         return TEMPLATES[self.template].pack_weights(weights, self.workload, self.tile)
 
 
 def template_of(workload: Workload) -> str:
     """The name of the template for `workload`."""
-    if isinstance(workload, PointwiseWorkload):
-        return "pointwise"
+    names = {PointwiseWorkload: "pointwise", DenseWorkload: "dense", LrnWorkload: "lrn"}
+    if type(workload) in names:
+        return names[type(workload)]
     if workload.layout == "channels":
         return "window_channels"
     return "window" if workload.kind == "conv" else "pool"
@@ -108,9 +101,9 @@ def made_by_default(workload: Workload, core: Core, threads: int) -> Made:
     return Made(name, workload, TEMPLATES[name].default_tile(workload, core), threads)
 
 
-def modelled_cycles(workload: Workload, core: Core) -> float:
+def modelled_cycles(workload: Convolution, core: Core) -> float:
     """Of one call with default decisions: a rank for choosing, not a prediction."""
-    return TEMPLATES[template_of(workload)].modelled_cycles(workload, core)
+    return CYCLES[template_of(workload)](workload, core)
 
 
 def made_from(function: tirx.PrimFunc) -> Made | None:

@@ -1,0 +1,235 @@
+"""Fully connected layer of one picture, a matrix times a vector, with a global average pool before.
+
+    y[m] = relu(B[m] + sum_k W[m, k] * x[k])             x[k] = given, or mean over pixels of X
+
+Outputs are in the lanes, so nothing is summed across a vector, and the weights are packed in the
+order of use: each is read once, in one stream. The loop nest:
+
+    for k: means[k] = sum_pixels X[k, pixel] / pixels    # with a pool only
+    for m_tile:
+      acc[sums, vectors] = B, 0, 0..                     # in registers
+      for k (by sums): for s (unrolled): acc[s, vectors] += W[m_tile, k + s] * x[k + s]
+      Y[..] = max(acc[0] + acc[1] + .., 0)
+
+`sums` partial sums hide the latency of the FMAs where few vectors do not. M need be no multiple of
+the tile: the last tile begins earlier. relu and pool are optional.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+
+import numpy as np
+from tvm import tirx
+from tvm.script.ir_builder import IRBuilder
+from tvm.script.ir_builder import tirx as T
+
+from compile.schedules.layouts import Layout, matrix_shape
+from compile.schedules.maximum import ZERO, has_maxnum, larger
+from compile.schedules.overlap import start_of, tile_starts
+from compile.schedules.registers import accumulator_budget
+from deploy_rpc.cores import Core
+
+FLOAT = "float32"
+MAX_VECTORS = 8  # of a tile: threads are to find enough tiles
+MAX_SUMS = 8
+POOL_VECTORS = 4  # vectors of channels that are averaged at a time: sums that do not wait
+
+Loop = Callable[..., AbstractContextManager]  # T.serial or T.parallel
+
+
+@dataclass(frozen=True)
+class DenseWorkload:
+    """M outputs from K inputs.
+
+    `pixels` is how many each input is the mean of, 1 without a pool; `layout` is of what is given
+    then: "planes" (K, pixels) or "channels" (pixels, K).
+    """
+
+    outputs: int
+    inputs: int
+    relu: bool
+    pixels: int = 1
+    layout: Layout = "planes"
+
+    @property
+    def macs(self) -> int:
+        """Multiply-accumulates of one call; the pool has none."""
+        return self.outputs * self.inputs
+
+    @property
+    def output_layout(self) -> Layout:
+        """Of what comes out, which is a vector."""
+        return "planes"
+
+    @property
+    def given_shape(self) -> tuple[int, ...]:
+        """Of what the kernel reads."""
+        if self.pixels == 1:
+            return (self.inputs,)
+        return matrix_shape(self.layout, self.inputs, self.pixels)
+
+
+@dataclass(frozen=True)
+class DenseTile:
+    """The decisions: accumulators are `sums` x `vectors` vectors of `lanes` outputs."""
+
+    sums: int
+    vectors: int
+    lanes: int
+    maxnum: bool = False
+
+    @property
+    def width(self) -> int:
+        """Outputs of a tile."""
+        return self.vectors * self.lanes
+
+
+def default_tile(workload: DenseWorkload, core: Core) -> DenseTile:
+    """The tile that reads the least weights twice, of those the one with most accumulators."""
+    lanes = min(core.lanes, 1 << (workload.outputs.bit_length() - 1))
+    vectors = range(1, min(MAX_VECTORS, workload.outputs // lanes) + 1)
+    sums = range(1, min(MAX_SUMS, workload.inputs) + 1)
+    fitting = [
+        DenseTile(*shape, lanes, has_maxnum(core))
+        for shape in itertools.product(sums, vectors)
+        if math.prod(shape) <= accumulator_budget(core)
+    ]
+
+    def cost(tile: DenseTile) -> tuple[int, int]:
+        m_tiles = -(-workload.outputs // tile.width)
+        return m_tiles * tile.width, -tile.sums * tile.vectors
+
+    return min(fitting, key=cost)
+
+
+def pack_weights(weights: np.ndarray, workload: DenseWorkload, tile: DenseTile) -> np.ndarray:
+    """(M, K) to [m tile][k][output], in the order of use."""
+    starts = tile_starts(workload.outputs, tile.width)
+    return np.stack([np.ascontiguousarray(weights[s : s + tile.width].T) for s in starts])
+
+
+def dense(workload: DenseWorkload, tile: DenseTile, threads: int) -> tirx.PrimFunc:
+    """The kernel: parameters X as `given_shape`, W as packed, B (M,), Y (M,); all is float32.
+
+    Several threads share the tiles, and the channels of the pool; no sum depends on how many.
+    """
+    m_tiles = len(tile_starts(workload.outputs, tile.width))
+    packed = (m_tiles, workload.inputs, tile.width)
+    shared = T.parallel if threads > 1 else T.serial
+    with IRBuilder() as builder, T.prim_func(s_tir=True):
+        T.func_name("dense")
+        T.func_attr({"tirx.noalias": True, "macs": workload.macs, "schedule": "default"})
+        x = T.arg("X", T.Buffer(workload.given_shape, FLOAT))
+        weights = T.arg("W", T.Buffer(packed, FLOAT))
+        bias = T.arg("B", T.Buffer((workload.outputs,), FLOAT))
+        y = T.arg("Y", T.Buffer((workload.outputs,), FLOAT))
+        if workload.pixels > 1:
+            means = T.alloc_buffer((workload.inputs,), FLOAT)
+            average = _average_planes if workload.layout == "planes" else _average_channels
+            average(workload, tile.lanes, shared, x, means)
+            x = means
+        with shared(m_tiles) as m_tile:
+            first = start_of(m_tile, tile.width, workload.outputs)
+            acc = T.alloc_buffer((tile.sums, tile.vectors, tile.lanes), FLOAT, scope="local")
+            _start(tile, first, acc, bias)
+            _accumulate(workload, tile, m_tile, acc, x, weights)
+            _finish(workload, tile, first, acc, y)
+    return builder.get().without_attr("global_symbol")
+
+
+def _start(tile: DenseTile, first: tirx.Expr, acc: tirx.Buffer, bias: tirx.Buffer) -> None:
+    for vector, lane in _each_value(tile):
+        T.buffer_store(acc, bias[first + vector * tile.lanes + lane], [0, vector, lane])
+    for part in range(1, tile.sums):
+        for vector, lane in _each_value(tile):
+            T.buffer_store(acc, tirx.const(0, FLOAT), [part, vector, lane])
+
+
+def _accumulate(
+    workload: DenseWorkload,
+    tile: DenseTile,
+    m_tile: tirx.Expr,
+    acc: tirx.Buffer,
+    x: tirx.Buffer,
+    weights: tirx.Buffer,
+) -> None:
+    """What K leaves over when divided by `sums` goes to the first of them."""
+
+    def step(part: tirx.Expr, k: tirx.Expr) -> None:
+        for vector, lane in _each_value(tile):
+            product = x[k] * weights[m_tile, k, vector * tile.lanes + lane]
+            T.buffer_store(acc, acc[part, vector, lane] + product, [part, vector, lane])
+
+    whole = workload.inputs // tile.sums * tile.sums
+    with T.serial(whole // tile.sums) as outer, T.unroll(tile.sums) as part:
+        step(part, outer * tile.sums + part)
+    for k in range(whole, workload.inputs):
+        step(0, k)
+
+
+def _finish(
+    workload: DenseWorkload,
+    tile: DenseTile,
+    first: tirx.Expr,
+    acc: tirx.Buffer,
+    y: tirx.Buffer,
+) -> None:
+    for vector, lane in _each_value(tile):
+        value = acc[0, vector, lane]
+        for part in range(1, tile.sums):
+            value = value + acc[part, vector, lane]
+        value = larger(value, ZERO, maxnum=tile.maxnum) if workload.relu else value
+        T.buffer_store(y, value, [first + vector * tile.lanes + lane])
+
+
+def _each_value(tile: DenseTile) -> Iterator[tuple[tirx.Expr, tirx.Expr]]:
+    """The loops over one partial sum's accumulators; the body runs once, inside them."""
+    with T.unroll(tile.vectors) as vector, T.vectorized(tile.lanes) as lane:
+        yield vector, lane
+
+
+def _average_planes(
+    workload: DenseWorkload, lanes: int, shared: Loop, x: tirx.Buffer, means: tirx.Buffer
+) -> None:
+    """Pixels in the lanes; the vector of sums is halved until one is left, then come the rest."""
+    lanes = min(lanes, 1 << (workload.pixels.bit_length() - 1))
+    vectors = workload.pixels // lanes
+    with shared(workload.inputs) as k:
+        total = T.alloc_buffer((lanes,), FLOAT, scope="local")
+        with T.vectorized(lanes) as lane:
+            T.buffer_store(total, x[k, lane], [lane])
+        with T.serial(1, vectors) as vector, T.vectorized(lanes) as lane:
+            T.buffer_store(total, total[lane] + x[k, vector * lanes + lane], [lane])
+        half = lanes // 2
+        while half:
+            with T.vectorized(half) as lane:
+                T.buffer_store(total, total[lane] + total[lane + half], [lane])
+            half //= 2
+        with T.serial(vectors * lanes, workload.pixels) as pixel:
+            T.buffer_store(total, total[0] + x[k, pixel], [0])
+        T.buffer_store(means, total[0] * tirx.const(1 / workload.pixels, FLOAT), [k])
+
+
+def _average_channels(
+    workload: DenseWorkload, lanes: int, shared: Loop, x: tirx.Buffer, means: tirx.Buffer
+) -> None:
+    """Channels in the lanes."""
+    lanes = min(lanes, 1 << (workload.inputs.bit_length() - 1))
+    tile = DenseTile(1, min(POOL_VECTORS, workload.inputs // lanes), lanes)
+    with shared(len(tile_starts(workload.inputs, tile.width))) as index:
+        first = start_of(index, tile.width, workload.inputs)
+        total = T.alloc_buffer((tile.vectors, lanes), FLOAT, scope="local")
+        for vector, lane in _each_value(tile):
+            T.buffer_store(total, tirx.const(0, FLOAT), [vector, lane])
+        with T.serial(workload.pixels) as pixel:
+            for vector, lane in _each_value(tile):
+                value = x[pixel, first + vector * lanes + lane]
+                T.buffer_store(total, total[vector, lane] + value, [vector, lane])
+        for vector, lane in _each_value(tile):
+            mean = total[vector, lane] * tirx.const(1 / workload.pixels, FLOAT)
+            T.buffer_store(means, mean, [first + vector * lanes + lane])
