@@ -8,11 +8,16 @@ order of use: each is read once, in one stream. The loop nest:
     for k: means[k] = sum_pixels X[k, pixel] / pixels    # with a pool only
     for m_tile:
       acc[sums, vectors] = B, 0, 0..                     # in registers
-      for k (by sums): for s (unrolled): acc[s, vectors] += W[m_tile, k + s] * x[k + s]
+      for k in a share of K: for s (unrolled): acc[s, vectors] += W[m_tile, k + s*share] * x[..]
       Y[..] = max(acc[0] + acc[1] + .., 0)
 
-`sums` partial sums hide the latency of the FMAs where few vectors do not. M need be no multiple of
+Each of `sums` partial sums takes a share of K that lies together: they hide the latency of the FMAs,
+and read the weights as so many streams, which is what memory is fast at. M need be no multiple of
 the tile: the last tile begins earlier. relu and pool are optional.
+
+Weights read, one thread of an AVX-512 Xeon, shared, 2026-11-23: 4096x9216 from DRAM 18.0 GB/s (one
+stream, sums of neighbouring k: 14.7), 1000x960 from L3 28.8 GB/s. Prefetching 1 to 16 KB ahead was
+no faster in either.
 """
 
 from __future__ import annotations
@@ -35,8 +40,8 @@ from compile.schedules.registers import accumulator_budget
 from deploy_rpc.cores import Core
 
 FLOAT = "float32"
-MAX_VECTORS = 8  # of a tile: threads are to find enough tiles
-MAX_SUMS = 8
+MAX_VECTORS = 4  # of a tile: threads are to find enough tiles
+SUMS = range(4, 9)  # streams that the caches fetch ahead of
 POOL_VECTORS = 4  # vectors of channels that are averaged at a time: sums that do not wait
 
 Loop = Callable[..., AbstractContextManager]  # T.serial or T.parallel
@@ -93,7 +98,7 @@ def default_tile(workload: DenseWorkload, core: Core) -> DenseTile:
     """The tile that reads the least weights twice, of those the one with most accumulators."""
     lanes = min(core.lanes, 1 << (workload.outputs.bit_length() - 1))
     vectors = range(1, min(MAX_VECTORS, workload.outputs // lanes) + 1)
-    sums = range(1, min(MAX_SUMS, workload.inputs) + 1)
+    sums = [count for count in SUMS if count <= workload.inputs] or [1]
     fitting = [
         DenseTile(*shape, lanes, has_maxnum(core))
         for shape in itertools.product(sums, vectors)
@@ -158,17 +163,17 @@ def _accumulate(
     x: tirx.Buffer,
     weights: tirx.Buffer,
 ) -> None:
-    """What K leaves over when divided by `sums` goes to the first of them."""
+    """What K leaves over when divided by `sums` goes to the first of them, at the end."""
 
     def step(part: tirx.Expr, k: tirx.Expr) -> None:
         for vector, lane in _each_value(tile):
             product = x[k] * weights[m_tile, k, vector * tile.lanes + lane]
             T.buffer_store(acc, acc[part, vector, lane] + product, [part, vector, lane])
 
-    whole = workload.inputs // tile.sums * tile.sums
-    with T.serial(whole // tile.sums) as outer, T.unroll(tile.sums) as part:
-        step(part, outer * tile.sums + part)
-    for k in range(whole, workload.inputs):
+    share = workload.inputs // tile.sums
+    with T.serial(share) as k, T.unroll(tile.sums) as part:
+        step(part, part * share + k)
+    for k in range(share * tile.sums, workload.inputs):
         step(0, k)
 
 

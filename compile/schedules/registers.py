@@ -30,7 +30,7 @@ class LoadCosts:
 
 LOAD_COSTS: dict[Layout, LoadCosts] = {
     "planes": LoadCosts(row=0.25, vector=0.5, store=0.5),
-    "channels": LoadCosts(row=0.05, vector=0.05, store=3.0),
+    "channels": LoadCosts(row=0.1, vector=0.25, store=6.0),
 }
 
 
