@@ -151,14 +151,14 @@ def layers_table(rows: Sequence[Row]) -> Table:
     """Of the rows that `measure_layers` makes of one network."""
     total = rows[-1]
     table = Table(
-        "kernel",
-        "workload",
         title=f"{total['model']}, {total['input']}, {total['level']}, {total['threads']} "
         f"thread(s), {total['kind']} on {total['core']}: median of {len(total['samples'])} rounds",
         title_justify="left",
     )
+    table.add_column("kernel", no_wrap=True)
+    table.add_column("workload", overflow="fold", min_width=12)
     for column in ("calls", "M MACs", "us", "GFLOP/s", "of peak", "KiB", "of network"):
-        table.add_column(column, justify="right")
+        table.add_column(column, justify="right", no_wrap=True)
     table.add_column("schedule")
     for row in rows:
         if row is total:

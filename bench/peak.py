@@ -93,23 +93,15 @@ def peak_row(peak: Peak, target: CompileTarget) -> Row:
 
 
 def peak_table(rows: Sequence[Row]) -> Table:
-    """Of `peak_row`s."""
-    table = Table("target", "core", "kind", title="FMA peak of one core", title_justify="left")
-    for column in ("median", "min", "max", "rounds", "accumulators", "median by accumulators"):
-        table.add_column(column, justify="right")
-    for row in rows:
-        samples = row["samples"]
-        tried = ", ".join(f"{count}: {value:.0f}" for count, value in row["candidates"].items())
-        table.add_row(
-            row["target"],
-            row["core"],
-            row["kind"],
-            *(
-                f"{value:.1f} {row['unit']}"
-                for value in (row["median"], min(samples), max(samples))
-            ),
-            str(len(samples)),
-            str(row["accumulators"]),
-            tried,
-        )
+    """Of one `peak_row`: what each number of accumulators reached."""
+    (row,) = rows
+    title = (
+        f"FMA peak of one core, {row['kind']} on {row['core']}: {row['median']:.1f} {row['unit']} "
+        f"({min(row['samples']):.1f} to {max(row['samples']):.1f} in {len(row['samples'])} rounds)"
+    )
+    table = Table("accumulators", title=title, title_justify="left")
+    for count in row["candidates"]:
+        table.add_column(count, justify="right")
+    medians = (f"{median:.1f}" for median in row["candidates"].values())
+    table.add_row(f"median {row['unit']}", *medians)
     return table

@@ -7,9 +7,19 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from bench.readme import README, with_results
+from bench.run import main
 from compile.lower import LEVELS
 from tests.test_build_cli import ROOT
+
+# fmt: off
+CONTRACT = {
+    "suite", "model", "input", "engine", "level", "target", "core", "threads", "kind", "unit",
+    "median", "samples",
+}
+# fmt: on
 
 
 def bench(*arguments: str) -> subprocess.CompletedProcess[str]:
@@ -39,6 +49,58 @@ def test_the_emulated_board_is_no_place_to_measure(tmp_path: Path) -> None:
     assert result.returncode == 1
     assert "emulated" in result.stderr
     assert not list(tmp_path.iterdir())
+
+
+def test_the_kernels_of_a_network_are_reported_against_the_peak(tmp_path: Path) -> None:
+    path = tmp_path / "report.json"
+    arguments = ("--model", "shufflenet-0.25x-g3", "--input-size", "64", "--level", "unfused")
+    result = bench("layers", "--target", "host", *arguments, "--json", str(path))
+    assert result.returncode == 0, result.stdout + result.stderr
+    peak, *kernels, total = json.loads(path.read_text())["rows"]
+    assert (peak["suite"], peak["unit"]) == ("peak", "GFLOP/s")
+    for row in (*kernels, total):
+        assert row.keys() >= CONTRACT
+        assert (row["model"], row["input"], row["level"]) == (
+            "shufflenet-0.25x-g3",
+            "64x64",
+            "unfused",
+        )
+        assert row["kernel"] in result.stdout
+    assert "FMA peak of one core" in result.stdout
+    assert result.stdout.rstrip().endswith(str(path))
+
+
+def test_the_peak_is_reported_without_a_model(tmp_path: Path) -> None:
+    path = tmp_path / "report.json"
+    result = bench("peak", "--target", "host", "--json", str(path))
+    assert result.returncode == 0, result.stdout + result.stderr
+    (row,) = json.loads(path.read_text())["rows"]
+    assert row.keys() >= CONTRACT
+    assert (row["model"], row["input"], row["level"], row["threads"]) == (None, None, None, 1)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("laiers",), "invalid choice: 'laiers'"),
+        (("peak", "--model", "alexnet"), "--model does not apply to peak, only to fusion and"),
+        (("peak", "--threads", "2"), "--threads does not apply to peak"),
+        (("fusion", "--level", "fused"), "--level does not apply to fusion, only to layers"),
+        (("layers", "--level", "tuned2"), "invalid choice: 'tuned2'"),
+        (("layers", "--input-size", "7"), "expected N or HxW"),
+        (("layers", "--model", "resnet"), "unknown model 'resnet'"),
+        (("layers", "--json", "no/such/folder/report.json"), "there is no folder no/such/folder"),
+    ],
+    ids=" ".join,
+)
+def test_what_makes_no_sense_is_a_usage_error(
+    arguments: tuple[str, ...], message: str, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    suite, *options = arguments
+    with pytest.raises(SystemExit) as exit_:
+        main([suite, "--target", "host", "--json", str(tmp_path / "r.json"), *options])
+    assert exit_.value.code == 2
+    assert message in " ".join(capsys.readouterr().err.split())
 
 
 def test_the_readmes_figures_are_those_of_the_committed_reports() -> None:

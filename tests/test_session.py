@@ -75,7 +75,7 @@ def _wait_for(port: int) -> None:
 
 
 @contextmanager
-def _rpc_server() -> Iterator[tuple[str, subprocess.Popen]]:
+def rpc_server() -> Iterator[tuple[str, subprocess.Popen]]:
     port = _free_port()
     with _program(*_server(port)) as process:
         _wait_for(port)
@@ -172,7 +172,7 @@ def test_a_modelled_board_points_to_the_emulated_one() -> None:
 
 
 def test_a_remote_board_runs_times_and_may_die_in_between(libraries: dict[str, Path]) -> None:
-    with _rpc_server() as (board, process), open_session(board, timeout_s=20) as session:
+    with rpc_server() as (board, process), open_session(board, timeout_s=20) as session:
         _check_both_forms(session, libraries)
         module = session.load(libraries["plain"], output_shape=SHAPE)
         os.killpg(process.pid, signal.SIGKILL)
@@ -183,7 +183,7 @@ def test_a_remote_board_runs_times_and_may_die_in_between(libraries: dict[str, P
 def test_a_board_that_hangs_during_a_run_ends_the_wait_and_the_program(
     libraries: dict[str, Path],
 ) -> None:
-    with _rpc_server() as (board, process):
+    with rpc_server() as (board, process):
         code = f"""if True:
             import os, signal, numpy as np
             from pathlib import Path

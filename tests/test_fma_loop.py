@@ -1,0 +1,67 @@
+"""The FMA loop computes what it claims to, in registers and with nothing else in its loop."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+
+import numpy as np
+import pytest
+import tvm
+from tvm.target import Target
+
+from bench.fma_loop import STEP_UNROLL, STEPS, FmaLoop, fma_loops, fma_prim_func
+from deploy_rpc.cores import Core, find_core
+
+A72 = find_core("cortex-a72")
+AVX512 = dataclasses.replace(A72, isa="x86_64", vector_bits=512)
+AVX2 = dataclasses.replace(A72, isa="x86_64", vector_bits=256, vector_registers=16)
+
+TARGETS = {
+    "aarch64": {"kind": "llvm", "mtriple": "aarch64-linux-gnu", "mcpu": "cortex-a72"},
+    "avx512": {"kind": "llvm", "mtriple": "x86_64-linux-gnu", "mcpu": "skylake-avx512"},
+    "avx2": {"kind": "llvm", "mtriple": "x86_64-linux-gnu", "mcpu": "haswell"},
+}
+FMAS = {"aarch64": r"\bfmla\tv.*\.4s", "avx512": r"vfmadd\d+ps\t.*%zmm", "avx2": r"vfmadd.*%ymm"}
+X86_MEMORY = r"\(%|vmov"
+MEMORY = {  # or a register moved, which would mean that they do not fit
+    "aarch64": r"\t(ldr|ldp|str|stp|ld1|st1|mov\tv)",
+    "avx512": X86_MEMORY,
+    "avx2": X86_MEMORY,
+}
+CORES = {"aarch64": A72, "avx512": AVX512, "avx2": AVX2}
+
+
+@pytest.mark.parametrize("accumulators", [8, 12])
+def test_every_accumulator_ends_as_its_start_and_all_steps(accumulators: int) -> None:
+    loop = FmaLoop(accumulators, lanes=4)
+    x = np.arange(1, 5, dtype=np.float32)
+    y = np.full(4, 1 / STEPS, np.float32)
+    start = np.arange(accumulators * 4, dtype=np.float32).reshape(accumulators, 4)
+    tensors = [tvm.runtime.tensor(value) for value in (x, y, start, np.zeros_like(start))]
+    tvm.compile(fma_prim_func(loop), target="llvm")[loop.name](*tensors)
+    # sums of multiples of 1 / STEPS below 2^6: exact in 24 bits
+    np.testing.assert_array_equal(tensors[-1].numpy(), start + x)
+    assert loop.macs == STEPS * start.size
+
+
+@pytest.mark.parametrize(
+    ("core", "counts"), [(A72, range(8, 29, 4)), (AVX512, range(8, 29, 4)), (AVX2, (8, 12))]
+)
+def test_the_accumulators_that_are_tried_fit_beside_the_operands(
+    core: Core, counts: range | tuple[int, ...]
+) -> None:
+    loops = fma_loops(core)
+    assert [loop.accumulators for loop in loops] == list(counts)
+    assert {loop.lanes for loop in loops} == {core.lanes}
+
+
+@pytest.mark.parametrize("name", TARGETS)
+def test_the_loop_holds_all_multiply_adds_and_touches_no_memory(name: str) -> None:
+    for loop in fma_loops(CORES[name]):
+        compiled = tvm.compile(fma_prim_func(loop), target=Target(TARGETS[name]))
+        lines = compiled.mod.inspect_source("asm").splitlines()
+        fmas = [number for number, line in enumerate(lines) if re.search(FMAS[name], line)]
+        assert len(fmas) == STEP_UNROLL * loop.accumulators
+        body = lines[fmas[0] : fmas[-1] + 1]
+        assert not [line for line in body if re.search(MEMORY[name], line)]

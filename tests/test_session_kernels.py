@@ -1,0 +1,71 @@
+"""Kernels on a board are timed one by one, near and over RPC, and end with their session."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from tvm import te
+
+from compile.library import build_kernels
+from compile.link import find_linker
+from compile.targets import host_target
+from deploy_rpc.board_spec import BoardError
+from deploy_rpc.session import Session, open_session
+from tests.test_session import rpc_server
+
+SHAPES = {"double": ((3, 8), (3, 8)), "add": ((8,), (8,), (8,))}
+
+
+@pytest.fixture(scope="module")
+def library(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    x, a, b = te.placeholder((3, 8)), te.placeholder((8,)), te.placeholder((8,))
+    kernels = {
+        "double": te.create_prim_func([x, te.compute((3, 8), lambda i, j: 2.0 * x[i, j])]),
+        "add": te.create_prim_func([a, b, te.compute((8,), lambda i: a[i] + b[i])]),
+    }
+    path = tmp_path_factory.mktemp("kernels") / "kernels.so"
+    build_kernels(kernels, host_target(), find_linker("auto", host_target()), path)
+    return path
+
+
+def check(session: Session, library: Path) -> None:
+    kernels = session.load_kernels(library, SHAPES)
+    for name in SHAPES:
+        assert 0 < kernels.time_s(name, calls=3) < 1
+    double = [tensor.numpy() for tensor in kernels.program._tensors["double"]]
+    np.testing.assert_array_equal(double[1], 2 * double[0])
+
+
+def test_kernels_run_and_are_timed_on_this_machine(library: Path) -> None:
+    with open_session("local") as session:
+        check(session, library)
+
+
+def test_kernels_run_and_are_timed_over_rpc(library: Path) -> None:
+    with rpc_server() as (board, _), open_session(board, timeout_s=20) as session:
+        check(session, library)
+
+
+def test_a_kernel_that_the_library_lacks_is_a_board_error(library: Path) -> None:
+    with open_session("local") as session:
+        kernels = session.load_kernels(library, SHAPES | {"halve": ((1,), (1,))})
+        with pytest.raises(BoardError, match="timing the kernel halve failed"):
+            kernels.time_s("halve", calls=1)
+
+
+def test_kernels_end_with_their_session(library: Path) -> None:
+    with open_session("local") as session:
+        kernels = session.load_kernels(library, SHAPES)
+    assert kernels.program is None
+    with pytest.raises(BoardError, match="the session is closed"):
+        kernels.time_s("add", calls=1)
+
+
+def test_a_board_without_times_says_so(library: Path) -> None:
+    with open_session("local") as session:
+        kernels = session.load_kernels(library, SHAPES)
+        session.kind_of_time = None  # as on an emulated board
+        with pytest.raises(BoardError, match="has no times"):
+            kernels.time_s("add", calls=1)
