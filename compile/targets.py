@@ -10,7 +10,7 @@ from tvm.target import Target, codegen
 
 from deploy_rpc.boards import BOARDS, find_board
 from deploy_rpc.cores import CORES, Core, find_core
-from deploy_rpc.host import host_core
+from deploy_rpc.host import float_vector_bits, host_core
 from model.errors import InputError
 
 DEFAULT_ARM_CORE = "cortex-a72"
@@ -109,7 +109,7 @@ def _core_of_target(target: Target, triple: str) -> Core:
             f"{', '.join(TRIPLES.values())}"
         )
     isa = ARCHITECTURES[architecture]
-    bits = int(codegen.llvm_get_vector_width(target))
+    bits = float_vector_bits(target)
     registers = 32 if isa == "aarch64" or bits == 512 else 16
     return Core(cpu or isa, isa, cpu, bits, registers, bits // 32, 32, 4, 512, 8)
 

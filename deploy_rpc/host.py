@@ -11,6 +11,7 @@ from tvm.target import Target, codegen
 from deploy_rpc.cores import Core
 
 ISAS = {"x86_64": "x86_64", "AMD64": "x86_64", "aarch64": "aarch64", "arm64": "aarch64"}
+X86_VECTOR_BITS = (("avx512f", 512), ("avx", 256))
 CACHE_FOLDER = Path("/sys/devices/system/cpu/cpu0/cache")
 DEFAULT_CACHES = {1: (32, 8), 2: (512, 8)}  # KiB and ways, where the kernel does not tell
 
@@ -19,7 +20,7 @@ DEFAULT_CACHES = {1: (32, 8), 2: (512, 8)}  # KiB and ways, where the kernel doe
 def host_core() -> Core:
     """This machine's core. `macs_per_cycle` assumes two fused multiply-add units."""
     cpu = codegen.llvm_get_system_cpu()
-    vector_bits = int(codegen.llvm_get_vector_width(Target({"kind": "llvm", "mcpu": cpu})))
+    vector_bits = float_vector_bits(Target({"kind": "llvm", "mcpu": cpu}))
     isa = ISAS.get(platform.machine(), platform.machine())
     (l1_kib, l1_ways), (l2_kib, l2_ways) = _cache(1), _cache(2)
     return Core(
@@ -34,6 +35,15 @@ def host_core() -> Core:
         l2_kib=l2_kib,
         l2_ways=l2_ways,
     )
+
+
+def float_vector_bits(target: Target) -> int:
+    """Bits of the widest vectors of float32 that an LLVM target has: 128 on NEON and SSE.
+
+    By its features, as `llvm_get_vector_width` of TVM 0.27 says 512 for every x86.
+    """
+    widths = (bits for name, bits in X86_VECTOR_BITS if codegen.target_has_features(name, target))
+    return next(widths, 128)
 
 
 def _cache(level: int) -> tuple[int, int]:

@@ -50,6 +50,20 @@ def test_a_tvm_target_of_another_cpu_takes_what_llvm_says() -> None:
 
 
 @pytest.mark.parametrize(
+    ("cpu", "bits", "registers"),
+    [
+        ("skylake-avx512", 512, 32),
+        ("haswell", 256, 16),
+        ("sandybridge", 256, 16),
+        ("nehalem", 128, 16),
+    ],
+)
+def test_an_x86_targets_vectors_are_those_of_its_cpu(cpu: str, bits: int, registers: int) -> None:
+    core = parse_target(f'{{"kind": "llvm", "mtriple": "x86_64-linux-gnu", "mcpu": "{cpu}"}}').core
+    assert (core.vector_bits, core.vector_registers) == (bits, registers)
+
+
+@pytest.mark.parametrize(
     ("text", "said"),
     [
         ("cortex-a720", "cortex-a72"),
