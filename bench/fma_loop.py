@@ -16,8 +16,9 @@ from dataclasses import dataclass
 from tvm import tirx
 from tvm.script.ir_builder import IRBuilder
 from tvm.script.ir_builder import tirx as T
+from tvm.target import codegen
 
-from deploy_rpc.cores import Core
+from compile.targets import CompileTarget, TargetError
 
 FLOAT = "float32"
 STEPS = 1 << 14
@@ -49,11 +50,18 @@ class FmaLoop:
         return STEPS * self.accumulators * self.lanes
 
 
-def fma_loops(core: Core) -> tuple[FmaLoop, ...]:
+def fma_loops(target: CompileTarget) -> tuple[FmaLoop, ...]:
     """The loops to try: 8, 12, ... accumulators, as many as fit the registers beside X and Y.
 
-    Eight hide four cycles of latency on two units; some cores need more.
+    Eight hide four cycles of latency on two units; some cores need more. Raises `TargetError` for
+    an x86 target without FMA: LLVM would hoist X * Y there, and leave half of the work.
     """
+    core = target.core
+    if core.isa == "x86_64" and not codegen.target_has_features("fma", target.tvm):
+        raise TargetError(
+            f"target {target.name} has no fused multiply-add, so no FMA peak; name its CPU as "
+            '\'{"kind": "llvm", "mcpu": "haswell"}\', or take --target host'
+        )
     fitting = range(8, core.vector_registers - OPERAND_REGISTERS + 1, 4)
     return tuple(FmaLoop(accumulators, core.lanes) for accumulators in fitting)
 

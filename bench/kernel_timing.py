@@ -79,15 +79,13 @@ def _calls_of_sample(loaded: LoadedKernels, name: str) -> int:
     return max(1, math.ceil(MARGIN * SAMPLE_S / seconds))
 
 
-def samples_in_turns(
-    sample: Mapping[str, Callable[[], float]], rounds: int = ROUNDS
-) -> dict[str, list[float]]:
-    """What `sample[name]()` says in each of `rounds`, in turns, so that noise falls on all alike.
+def samples_in_turns(sample: Mapping[str, Callable[[], float]]) -> dict[str, list[float]]:
+    """What `sample[name]()` says in each of `ROUNDS`, in turns, so that noise falls on all alike.
 
     A progress bar tells the time that is left.
     """
     samples: dict[str, list[float]] = {name: [] for name in sample}
-    for name in _tracked([*sample] * rounds, f"{len(sample)} kernels in turns, {rounds} rounds"):
+    for name in _tracked([*sample] * ROUNDS, f"{len(sample)} kernels in turns, {ROUNDS} rounds"):
         samples[name].append(sample[name]())
     return samples
 

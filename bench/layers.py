@@ -70,7 +70,7 @@ def layer_rows(lowered: Lowered, times: LayerTimes) -> list[Row]:
 
 def _measure(session: Session, lowered: Lowered) -> LayerTimes:
     target, threads = lowered.target, lowered.threads
-    loops = fma_loops(target.core)
+    loops = fma_loops(target)
     kernels = {
         kernel.name: TimedKernel(lowered.module[kernel.name], kernel.shapes)
         for kernel in lowered.kernels

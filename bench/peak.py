@@ -47,7 +47,7 @@ class Peak:
 
 def measured_peak_gflops(target: CompileTarget, board: BoardSpec | None = None) -> Peak:
     """The FMA peak of one core of `board`, by default this machine, in float32 GFLOP/s."""
-    loops = fma_loops(target.core)
+    loops = fma_loops(target)
     with bench_session(board or parse_board("local"), target, threads=1) as session:
         loaded = load_kernels(session, peak_kernels(loops), target, threads=1)
         calls = calls_of_samples(loaded, [loop.name for loop in loops])

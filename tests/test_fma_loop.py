@@ -2,26 +2,21 @@
 
 from __future__ import annotations
 
-import dataclasses
 import re
 
 import numpy as np
 import pytest
 import tvm
-from tvm.target import Target
 
 from bench.fma_loop import STEP_UNROLL, STEPS, FmaLoop, fma_loops, fma_prim_func
-from deploy_rpc.cores import Core, find_core
-
-A72 = find_core("cortex-a72")
-AVX512 = dataclasses.replace(A72, isa="x86_64", vector_bits=512)
-AVX2 = dataclasses.replace(A72, isa="x86_64", vector_bits=256, vector_registers=16)
+from compile.targets import TargetError, parse_target
 
 TARGETS = {
-    "aarch64": {"kind": "llvm", "mtriple": "aarch64-linux-gnu", "mcpu": "cortex-a72"},
-    "avx512": {"kind": "llvm", "mtriple": "x86_64-linux-gnu", "mcpu": "skylake-avx512"},
-    "avx2": {"kind": "llvm", "mtriple": "x86_64-linux-gnu", "mcpu": "haswell"},
+    "aarch64": "cortex-a72",
+    "avx512": '{"kind": "llvm", "mtriple": "x86_64-linux-gnu", "mcpu": "skylake-avx512"}',
+    "avx2": '{"kind": "llvm", "mtriple": "x86_64-linux-gnu", "mcpu": "haswell"}',
 }
+COUNTS = {"aarch64": range(8, 29, 4), "avx512": range(8, 29, 4), "avx2": (8, 12)}
 FMAS = {"aarch64": r"\bfmla\tv.*\.4s", "avx512": r"vfmadd\d+ps\t.*%zmm", "avx2": r"vfmadd.*%ymm"}
 X86_MEMORY = r"\(%|vmov"
 MEMORY = {  # or a register moved, which would mean that they do not fit
@@ -29,7 +24,6 @@ MEMORY = {  # or a register moved, which would mean that they do not fit
     "avx512": X86_MEMORY,
     "avx2": X86_MEMORY,
 }
-CORES = {"aarch64": A72, "avx512": AVX512, "avx2": AVX2}
 
 
 @pytest.mark.parametrize("accumulators", [8, 12])
@@ -45,21 +39,25 @@ def test_every_accumulator_ends_as_its_start_and_all_steps(accumulators: int) ->
     assert loop.macs == STEPS * start.size
 
 
-@pytest.mark.parametrize(
-    ("core", "counts"), [(A72, range(8, 29, 4)), (AVX512, range(8, 29, 4)), (AVX2, (8, 12))]
-)
-def test_the_accumulators_that_are_tried_fit_beside_the_operands(
-    core: Core, counts: range | tuple[int, ...]
-) -> None:
-    loops = fma_loops(core)
-    assert [loop.accumulators for loop in loops] == list(counts)
-    assert {loop.lanes for loop in loops} == {core.lanes}
+@pytest.mark.parametrize("name", TARGETS)
+def test_the_accumulators_that_are_tried_fit_beside_the_operands(name: str) -> None:
+    target = parse_target(TARGETS[name])
+    loops = fma_loops(target)
+    assert [loop.accumulators for loop in loops] == list(COUNTS[name])
+    assert {loop.lanes for loop in loops} == {target.core.lanes}
+
+
+def test_a_target_that_does_not_fuse_has_no_peak() -> None:
+    target = '{"kind": "llvm", "mtriple": "x86_64-linux-gnu", "mcpu": "nehalem"}'
+    with pytest.raises(TargetError, match="no fused multiply-add"):
+        fma_loops(parse_target(target))
 
 
 @pytest.mark.parametrize("name", TARGETS)
 def test_the_loop_holds_all_multiply_adds_and_touches_no_memory(name: str) -> None:
-    for loop in fma_loops(CORES[name]):
-        compiled = tvm.compile(fma_prim_func(loop), target=Target(TARGETS[name]))
+    target = parse_target(TARGETS[name])
+    for loop in fma_loops(target):
+        compiled = tvm.compile(fma_prim_func(loop), target=target.tvm)
         lines = compiled.mod.inspect_source("asm").splitlines()
         fmas = [number for number, line in enumerate(lines) if re.search(FMAS[name], line)]
         assert len(fmas) == STEP_UNROLL * loop.accumulators
