@@ -11,7 +11,7 @@ order of use: each is read once, in one stream. The loop nest:
       for k in a share of K: for s (unrolled): acc[s, vectors] += W[m_tile, k + s*share] * x[..]
       Y[..] = max(acc[0] + acc[1] + .., 0)
 
-Each of `sums` partial sums takes a share of K that lies together: they hide the latency of the FMAs,
+Each of `sums` partial sums takes a share of K that lies together: they hide the FMAs' latency,
 and read the weights as so many streams, which is what memory is fast at. M need be no multiple of
 the tile: the last tile begins earlier. relu and pool are optional.
 
@@ -41,6 +41,7 @@ from deploy_rpc.cores import Core
 
 FLOAT = "float32"
 MAX_VECTORS = 4  # of a tile: threads are to find enough tiles
+INPUT_LOADS = 0.5  # of a row: an input is broadcast beside the weights
 SUMS = range(4, 9)  # streams that the caches fetch ahead of
 POOL_VECTORS = 4  # vectors of channels that are averaged at a time: sums that do not wait
 
@@ -95,7 +96,7 @@ class DenseTile:
 
 
 def default_tile(workload: DenseWorkload, core: Core) -> DenseTile:
-    """The tile that reads the least weights twice, of those the one with most accumulators."""
+    """The tile with the least loads, of those the one with most accumulators."""
     lanes = min(core.lanes, 1 << (workload.outputs.bit_length() - 1))
     vectors = range(1, min(MAX_VECTORS, workload.outputs // lanes) + 1)
     sums = [count for count in SUMS if count <= workload.inputs] or [1]
@@ -105,9 +106,10 @@ def default_tile(workload: DenseWorkload, core: Core) -> DenseTile:
         if math.prod(shape) <= accumulator_budget(core)
     ]
 
-    def cost(tile: DenseTile) -> tuple[int, int]:
+    def cost(tile: DenseTile) -> tuple[float, int]:
+        """Loads of weights, and of one input for each row of them."""
         m_tiles = -(-workload.outputs // tile.width)
-        return m_tiles * tile.width, -tile.sums * tile.vectors
+        return m_tiles * (tile.vectors + INPUT_LOADS), -tile.sums * tile.vectors
 
     return min(fitting, key=cost)
 

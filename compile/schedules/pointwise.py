@@ -24,7 +24,7 @@ GFLOP/s of (groups, M, K, N), one thread of an AVX-512 Xeon, shared, 2026-11-23,
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -35,11 +35,18 @@ from tvm.script.ir_builder import tirx as T
 from compile.schedules.layouts import Layout, matrix_shape
 from compile.schedules.maximum import ZERO, has_maxnum, larger
 from compile.schedules.overlap import start_of, tile_starts
-from compile.schedules.registers import LOAD_COSTS, accumulator_budget, tile_cycles
+from compile.schedules.registers import (
+    LOAD_COSTS,
+    accumulator_budget,
+    keeps_long_blocks_in_order,
+    tile_cycles,
+    weights_per_load,
+)
 from compile.schedules.tiles import lane_choices
 from deploy_rpc.cores import Core
 
 K_UNROLLS = (4, 2, 1)
+UNROLLED_STEPS, UNROLLED_ACCUMULATORS = 40, 16  # of a tile without a loop; beyond, LLVM spills
 MOST_ROWS_UNROLLED = 8  # of a shuffle before
 DEAREST_IN_PLACE = 1.25  # times the modelled cycles of the best tile, which knows no caches
 FLOAT, FLOAT_BYTES = "float32", 4
@@ -110,7 +117,8 @@ class PointwiseTile:
     """The decisions: accumulators are `rows` x `vectors` vectors of `lanes`.
 
     Rows are channels and lanes pixels in planes, the other way round with channels in the lanes.
-    With `prefetch` the pixels of one tile of outputs bring the weights of the next one to L2.
+    With `prefetch` the pixels of one tile of outputs bring the weights of the next one to L2. The
+    broadcast rows are loaded as vectors of `row_lanes`, which divides them; 1 is one by one.
     """
 
     rows: int
@@ -120,6 +128,7 @@ class PointwiseTile:
     pixels_outer: bool
     prefetch: bool = False
     maxnum: bool = False
+    row_lanes: int = 1
 
     @property
     def width(self) -> int:
@@ -150,11 +159,25 @@ def default_tile(workload: PointwiseWorkload, core: Core) -> PointwiseTile:
         rows=rows,
         vectors=vectors,
         lanes=lanes,
-        k_unroll=next(unroll for unroll in K_UNROLLS if workload.inputs % unroll == 0),
+        k_unroll=_k_unroll(workload, core, rows * vectors),
         pixels_outer=pixels_outer,
         prefetch=not pixels_outer and _prefetches(workload, core),
         maxnum=has_maxnum(core),
+        row_lanes=_row_lanes(workload, core, rows),
     )
+
+
+def _k_unroll(workload: PointwiseWorkload, core: Core, accumulators: int) -> int:
+    """All of a short reduction, where that pays: a tile begins and ends behind its FMLAs."""
+    short = workload.inputs <= UNROLLED_STEPS and accumulators <= UNROLLED_ACCUMULATORS
+    if short and keeps_long_blocks_in_order(core):
+        return workload.inputs
+    return next(unroll for unroll in K_UNROLLS if workload.inputs % unroll == 0)
+
+
+def _row_lanes(workload: PointwiseWorkload, core: Core, rows: int) -> int:
+    """Rows of planes are weights, packed side by side; rows of pixels lie apart."""
+    return weights_per_load(core, rows) if workload.layout == "planes" else 1
 
 
 def runs_in_place(workload: PointwiseWorkload, tile: PointwiseTile) -> bool:
@@ -170,13 +193,13 @@ def runs_in_place(workload: PointwiseWorkload, tile: PointwiseTile) -> bool:
 def _fitting_tiles(workload: PointwiseWorkload, core: Core) -> list[tuple[int, int, int]]:
     """Rows, vectors and lanes of the tiles whose accumulators fit the registers."""
     across, along = _axes(workload)
-    budget = accumulator_budget(core)
+    most = accumulator_budget(core, _row_lanes(workload, core, rows=0))
     padded = workload.layout == "channels"
     return [
         (rows, vectors, lanes)
         for lanes in lane_choices(along, core, padded=padded)
-        for rows, vectors in itertools.product(range(1, budget + 1), repeat=2)
-        if rows * vectors <= budget
+        for rows, vectors in itertools.product(range(1, most + 1), repeat=2)
+        if rows * vectors <= accumulator_budget(core, _row_lanes(workload, core, rows))
         and rows <= across
         and (vectors * lanes <= along or (padded and (vectors - 1) * lanes < along))
     ]
@@ -213,7 +236,7 @@ def pointwise(workload: PointwiseWorkload, tile: PointwiseTile, threads: int) ->
     X, R and Y are matrices in the workload's layout. Threads share the tiles of all groups.
     """
     size = _tile_outputs(workload, tile)
-    m_tiles, n_tiles = _tile_counts(workload, tile)
+    m_tiles, _ = _tile_counts(workload, tile)
     x_shape = matrix_shape(workload.layout, workload.groups * workload.inputs, workload.pixels)
     own = matrix_shape(workload.layout, workload.channels, workload.pixels)
     with IRBuilder() as builder, T.prim_func(s_tir=True):
@@ -226,10 +249,8 @@ def pointwise(workload: PointwiseWorkload, tile: PointwiseTile, threads: int) ->
         shortcut = T.arg("R", T.Buffer(own, FLOAT)) if apart else None
         y = T.arg("Y", T.Buffer(workload.output_shape, FLOAT))
         shortcut = y if workload.in_place else shortcut
-        loop = T.parallel if threads > 1 else T.serial
-        with loop(workload.groups * m_tiles * n_tiles) as index:
-            place = _place(workload, tile, index)
-            acc = T.alloc_buffer((tile.rows, tile.vectors, tile.lanes), FLOAT, scope="local")
+        for place in _each_place(workload, tile, threads):
+            acc = T.alloc_buffer((tile.rows, tile.vectors, tile.lanes), FLOAT)
             _start(workload, tile, place, acc, bias, shortcut)
             _accumulate(workload, tile, place, acc, x, weights)
             _finish(workload, tile, place, acc, y)
@@ -256,11 +277,33 @@ class _Value:
     pixel: tirx.Expr
 
 
-def _place(workload: PointwiseWorkload, tile: PointwiseTile, index: tirx.Expr) -> _Place:
+def _each_place(
+    workload: PointwiseWorkload, tile: PointwiseTile, threads: int
+) -> Iterator[_Place]:
+    """The loops over all tiles; the body runs once, inside them.
+
+    Several threads share one loop. One thread has a loop for each of group, outputs and pixels:
+    LLVM follows their indices better.
+    """
     m_tiles, n_tiles = _tile_counts(workload, tile)
-    group, rest = index // (m_tiles * n_tiles), index % (m_tiles * n_tiles)
-    m_tile = rest % m_tiles if tile.pixels_outer else rest // n_tiles
-    n_tile = rest // m_tiles if tile.pixels_outer else rest % n_tiles
+    inner, outer = (m_tiles, n_tiles) if tile.pixels_outer else (n_tiles, m_tiles)
+    if threads == 1:
+        with T.serial(workload.groups) as group, T.serial(outer) as i, T.serial(inner) as j:
+            yield _place(workload, tile, group, i, j)
+    else:
+        with T.parallel(workload.groups * outer * inner) as index:
+            rest = index % (outer * inner)
+            yield _place(workload, tile, index // (outer * inner), rest // inner, rest % inner)
+
+
+def _place(
+    workload: PointwiseWorkload,
+    tile: PointwiseTile,
+    group: tirx.Expr,
+    outer: tirx.Expr,
+    inner: tirx.Expr,
+) -> _Place:
+    m_tile, n_tile = (inner, outer) if tile.pixels_outer else (outer, inner)
     return _Place(
         group=group,
         m_tile=m_tile,
@@ -302,10 +345,28 @@ def _accumulate(
     weights: tirx.Buffer,
 ) -> None:
     for k, channel in _each_input(workload, tile, place, weights):
+        weight_of = _weights_of_step(tile, place, k, weights)
         for each in _each_value(workload, tile):
             value = x[_at(workload, channel, place.pixel + each.pixel)]
-            product = value * weights[place.group, place.m_tile, k, each.output]
+            product = value * weight_of(each.output)
             T.buffer_store(acc, acc[each.at] + product, each.at)
+
+
+def _weights_of_step(
+    tile: PointwiseTile, place: _Place, k: tirx.Expr, weights: tirx.Buffer
+) -> Callable[[tirx.Expr], tirx.Expr]:
+    """From an output of the tile to its weight, loaded one by one or as vectors before."""
+
+    def packed(output: tirx.Expr) -> tirx.Expr:
+        return weights[place.group, place.m_tile, k, output]
+
+    if tile.row_lanes == 1:
+        return packed
+    loaded = T.alloc_buffer((tile.rows,), FLOAT)
+    with T.unroll(tile.rows // tile.row_lanes) as i, T.vectorized(tile.row_lanes) as j:
+        row = i * tile.row_lanes + j
+        T.buffer_store(loaded, packed(row), [row])
+    return lambda row: loaded[row]
 
 
 def _each_input(
@@ -437,7 +498,16 @@ def _modelled_cycles(
 ) -> float:
     across, along = _axes(workload)
     tiles = -(-across // rows) * -(-along // (vectors * lanes))
-    cycles = tile_cycles(core, workload.layout, lanes, rows, vectors, workload.inputs)
+    cycles = tile_cycles(
+        core,
+        workload.layout,
+        lanes,
+        rows,
+        vectors,
+        workload.inputs,
+        shortcut=workload.shortcut,
+        unrolled=_k_unroll(workload, core, rows * vectors) == workload.inputs,
+    )
     if vectors * lanes > along:  # a vector stored in part takes several stores
         cycles += rows * LOAD_COSTS[workload.layout].store
     return workload.groups * tiles * cycles

@@ -11,9 +11,7 @@ from dataclasses import dataclass
 from compile.schedules.layouts import Layout
 from deploy_rpc.cores import Core
 
-ACCUMULATORS = {"aarch64": 20}  # of 32: LLVM keeps inputs and 4 unrolled steps of weights, too
-ACCUMULATOR_SHARE = (25, 32)  # of the registers elsewhere: 5 x 5 of 32, the rest for operands
-WEIGHTS_PER_LOAD = {"aarch64": 4}  # FMLA takes a lane of a loaded vector; x86 broadcasts each
+ACCUMULATOR_SHARE = (25, 32)  # of the registers: 5 x 5 of 32, the rest for operands
 FMA_LATENCY = 4  # cycles until an accumulator can be added to again
 
 
@@ -34,27 +32,77 @@ LOAD_COSTS: dict[Layout, LoadCosts] = {
 }
 
 
-def accumulator_budget(core: Core) -> int:
+# AArch64, where FMLA takes a lane of a loaded vector of weights. Cycles of a core with one FMLA a
+# cycle, fitted to the cycle model's prices of 50 tiles of the pointwise shapes of 1x g3 on an A72
+# (2026-11-24); wider cores take that much less.
+ARM_WEIGHTS_PER_LOAD = 4
+ARM_ACCUMULATORS = {4: 28, 1: 20}  # of 32, by weights per load: LLVM keeps inputs and weights, too
+ARM_TILE_CYCLES = 4.0  # of addressing
+ARM_ROW_CYCLES = 1.6  # of a row's bias and addresses
+ARM_STORE_CYCLES = 2.0  # of starting and storing one accumulator
+ARM_SHORTCUT_CYCLES = 1.5  # of adding the shortcut to one
+SCHEDULED_AS_A57 = ("cortex-a72", "cortex-a73", "cortex-a76", "cortex-a78", "cortex-x1")  # LLVM 19
+ARM_HIDDEN = 0.7  # what is left of all these where no loop keeps them from the FMLAs
+
+
+def accumulator_budget(core: Core, weights_per_load: int = 1) -> int:
     """Vector registers that may hold accumulators; more of them spill."""
+    if core.isa == "aarch64":
+        return ARM_ACCUMULATORS[weights_per_load]
     share, of = ACCUMULATOR_SHARE
-    return ACCUMULATORS.get(core.isa, core.vector_registers * share // of)
+    return core.vector_registers * share // of
+
+
+def weights_per_load(core: Core, rows: int) -> int:
+    """How many of a tile's `rows` weights one load brings."""
+    return ARM_WEIGHTS_PER_LOAD if core.isa == "aarch64" and rows % ARM_WEIGHTS_PER_LOAD == 0 else 1
+
+
+def keeps_long_blocks_in_order(core: Core) -> bool:
+    """Whether LLVM leaves hundreds of FMLAs in a row about as they are written.
+
+    It does where it schedules for a Cortex-A57. For a Neoverse N1 it takes one accumulator after
+    the other, and all inputs spill: 2.7 modelled multiply-adds a cycle in place of 6.5.
+    """
+    return core.llvm_cpu in SCHEDULED_AS_A57
 
 
 def tile_cycles(
-    core: Core, layout: Layout, lanes: int, rows: int, vectors: int, steps: int
+    core: Core,
+    layout: Layout,
+    lanes: int,
+    rows: int,
+    vectors: int,
+    steps: int,
+    *,
+    shortcut: bool = False,
+    unrolled: bool = False,
 ) -> float:
     """Modelled cycles of one tile over `steps` of the reduction, start and store included.
 
-    The costs beside the FMAs were fitted to 16 tiles of each of 31 pointwise shapes in both layouts
-    on one thread of an AVX-512 Xeon (2026-11-23): the tile picked is 1.01 times slower than the
-    best in the mean, 1.10 times at worst.
+    `unrolled` is a reduction without a loop; it and `shortcut` count on AArch64 only. Elsewhere the
+    costs beside the FMAs were fitted to 16 tiles of each of 31 pointwise shapes in both layouts on
+    one thread of an AVX-512 Xeon (2026-11-23): the tile picked is 1.01 times slower than the best
+    in the mean, 1.11 times at worst.
     """
-    costs = LOAD_COSTS[layout]
     fmas = rows * vectors / _vector_fmas_per_cycle(core, lanes)
-    row_loads = rows / WEIGHTS_PER_LOAD.get(core.isa, 1)
-    loads = costs.vector * vectors + costs.row * row_loads
+    if core.isa == "aarch64":
+        return _arm_tile_cycles(core, fmas, rows, vectors, steps, shortcut, unrolled)
+    costs = LOAD_COSTS[layout]
+    loads = costs.vector * vectors + costs.row * rows
     fetched = vectors * _cycles_to_fetch_a_vector(core, lanes, vectors * steps)
     return steps * (max(fmas, FMA_LATENCY, fetched) + loads) + costs.store * rows * vectors
+
+
+def _arm_tile_cycles(
+    core: Core, fmas: float, rows: int, vectors: int, steps: int, shortcut: bool, unrolled: bool
+) -> float:
+    speed = core.macs_per_cycle / core.lanes
+    per_value = ARM_STORE_CYCLES + ARM_SHORTCUT_CYCLES * shortcut
+    ends = ARM_TILE_CYCLES + ARM_ROW_CYCLES * rows + per_value * rows * vectors
+    ends *= (ARM_HIDDEN if unrolled else 1) / speed
+    loads = vectors + rows / weights_per_load(core, rows)
+    return steps * max(fmas, FMA_LATENCY, loads / speed) + ends
 
 
 def _cycles_to_fetch_a_vector(core: Core, lanes: int, count: int) -> float:
