@@ -38,7 +38,6 @@ from compile.schedules.overlap import start_of, tile_starts
 from compile.schedules.registers import (
     LOAD_COSTS,
     accumulator_budget,
-    keeps_long_blocks_in_order,
     tile_cycles,
     weights_per_load,
 )
@@ -46,7 +45,6 @@ from compile.schedules.tiles import lane_choices
 from deploy_rpc.cores import Core
 
 K_UNROLLS = (4, 2, 1)
-UNROLLED_STEPS, UNROLLED_ACCUMULATORS = 40, 16  # of a tile without a loop; beyond, LLVM spills
 MOST_ROWS_UNROLLED = 8  # of a shuffle before
 DEAREST_IN_PLACE = 1.25  # times the modelled cycles of the best tile, which knows no caches
 FLOAT, FLOAT_BYTES = "float32", 4
@@ -159,20 +157,12 @@ def default_tile(workload: PointwiseWorkload, core: Core) -> PointwiseTile:
         rows=rows,
         vectors=vectors,
         lanes=lanes,
-        k_unroll=_k_unroll(workload, core, rows * vectors),
+        k_unroll=next(unroll for unroll in K_UNROLLS if workload.inputs % unroll == 0),
         pixels_outer=pixels_outer,
         prefetch=not pixels_outer and _prefetches(workload, core),
         maxnum=has_maxnum(core),
         row_lanes=_row_lanes(workload, core, rows),
     )
-
-
-def _k_unroll(workload: PointwiseWorkload, core: Core, accumulators: int) -> int:
-    """All of a short reduction, where that pays: a tile begins and ends behind its FMLAs."""
-    short = workload.inputs <= UNROLLED_STEPS and accumulators <= UNROLLED_ACCUMULATORS
-    if short and keeps_long_blocks_in_order(core):
-        return workload.inputs
-    return next(unroll for unroll in K_UNROLLS if workload.inputs % unroll == 0)
 
 
 def _row_lanes(workload: PointwiseWorkload, core: Core, rows: int) -> int:
@@ -277,9 +267,7 @@ class _Value:
     pixel: tirx.Expr
 
 
-def _each_place(
-    workload: PointwiseWorkload, tile: PointwiseTile, threads: int
-) -> Iterator[_Place]:
+def _each_place(workload: PointwiseWorkload, tile: PointwiseTile, threads: int) -> Iterator[_Place]:
     """The loops over all tiles; the body runs once, inside them.
 
     Several threads share one loop. One thread has a loop for each of group, outputs and pixels:
@@ -506,7 +494,6 @@ def _modelled_cycles(
         vectors,
         workload.inputs,
         shortcut=workload.shortcut,
-        unrolled=_k_unroll(workload, core, rows * vectors) == workload.inputs,
     )
     if vectors * lanes > along:  # a vector stored in part takes several stores
         cycles += rows * LOAD_COSTS[workload.layout].store

@@ -17,7 +17,7 @@ Against taking all taps of a window in turn: @FIGURES@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -30,6 +30,7 @@ from compile.schedules.overlap import start_of, tile_starts
 from compile.schedules.window import FLOAT, WindowWorkload, columns_inside
 from deploy_rpc.cores import Core
 
+UNROLLS = (7, 4, 3, 2, 1)
 LOWEST = float(np.finfo(np.float32).min)
 
 Index = int | tirx.Expr
@@ -158,8 +159,8 @@ def _each_part_of_a_line(
 
     whole = end - first if tile.lanes > 1 and end - first >= tile.lanes else 0
     if whole:
-        with T.serial(len(tile_starts(whole, tile.lanes))) as step:
-            vectors(first + start_of(step, tile.lanes, whole))
+        for start in _each_vector(whole, tile.lanes):
+            vectors(first + start)
     for column in [*range(first), *range(first + whole, phase_columns)]:
         for phase in range(stride):
             if 0 <= column * stride + phase - padding < workload.size[1]:
@@ -177,8 +178,7 @@ def _combine_columns(
     _, columns = workload.output_size
     stride, taps = workload.stride, workload.kernel[1]
     stored = workload.first_channel + channel
-    with T.serial(len(tile_starts(columns, tile.lanes))) as step:
-        first = start_of(step, tile.lanes, columns)
+    for first in _each_vector(columns, tile.lanes):
         with T.vectorized(tile.lanes) as lane:
             value = line[0, first + lane]
             for j in range(1, taps):
@@ -189,3 +189,11 @@ def _combine_columns(
             pixel = [row, first + lane]
             at = [*pixel, stored] if workload.writes_channels else [stored, *pixel]
             T.buffer_store(y, value, at)
+
+
+def _each_vector(extent: int, lanes: int) -> Iterator[tirx.Expr]:
+    """The loops over the vectors of a row, some at a time; the body runs once, inside them."""
+    count = len(tile_starts(extent, lanes))
+    together = next(unroll for unroll in UNROLLS if count % unroll == 0)
+    with T.serial(count // together) as outer, T.unroll(together) as inner:
+        yield start_of(outer * together + inner, lanes, extent)

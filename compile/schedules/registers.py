@@ -28,7 +28,7 @@ class LoadCosts:
 
 LOAD_COSTS: dict[Layout, LoadCosts] = {
     "planes": LoadCosts(row=0.25, vector=0.5, store=0.5),
-    "channels": LoadCosts(row=0.1, vector=0.25, store=6.0),
+    "channels": LoadCosts(row=0.1, vector=0.05, store=3.0),
 }
 
 
@@ -41,8 +41,6 @@ ARM_TILE_CYCLES = 4.0  # of addressing
 ARM_ROW_CYCLES = 1.6  # of a row's bias and addresses
 ARM_STORE_CYCLES = 2.0  # of starting and storing one accumulator
 ARM_SHORTCUT_CYCLES = 1.5  # of adding the shortcut to one
-SCHEDULED_AS_A57 = ("cortex-a72", "cortex-a73", "cortex-a76", "cortex-a78", "cortex-x1")  # LLVM 19
-ARM_HIDDEN = 0.7  # what is left of all these where no loop keeps them from the FMLAs
 
 
 def accumulator_budget(core: Core, weights_per_load: int = 1) -> int:
@@ -58,15 +56,6 @@ def weights_per_load(core: Core, rows: int) -> int:
     return ARM_WEIGHTS_PER_LOAD if core.isa == "aarch64" and rows % ARM_WEIGHTS_PER_LOAD == 0 else 1
 
 
-def keeps_long_blocks_in_order(core: Core) -> bool:
-    """Whether LLVM leaves hundreds of FMLAs in a row about as they are written.
-
-    It does where it schedules for a Cortex-A57. For a Neoverse N1 it takes one accumulator after
-    the other, and all inputs spill: 2.7 modelled multiply-adds a cycle in place of 6.5.
-    """
-    return core.llvm_cpu in SCHEDULED_AS_A57
-
-
 def tile_cycles(
     core: Core,
     layout: Layout,
@@ -76,18 +65,16 @@ def tile_cycles(
     steps: int,
     *,
     shortcut: bool = False,
-    unrolled: bool = False,
 ) -> float:
     """Modelled cycles of one tile over `steps` of the reduction, start and store included.
 
-    `unrolled` is a reduction without a loop; it and `shortcut` count on AArch64 only. Elsewhere the
-    costs beside the FMAs were fitted to 16 tiles of each of 31 pointwise shapes in both layouts on
-    one thread of an AVX-512 Xeon (2026-11-23): the tile picked is 1.01 times slower than the best
-    in the mean, 1.11 times at worst.
+    `shortcut` counts on AArch64 only. Elsewhere the costs beside the FMAs were fitted to 16 tiles of
+    each of 31 pointwise shapes in both layouts on one thread of an AVX-512 Xeon (2026-11-23): the
+    tile picked is 1.01 times slower than the best in the mean, 1.10 times at worst.
     """
     fmas = rows * vectors / _vector_fmas_per_cycle(core, lanes)
     if core.isa == "aarch64":
-        return _arm_tile_cycles(core, fmas, rows, vectors, steps, shortcut, unrolled)
+        return _arm_tile_cycles(core, fmas, rows, vectors, steps, shortcut)
     costs = LOAD_COSTS[layout]
     loads = costs.vector * vectors + costs.row * rows
     fetched = vectors * _cycles_to_fetch_a_vector(core, lanes, vectors * steps)
@@ -95,14 +82,13 @@ def tile_cycles(
 
 
 def _arm_tile_cycles(
-    core: Core, fmas: float, rows: int, vectors: int, steps: int, shortcut: bool, unrolled: bool
+    core: Core, fmas: float, rows: int, vectors: int, steps: int, shortcut: bool
 ) -> float:
     speed = core.macs_per_cycle / core.lanes
     per_value = ARM_STORE_CYCLES + ARM_SHORTCUT_CYCLES * shortcut
     ends = ARM_TILE_CYCLES + ARM_ROW_CYCLES * rows + per_value * rows * vectors
-    ends *= (ARM_HIDDEN if unrolled else 1) / speed
     loads = vectors + rows / weights_per_load(core, rows)
-    return steps * max(fmas, FMA_LATENCY, loads / speed) + ends
+    return steps * max(fmas, FMA_LATENCY, loads / speed) + ends / speed
 
 
 def _cycles_to_fetch_a_vector(core: Core, lanes: int, count: int) -> float:
