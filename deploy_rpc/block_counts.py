@@ -69,9 +69,9 @@ def count_blocks(program: Path, arguments: Sequence[str], core: Core) -> Counts:
     with tempfile.TemporaryDirectory() as folder:
         output = Path(folder) / "counts"
         plugin = ",".join((str(_plugin()), f"out={output}", *_caches(core)))
-        command = [QEMU, "-cpu", core.name, "-plugin", plugin, str(program), *arguments]
+        command = [QEMU, "-cpu", core.name, "-plugin", plugin, f"./{program.name}", *arguments]
         try:
-            done = subprocess.run(command, capture_output=True, text=True, timeout=RUN_LIMIT_S)
+            done = _run(command, program.parent)
         except subprocess.TimeoutExpired as error:
             raise CountError(f"{program.name} did not end within {RUN_LIMIT_S} s") from error
         if done.returncode != 0:
@@ -80,6 +80,18 @@ def count_blocks(program: Path, arguments: Sequence[str], core: Core) -> Counts:
         if not output.exists():
             raise CountError(f"{program.name} ran no region between hint #0x70 and hint #0x71")
         return _read(output.read_text(encoding="ascii"))
+
+
+def _run(command: list[str], folder: Path) -> subprocess.CompletedProcess[str]:
+    """Without environment and by a relative path: what lies on the stack shifts its addresses."""
+    return subprocess.run(
+        [shutil.which(command[0]), *command[1:]],
+        cwd=folder,
+        env={},
+        capture_output=True,
+        text=True,
+        timeout=RUN_LIMIT_S,
+    )
 
 
 def _check_tools(core: Core) -> None:
