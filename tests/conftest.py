@@ -11,6 +11,11 @@ import pytest
 TEST_DATA = "SHUFFLENET_TEST_DATA"
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """`--update-golden` writes the kept TIR of the templates anew (tests/test_golden.py)."""
+    parser.addoption("--update-golden", action="store_true", help="write golden files anew")
+
+
 @pytest.fixture(scope="session")
 def test_data() -> Path:
     """The folder with the trained checkpoint and its 200 labelled pictures."""

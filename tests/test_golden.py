@@ -5,10 +5,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from compile.schedules.dense import DenseWorkload
+from compile.schedules.lrn import LrnWorkload
 from compile.schedules.pointwise import PointwiseWorkload
 from compile.schedules.templates import Workload, made_by_default
 from compile.schedules.window import WindowWorkload
@@ -16,41 +19,32 @@ from tests.cores import A72, AVX512
 
 GOLDEN = Path(__file__).parent / "golden"
 
+GROUPED = PointwiseWorkload(3, 40, 8, 49, True, False)
+AVERAGE = WindowWorkload("average", 6, 1, 1, (28, 28), (3, 3), 2, (1, 1))
+STEM = WindowWorkload("conv", 1, 24, 3, (33, 33), (3, 3), 2, (1, 1), True)
+DEPTHWISE = WindowWorkload("conv", 40, 1, 1, (14, 14), (3, 3), 1, (1, 1))
+CONV_5X5 = WindowWorkload("conv", 2, 32, 8, (13, 13), (5, 5), 1, (2, 2), True)
+
 KERNELS = {
-    "pointwise_planes": (A72, PointwiseWorkload(3, 20, 8, 48, True, False, shuffle_rows=3)),
-    "pointwise_planes_overlap": (AVX512, PointwiseWorkload(2, 10, 4, 49, True, True, load_rows=2)),
-    "pointwise_channels": (AVX512, PointwiseWorkload(3, 40, 8, 49, True, False, layout="channels")),
+    "pointwise_shuffled": (A72, replace(GROUPED, outputs=20, pixels=48, shuffle_rows=3)),
+    "pointwise_overlapped": (AVX512, replace(GROUPED, shortcut=True, load_rows=2)),
+    "pointwise_channels": (AVX512, replace(GROUPED, layout="channels")),
     "pointwise_in_place": (
         AVX512,
-        PointwiseWorkload(1, 32, 8, 48, True, True, layout="channels", in_place=True),
+        replace(GROUPED, outputs=32, pixels=48, shortcut=True, in_place=True, layout="channels"),
     ),
-    "window_stem": (A72, WindowWorkload("conv", 1, 24, 3, (33, 33), (3, 3), 2, (1, 1), True)),
-    "window_depthwise": (A72, WindowWorkload("conv", 12, 1, 1, (14, 14), (3, 3), 1, (1, 1))),
-    "window_max": (A72, WindowWorkload("max", 6, 1, 1, (16, 16), (3, 3), 2, (1, 1))),
-    "window_average_joined": (
+    "window_stem": (A72, STEM),
+    "window_depthwise": (A72, DEPTHWISE),
+    "window_channels_depthwise": (AVX512, replace(DEPTHWISE, layout="channels")),
+    "window_channels_conv": (AVX512, replace(CONV_5X5, layout="channels")),
+    "pool_max": (A72, replace(AVERAGE, kind="max")),
+    "pool_average_joined": (
         AVX512,
-        WindowWorkload(
-            "average",
-            6,
-            1,
-            1,
-            (28, 28),
-            (3, 3),
-            2,
-            (1, 1),
-            writes_channels=True,
-            first_channel=2,
-            stored_channels=10,
-        ),
+        replace(AVERAGE, writes_channels=True, first_channel=2, stored_channels=10),
     ),
-    "window_channels_depthwise": (
-        AVX512,
-        WindowWorkload("conv", 40, 1, 1, (14, 14), (3, 3), 1, (1, 1), layout="channels"),
-    ),
-    "window_channels_conv": (
-        AVX512,
-        WindowWorkload("conv", 2, 32, 8, (13, 13), (5, 5), 1, (2, 2), True, layout="channels"),
-    ),
+    "dense": (A72, DenseWorkload(40, 24, True)),
+    "head_channels": (AVX512, DenseWorkload(40, 24, False, 49, "channels")),
+    "lrn": (A72, LrnWorkload(16, 49, 2, 2, 1e-4, 2.0)),
 }
 
 

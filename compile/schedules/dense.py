@@ -40,9 +40,9 @@ from compile.schedules.registers import accumulator_budget
 from deploy_rpc.cores import Core
 
 FLOAT = "float32"
-MAX_VECTORS = 4  # of a tile: threads are to find enough tiles
+MAX_WIDTH = 64  # outputs of a tile: threads are to find enough tiles
 INPUT_LOADS = 0.5  # of a row: an input is broadcast beside the weights
-SUMS = range(4, 9)  # streams that the caches fetch ahead of
+SUMS = range(2, 9)  # streams that the caches fetch ahead of
 POOL_VECTORS = 4  # vectors of channels that are averaged at a time: sums that do not wait
 
 Loop = Callable[..., AbstractContextManager]  # T.serial or T.parallel
@@ -98,7 +98,7 @@ class DenseTile:
 def default_tile(workload: DenseWorkload, core: Core) -> DenseTile:
     """The tile with the least loads, of those the one with most accumulators."""
     lanes = min(core.lanes, 1 << (workload.outputs.bit_length() - 1))
-    vectors = range(1, min(MAX_VECTORS, workload.outputs // lanes) + 1)
+    vectors = range(1, min(MAX_WIDTH, workload.outputs) // lanes + 1)
     sums = [count for count in SUMS if count <= workload.inputs] or [1]
     fitting = [
         DenseTile(*shape, lanes, has_maxnum(core))
