@@ -3,7 +3,8 @@
     relu(add(matmul(x, W), b))                         ->  call_tir(dense, x, W', b)
     add(matmul(reshape(mean(x, (H, W))), W), b)        ->  call_tir(dense, x, W', b)
 
-W' is packed for the tile; x is one picture. The pool is taken in the layout in which it finds x.
+The reshape is there only where the mean keeps its axes. W' is packed for the tile; x is one
+picture. The pool is taken in the layout in which it finds x.
 Left alone: several pictures, no bias, weights that vary, a mean over anything but rows and columns.
 """
 
@@ -58,7 +59,7 @@ class _Form:
 def _form(pool: bool, relu: bool) -> _Form:
     x, weights, bias = wildcard(), is_const(), is_const()
     mean = is_op("relax.mean")(x) if pool else None
-    flat = is_op("relax.reshape")(mean, wildcard()) if pool else x
+    flat = (is_op("relax.reshape")(mean, wildcard()) | mean) if pool else x
     product = is_op("relax.matmul")(flat, weights)
     added = is_op("relax.add")(product, bias) | is_op("relax.add")(bias, product)
     pattern = is_op("relax.nn.relu")(added) if relu else added

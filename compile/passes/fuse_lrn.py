@@ -62,8 +62,9 @@ def _fuse(module: tvm.IRModule, neighbours: int, choices: Choices) -> tvm.IRModu
             return None
         if firsts != list(range(neighbours)) or abs(float(scalars[2]) - EXPONENT) > 1e-6:
             return None
-        before, after = padding[2:4]
-        if padding != [0, 0, before, after, 0, 0, 0, 0] or before + after + 1 != neighbours:
+        before, behind = padding[2:4]
+        after = neighbours - 1 - before
+        if padding != [0, 0, before, behind, 0, 0, 0, 0] or not 0 <= after <= behind:
             return None
         workload = LrnWorkload(
             channels=shape[1],

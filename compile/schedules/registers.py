@@ -68,9 +68,9 @@ def tile_cycles(
 ) -> float:
     """Modelled cycles of one tile over `steps` of the reduction, start and store included.
 
-    `shortcut` counts on AArch64 only. Elsewhere the costs beside the FMAs were fitted to 16 tiles of
-    each of 31 pointwise shapes in both layouts on one thread of an AVX-512 Xeon (2026-11-23): the
-    tile picked is 1.01 times slower than the best in the mean, 1.10 times at worst.
+    `shortcut` counts on AArch64 only. Elsewhere the costs beside the FMAs were fitted to 16 tiles
+    of each of 31 pointwise shapes in both layouts on one thread of an AVX-512 Xeon (2026-11-23):
+    the tile picked is 1.01 times slower than the best in the mean, 1.10 times at worst.
     """
     fmas = rows * vectors / _vector_fmas_per_cycle(core, lanes)
     if core.isa == "aarch64":
