@@ -22,7 +22,7 @@ bench: $(INSTALLED)  ## the ladder of levels on this machine, as a JSON report
 	$(RUN) bench/run.py fusion --target host --json build/fusion.json
 
 test: $(INSTALLED)  ## all tests
-	$(RUN) -m pytest
+	$(RUN) -m pytest -n auto
 
 check: $(INSTALLED)  ## lint and format, in seconds
 	$(RUN) -m ruff check .

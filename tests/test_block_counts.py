@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from marked_program import ROUNDS, marked_loop, marked_program, needs_cycle_model
 
 from deploy_rpc.block_counts import Block, CountError, _basic_blocks, count_blocks
 from deploy_rpc.cores import find_core
+from tests.marked_program import ROUNDS, marked_loop, marked_program, needs_cycle_model
 
 A72 = find_core("cortex-a72")  # L1 of 32 KiB in 2 ways: addresses 16 KiB apart share a set
 NOP, BRANCH, OTHER = (bytes.fromhex(code) for code in ("1f2003d5", "e0ffff54", "0000018b"))

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import pytest
-from marked_program import needs_cycle_model
 
 from deploy_rpc.core_models import CoreModelError, llvm_model, modelled_cores
 from deploy_rpc.cores import find_core
+from tests.marked_program import needs_cycle_model
 
 
 @needs_cycle_model

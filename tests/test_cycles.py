@@ -5,11 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from marked_program import ROUNDS, marked_loop, needs_cycle_model
 
 from deploy_rpc.core_models import CoreModelError
 from deploy_rpc.cores import find_core
 from deploy_rpc.cycles import missing_modelling_tools, modelled_cycles
+from tests.marked_program import ROUNDS, marked_loop, needs_cycle_model
 
 FMLAS = [f"fmla v{i}.4s, v30.4s, v31.s[0]" for i in range(16)]
 

@@ -56,9 +56,9 @@ def test_bias_and_relu_are_in_the_kernel(relu: bool) -> None:
     check_numbers(network)
 
 
-def test_a_layer_without_bias_is_left_alone() -> None:
+def test_a_layer_without_bias_becomes_a_kernel_too() -> None:
     network, module = fused(Classifier(bias=False), side=5)
-    assert "matmul" in operators(module)
+    assert "matmul" not in operators(module)
     check_numbers(network)
 
 

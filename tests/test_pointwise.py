@@ -175,7 +175,7 @@ def test_loop_order_and_threads_change_nothing(pixels_outer: bool, threads: int)
 def test_the_accumulators_fit_the_registers(name: str, core: Core) -> None:
     w = workload_of(name)
     tile = default_tile(w, core)
-    assert tile.rows * tile.vectors <= accumulator_budget(core)
+    assert tile.rows * tile.vectors <= accumulator_budget(core, tile.row_lanes)
     assert tile.rows <= w.outputs
     assert tile.vectors * tile.lanes <= w.pixels
     assert w.inputs % tile.k_unroll == 0

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import pytest
 import tvm
-from marked_program import needs_cycle_model
 from tvm import tirx
 from tvm.script.ir_builder import IRBuilder
 from tvm.script.ir_builder import tirx as T
@@ -15,6 +14,7 @@ from compile.schedules.window import WindowWorkload, window
 from compile.schedules.window import default_tile as default_window_tile
 from compile.targets import parse_target
 from deploy_rpc.cores import Core, find_core
+from tests.marked_program import needs_cycle_model
 
 TARGET = parse_target("arm_cpu")
 A72, N1 = find_core("cortex-a72"), find_core("neoverse-n1")

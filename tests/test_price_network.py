@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import pytest
-from marked_program import needs_cycle_model
-from small_networks import small_network
 
+from compile.frontend.torch_import import import_torch
 from compile.lower import lower
 from compile.price_kernel import KernelPriceError
 from compile.price_network import price_network
 from compile.targets import parse_target
 from deploy_rpc.cores import find_core
+from model.zoo import create_model
+from tests.marked_program import needs_cycle_model
+from tests.small_networks import small_network
 
 A72 = find_core("cortex-a72")
 
@@ -32,6 +34,21 @@ def test_a_fused_network_costs_less_than_an_unfused_one() -> None:
         for level in ("unfused", "fused")
     ]
     assert prices[1] < prices[0]
+
+
+@needs_cycle_model
+@pytest.mark.parametrize(("name", "limit"), [("cortex-a72", 38.5), ("neoverse-n1", 20.0)])
+def test_shufflenet_stays_within_its_modelled_cycles(name: str, limit: float) -> None:
+    """M cycles of 1x g3 at 224, untuned. The model is deterministic, so this is no benchmark."""
+    network = import_torch(
+        create_model("shufflenet-1.0x-g3"),
+        name="net",
+        input_shape=(1, 3, 224, 224),
+        preprocessing="imagenet",
+        provenance={},
+    )
+    price = price_network(lower(network, "fused", parse_target(name)), find_core(name))
+    assert price.cycles <= 1e6 * limit
 
 
 def test_threads_are_not_modelled() -> None:

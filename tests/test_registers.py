@@ -19,8 +19,8 @@ def test_some_registers_are_left_for_inputs_and_weights(core: Core, budget: int)
 @pytest.mark.parametrize("core", [A72, AVX512], ids=["a72", "avx512"])
 def test_a_balanced_tile_is_cheaper_for_each_value_than_a_long_one(core: Core) -> None:
     lanes = core.lanes
-    balanced = tile_cycles(core, "planes", lanes, 10, 2, 80) / 20
-    assert balanced < tile_cycles(core, "planes", lanes, 2, 7, 80) / 14
+    balanced = tile_cycles(core, "planes", lanes, 8, 2, 80) / 16
+    assert balanced < tile_cycles(core, "planes", lanes, 1, 14, 80) / 14
 
 
 def test_too_few_accumulators_wait_for_each_other() -> None:

@@ -5,7 +5,7 @@
 
 The reshape is there only where the mean keeps its axes. W' is packed for the tile; x is one
 picture. The pool is taken in the layout in which it finds x.
-Left alone: several pictures, no bias, weights that vary, a mean over anything but rows and columns.
+Left alone: several pictures, weights that vary, a mean over anything but rows and columns.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
+import numpy as np
 import tvm
 from tvm import relax
 from tvm.relax.dpl import DFPattern, is_const, is_op, wildcard
@@ -33,8 +34,10 @@ from compile.schedules.dense import DenseWorkload
 
 def fuse_dense(choices: Choices) -> Callable[[tvm.IRModule], tvm.IRModule]:
     """The pass for `choices`: Relax to Relax, main only. Unfused, only the bias is taken."""
-    kinds = [(pool, relu) for pool in (True, False) for relu in (True, False)]
-    forms = [_form(*kind) for kind in kinds] if choices.fused else [_form(False, False)]
+    flags = (True, False)
+    kinds = [(pool, relu, bias) for bias in flags for pool in flags for relu in flags]
+    unfused = [(False, False, bias) for bias in flags]
+    forms = [_form(*kind) for kind in (kinds if choices.fused else unfused)]
 
     def apply(module: tvm.IRModule) -> tvm.IRModule:
         for form in forms:
@@ -52,17 +55,18 @@ class _Form:
     x: DFPattern
     mean: DFPattern | None
     weights: DFPattern
-    bias: DFPattern
+    bias: DFPattern | None
     relu: bool
 
 
-def _form(pool: bool, relu: bool) -> _Form:
-    x, weights, bias = wildcard(), is_const(), is_const()
+def _form(pool: bool, relu: bool, biased: bool) -> _Form:
+    x, weights, bias = wildcard(), is_const(), is_const() if biased else None
     mean = is_op("relax.mean")(x) if pool else None
     flat = (is_op("relax.reshape")(mean, wildcard()) | mean) if pool else x
     product = is_op("relax.matmul")(flat, weights)
-    added = is_op("relax.add")(product, bias) | is_op("relax.add")(bias, product)
-    pattern = is_op("relax.nn.relu")(added) if relu else added
+    if bias is not None:
+        product = is_op("relax.add")(product, bias) | is_op("relax.add")(bias, product)
+    pattern = is_op("relax.nn.relu")(product) if relu else product
     return _Form(pattern, x, mean, weights, bias, relu)
 
 
@@ -75,10 +79,11 @@ def _replacing(form: _Form, choices: Choices) -> Replace:
             return None
         made, x = choices.make(workload), matched[form.x]
         weights = matched[form.weights].value.numpy().T
+        bias = matched[form.bias].value.numpy() if form.bias else np.zeros(workload.outputs)
         operands = [
             in_layout(x, workload.layout) if form.mean else x,
             constant(made.packed(weights)),
-            constant(matched[form.bias].value.numpy().reshape(-1)),
+            constant(bias.reshape(-1)),
         ]
         name = "head" if form.mean else "dense"
         return call_kernel(builder, made, name, operands, (1, workload.outputs))
@@ -89,7 +94,9 @@ def _replacing(form: _Form, choices: Choices) -> Replace:
 def _workload(form: _Form, matched: Matched, choices: Choices) -> DenseWorkload | None:
     """What a match computes; None where it is not what its form looks like."""
     x, weights = shape_of(matched[form.x]), shape_of(matched[form.weights])
-    if len(weights) != 2 or x[0] != 1 or math.prod(shape_of(matched[form.bias])) != weights[1]:
+    if len(weights) != 2 or x[0] != 1:
+        return None
+    if form.bias and math.prod(shape_of(matched[form.bias])) != weights[1]:
         return None
     if form.mean is None:
         if x != (1, weights[0]):

@@ -25,7 +25,7 @@ is 240, shared, 2026-11-23; R where there is a shortcut, not in place:
 
 In place the second is 157 / 176. In the network the prefetch takes 5 to 10 % off. Slower:
 prefetching a tile's share at its start (no gain), a tail vector of 12 of 16 lanes where a tile can
-begin earlier (154 against 179), one vector by many pixels (14 x 1: 178, 5 x 5: 213), 28 accumulators (a cliff).
+begin earlier (154 against 179), one vector by many pixels (14 x 1: 178, 5 x 5: 213).
 
 Modelled multiply-adds a cycle, planes, of the six: 3.87, 3.41, 3.93, 3.67, 3.73, 3.55 of 4 on A72
 and 7.61, 6.60, 7.79, 7.28, 7.43, 7.00 of 8 on N1; never measured on ARM. Unrolling a short K whole
@@ -281,18 +281,25 @@ class _Value:
 def _each_place(workload: PointwiseWorkload, tile: PointwiseTile, threads: int) -> Iterator[_Place]:
     """The loops over all tiles; the body runs once, inside them.
 
-    Several threads share one loop. One thread has a loop for each of group, outputs and pixels:
-    LLVM follows their indices better.
+    A loop for each of group, outputs and pixels: LLVM follows their indices better than those of
+    one loop. Each thread walks its share of the one of them that is shared most evenly; which tiles
+    there are does not depend on the threads.
     """
     m_tiles, n_tiles = _tile_counts(workload, tile)
     inner, outer = (m_tiles, n_tiles) if tile.pixels_outer else (n_tiles, m_tiles)
+    counts = [workload.groups, outer, inner]
     if threads == 1:
-        with T.serial(workload.groups) as group, T.serial(outer) as i, T.serial(inner) as j:
+        with T.serial(counts[0]) as group, T.serial(outer) as i, T.serial(inner) as j:
             yield _place(workload, tile, group, i, j)
-    else:
-        with T.parallel(workload.groups * outer * inner) as index:
-            rest = index % (outer * inner)
-            yield _place(workload, tile, index // (outer * inner), rest // inner, rest % inner)
+        return
+    shared = min(range(3), key=lambda axis: (-(-counts[axis] // threads) / counts[axis], -axis))
+    with T.parallel(threads) as thread:
+        bounds = [(0, count) for count in counts]
+        count = counts[shared]
+        bounds[shared] = (thread * count // threads, (thread + 1) * count // threads)
+        first, second, third = (T.serial(*bound) for bound in bounds)
+        with first as group, second as i, third as j:
+            yield _place(workload, tile, group, i, j)
 
 
 def _place(
