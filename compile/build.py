@@ -25,7 +25,7 @@ class OutputFolderError(InputError):
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Builds, verifies, times; writes `OUT/NAME.TARGET.so` and `.json`, or nothing."""
+    """Builds, verifies, times; writes `OUT/NAME.TARGET.so`, `.h` and `.json`, or nothing."""
     options = parse_options(arguments)
     print_options(options)
     linker = find_linker(options.linker, options.target)
@@ -41,15 +41,16 @@ def main(arguments: list[str] | None = None) -> None:
                 for level in levels
             ]
         name = f"{network.name}.{options.target.name}"
-        library = staging / f"{name}.so"
         with phase(f"compile for {options.target.triple}, link with {linker.name}"):
-            build_library(rungs[-1], options.target, linker, library)
-        verifications, latencies = examine(rungs, library, linker, options.board)
-        report = build_report(rungs[-1], verifications, latencies, library.stat().st_size)
+            library = build_library(
+                rungs[-1], options.target, linker, staging / f"{name}.so", static=options.static
+            )
+        verifications, latencies = examine(rungs, library.path, linker, options.board)
+        report = build_report(rungs[-1], verifications, latencies, library)
         write_json(staging / f"{name}.json", report)
-        print_report(rungs[-1], verifications, latencies, library.stat().st_size)
-        for file in (f"{name}.json", f"{name}.so"):
-            (staging / file).replace(options.out / file)
+        print_report(rungs[-1], verifications, latencies, library)
+        for file in (staging / f"{name}.json", *library.files):
+            file.replace(options.out / file.name)
     if options.json:
         write_json(options.json, report)
     print(options.out / f"{name}.so")

@@ -26,6 +26,8 @@ def parse_options(arguments: list[str] | None) -> argparse.Namespace:
     options = parser.parse_args(arguments)
     if options.onnx and (options.model or options.convention):
         parser.error("--model and --convention do not apply to --onnx: the file says it all")
+    if options.static and options.level == "stock":
+        parser.error("--static does not apply to --level stock, which needs TVM's runtime")
     options.no_board_reason = ""
     if options.board is None:
         options.board, options.no_board_reason = _default_board(options.target)
@@ -106,6 +108,11 @@ def _parser() -> argparse.ArgumentParser:
         choices=LINKERS,
         default="auto",
         help="zig comes with the package; gnu and ndk must be installed (default: zig)",
+    )
+    how.add_argument(
+        "--static",
+        action="store_true",
+        help="write a static library (.a) as well; not for level stock, which needs TVM's runtime",
     )
     add(
         "--board",

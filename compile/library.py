@@ -2,25 +2,83 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 import tvm
 from tvm import relax, tirx
 
+from compile.aot.compute import compile_module
+from compile.aot.header import Interface, make_interface
+from compile.aot.symbols import PUBLIC
 from compile.link import Linker
 from compile.lower import Lowered
 from compile.targets import CompileTarget
 
+SOURCES = Path(__file__).parent / "aot" / "interface"
+C_FLAGS = (
+    "-std=c11",
+    "-D_POSIX_C_SOURCE=200809L",
+    "-O2",
+    "-fPIC",
+    "-fno-asynchronous-unwind-tables",
+)
+TVM_NAMES = ("__tvm_ffi_main", "__TVMFFIErrorSetRaisedFromCStr")
 
-def build_library(lowered: Lowered, target: CompileTarget, linker: Linker, path: Path) -> None:
+
+@dataclass(frozen=True)
+class Library:
+    """What was built: the shared library, and the static one where it was asked for.
+
+    `prefix`, what its C names begin with, and the `workspace_bytes` of an instance are None for a
+    library that needs TVM's runtime.
+    """
+
+    path: Path
+    prefix: str | None = None
+    workspace_bytes: int | None = None
+    archive: Path | None = None
+
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """All of them, the shared library last."""
+        header = (self.path.with_suffix(".h"),) if self.prefix else ()
+        return (*header, *((self.archive,) if self.archive else ()), self.path)
+
+
+def build_library(
+    lowered: Lowered,
+    target: CompileTarget,
+    linker: Linker,
+    path: Path,
+    *,
+    static: bool = False,
+) -> Library:
     """Compiles `lowered` for `target`, which may differ from the one its schedules were made for.
 
-    Writes the shared library `path`: a TVM module with a Relax VM executable, weights inside, whose
-    `main` takes and returns one float32 tensor.
+    Writes the shared library `path`. At level stock it is a TVM module with a Relax VM executable,
+    weights inside, whose `main` takes and returns one float32 tensor. At any other level it is a C
+    library, with its header beside it (`.h`), and as a TVM module `main(input, output)`; `static`
+    adds the same as `.a`, without TVM's entry.
     """
-    executable = relax.build(lowered.module, target=target.tvm, relax_pipeline=None)
-    executable.export_library(str(path), fcompile=linker.as_export_function())
+    if lowered.compute is None:
+        executable = relax.build(lowered.module, target=target.tvm, relax_pipeline=None)
+        executable.export_library(str(path), fcompile=linker.as_export_function())
+        return Library(path)
+    interface = make_interface(
+        lowered.network, target, lowered.level, lowered.compute, path.name.removesuffix(".so")
+    )
+    header = path.with_suffix(".h")
+    archive = path.with_suffix(".a") if static else None
+    with tempfile.TemporaryDirectory(prefix=".objects-", dir=path.parent) as folder:
+        objects = _Objects(lowered, target, linker, interface, header.name, Path(folder))
+        objects.link(path)
+        if archive:
+            objects.archive(archive)
+    header.write_text(interface.header, encoding="utf-8")
+    return Library(path, interface.prefix, interface.workspace_bytes, archive)
 
 
 def build_kernels(
@@ -30,3 +88,50 @@ def build_kernels(
     named = {name: kernel.with_attr("global_symbol", name) for name, kernel in kernels.items()}
     executable = tvm.compile(tvm.IRModule(named), target=target.tvm)
     executable.export_library(str(path), fcompile=linker.as_export_function())
+
+
+class _Objects:
+    """The generated code and files of one network in `folder`, ready to be linked with our C."""
+
+    def __init__(
+        self,
+        lowered: Lowered,
+        target: CompileTarget,
+        linker: Linker,
+        interface: Interface,
+        header: str,
+        folder: Path,
+    ) -> None:
+        self._linker = linker
+        self._interface = interface
+        self._folder = folder
+        self._sources = ["instance.c", "weights.c"]
+        self._threads: tuple[str, ...] = ()
+        if lowered.threads > 1:
+            self._sources.append("team.c")
+            self._threads = ("-pthread",)
+        (folder / header).write_text(interface.header, encoding="utf-8")
+        (folder / "network.h").write_text(interface.internal, encoding="utf-8")
+        (folder / "weights.bin").write_bytes(lowered.compute.weights)
+        code = compile_module(lowered.compute.module, target.tvm)
+        code.write_to_file(str(folder / "network.o"), "o")
+
+    def link(self, path: Path) -> None:
+        """The shared library, of which only the interface is visible."""
+        visible = [*(f"{self._interface.prefix}_{name}" for name in PUBLIC), *TVM_NAMES]
+        script = "{ global: " + " ".join(f"{name};" for name in visible) + " local: *; };\n"
+        (self._folder / "visible").write_text(script, encoding="utf-8")
+        words = [
+            *C_FLAGS, "-I.", f"-I{SOURCES}", *self._threads,
+            *(str(SOURCES / source) for source in (*self._sources, "packed.c")),
+            "-Wl,--version-script=visible", "-Wl,--gc-sections",
+        ]  # fmt: skip
+        self._linker.link([*words, "network.o"], path.resolve(), folder=self._folder)
+
+    def archive(self, path: Path) -> None:
+        """The static library, of one object, so that its inner names stay inside."""
+        for source in self._sources:
+            words = [*C_FLAGS, "-I.", f"-I{SOURCES}", *self._threads]
+            self._linker.compile([*words, str(SOURCES / source)], f"{source}.o", self._folder)
+        members = ["network.o", *(f"{source}.o" for source in self._sources)]
+        self._linker.archive(members, path.resolve(), folder=self._folder)

@@ -39,19 +39,32 @@ class LinkError(InputError):
 
 @dataclass(frozen=True)
 class Linker:
-    """A C compiler driver that links for one target; `command` comes before the arguments."""
+    """A C compiler driver for one target; `command` comes before the arguments.
+
+    `archiver` is what makes static libraries. Every method raises `LinkError` with the tool's own
+    words where it fails; paths may be relative to `folder`.
+    """
 
     name: str
     command: tuple[str, ...]
+    archiver: tuple[str, ...]
 
-    def link(self, objects: Sequence[str], output: Path) -> None:
-        """Links `objects` into the stripped shared library `output`.
+    def link(self, words: Sequence[str], output: Path, folder: Path | None = None) -> None:
+        """Links objects and C sources into the stripped shared library `output`."""
+        fixed = ("-shared", "-fPIC", "-s", "-o", str(output))
+        self._run([*self.command, *fixed, *words, "-lm"], folder)
 
-        Raises `LinkError` with the linker's own words where it fails.
-        """
-        command = [*self.command, "-shared", "-fPIC", "-s", "-o", str(output), *objects, "-lm"]
+    def compile(self, words: Sequence[str], output: str, folder: Path) -> None:
+        """Compiles one C source into the object file `output`."""
+        self._run([*self.command, "-c", "-o", output, *words], folder)
+
+    def archive(self, members: Sequence[str], output: Path, folder: Path) -> None:
+        """Packs object files into the static library `output`."""
+        self._run([*self.archiver, "rcs", str(output), *members], folder)
+
+    def _run(self, command: Sequence[str], folder: Path | None) -> None:
         with subprocess.Popen(
-            command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+            command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=folder,
             start_new_session=True,
         ) as process:  # fmt: skip
             try:
@@ -90,7 +103,8 @@ def _zig(target: CompileTarget) -> Linker:
             "run `pip install ziglang`, or ask for another with --linker gnu or --linker ndk"
         )
     zig_target = ZIG_TARGETS[target.core.isa]
-    return Linker("zig", (sys.executable, "-m", "ziglang", "cc", "-target", zig_target))
+    zig = (sys.executable, "-m", "ziglang")
+    return Linker("zig", (*zig, "cc", "-target", zig_target), (*zig, "ar"))
 
 
 def _gnu(target: CompileTarget) -> Linker:
@@ -101,7 +115,7 @@ def _gnu(target: CompileTarget) -> Linker:
             f"no linker for {target.triple}: {compiler} is not on the PATH; install it (Debian: "
             f"`apt-get install {package}`), or leave --linker away to use zig"
         )
-    return Linker("gnu", (found,))
+    return Linker("gnu", (found,), (found.removesuffix("gcc") + "ar",))
 
 
 def _ndk(target: CompileTarget) -> Linker:
@@ -115,4 +129,4 @@ def _ndk(target: CompileTarget) -> Linker:
             f"no {compiler} under ANDROID_NDK_HOME={home}; expected it in "
             "toolchains/llvm/prebuilt/HOST/bin (NDK r23 or newer)"
         )
-    return Linker("ndk", (str(found[0]),))
+    return Linker("ndk", (str(found[0]),), (str(found[0].with_name("llvm-ar")),))

@@ -1,5 +1,7 @@
 """A network at one level of the ladder: canonical Relax to scheduled kernels and a memory plan.
 
+Level stock runs in TVM's Relax VM, every other one is a C function with no runtime behind it.
+
 stock     TVM's own default pipeline, as `tvm.compile` runs it: no fusion, no schedules
 unfused   batch norms folded, our templates and layouts, but every operator a kernel of its own
 fused     the same templates with ReLU, shortcut and shuffle inside, concats and shortcuts in place
@@ -11,8 +13,12 @@ import dataclasses
 from pathlib import Path
 
 import tvm
-from tvm import relax
+from tvm import relax, tirx
 
+from compile.aot.compute import Compute, make_compute
+from compile.aot.program import read_program
+from compile.aot.symbols import c_prefix
+from compile.aot.workspace import Workspace
 from compile.kernels import Kernel, list_kernels
 from compile.network import Network
 from compile.operators import count_operators
@@ -46,9 +52,12 @@ FINALISE = (
 
 @dataclasses.dataclass(frozen=True)
 class Lowered:
-    """A module that `relax.build` takes as it is, for any CPU; schedules are those of `target`.
+    """A network of scheduled kernels, for any CPU; the schedules are those of `target`.
 
-    `operators` says of each kind how many the imported graph held, and how many the passes left.
+    `module` holds the kernels and the Relax function `main` that calls them: at level stock as
+    `relax.build` takes it, at any other as bindings of kernel calls, of which `compute` is the C
+    function. `operators` says of each kind how many the imported graph held, and how many the
+    passes left.
     """
 
     network: Network
@@ -58,12 +67,18 @@ class Lowered:
     module: tvm.IRModule
     kernels: tuple[Kernel, ...]
     operators: dict[str, tuple[int, int]]
-    activation_bytes: int
+    workspace: Workspace
+    compute: Compute | None
 
     @property
     def macs(self) -> int:
         """MACs of one inference."""
         return sum(kernel.macs * kernel.calls for kernel in self.kernels)
+
+    @property
+    def weights_bytes(self) -> int | None:
+        """Of the packed weights; None at level stock, where TVM keeps them."""
+        return None if self.compute is None else len(self.compute.weights)
 
 
 def lower(
@@ -88,12 +103,26 @@ def lower(
             module, sources = schedule_kernels(module, target.core, threads)
             kernels = [dataclasses.replace(k, source=sources[k.name]) for k in kernels]
         module = trail.run("scheduled", module, ())
-        module = trail.run("planned", module, PLAN_MEMORY)
-        activation_bytes = _planned_bytes(module)
-        module = trail.run("final", module, FINALISE)
+        if level == "stock":
+            module = trail.run("planned", module, PLAN_MEMORY)
+            workspace, compute = _planned(module), None
+            module = trail.run("final", module, FINALISE)
+        else:
+            compute = _compute(network, module, threads)
+            workspace = compute.workspace
+            trail.run("compute", compute.module, ())
     return Lowered(
-        network, level, target, threads, module, tuple(kernels), operators, activation_bytes
+        network, level, target, threads, module, tuple(kernels), operators, workspace, compute
     )
+
+
+def _compute(network: Network, module: tvm.IRModule, threads: int) -> Compute:
+    functions = {
+        variable.name_hint: function
+        for variable, function in module.functions.items()
+        if isinstance(function, tirx.PrimFunc)
+    }
+    return make_compute(read_program(module), functions, c_prefix(network.name), threads)
 
 
 class _Trail:
@@ -112,8 +141,8 @@ class _Trail:
         return module
 
 
-def _planned_bytes(module: tvm.IRModule) -> int:
-    """Bytes of all storages that the static memory plan allocates."""
+def _planned(module: tvm.IRModule) -> Workspace:
+    """The storages of TVM's own static memory plan; it knows no lower bound."""
     total = 0
 
     def add(node: relax.Expr) -> None:
@@ -122,4 +151,4 @@ def _planned_bytes(module: tvm.IRModule) -> int:
             total += int(node.args[0].values[0])
 
     relax.analysis.post_order_visit(module["main"], add)
-    return total
+    return Workspace((), total, None)

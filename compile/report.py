@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.table import Table
 from tvm.target import codegen
 
+from compile.library import Library
 from compile.lower import Lowered
 from compile.verify import Verification
 
@@ -39,9 +40,9 @@ def build_report(
     lowered: Lowered,
     verifications: list[Verification],
     latencies: list[Latency],
-    library_bytes: int,
+    library: Library,
 ) -> dict[str, Any]:
-    """The JSON beside a library; `deploy_rpc/run.py` reads `model`, `target` and `threads`."""
+    """The JSON beside a library; `deploy_rpc` reads `model`, `target`, `threads`, `interface`."""
     network, target = lowered.network, lowered.target
     return {
         "model": {
@@ -63,8 +64,13 @@ def build_report(
         "level": lowered.level,
         "threads": lowered.threads,
         "versions": versions(),
-        "library_bytes": library_bytes,
-        "workspace_bytes": lowered.activation_bytes,
+        "interface": library.prefix,
+        "library_bytes": library.path.stat().st_size,
+        "archive_bytes": library.archive.stat().st_size if library.archive else None,
+        "weights_bytes": lowered.weights_bytes,
+        "workspace_bytes": library.workspace_bytes,
+        "activation_bytes": lowered.workspace.bytes,
+        "activation_bytes_lower_bound": lowered.workspace.lower_bound,
         "operators": {
             kind: {"imported": given, "left": left}
             for kind, (given, left) in lowered.operators.items()
@@ -81,15 +87,15 @@ def print_report(
     lowered: Lowered,
     verifications: list[Verification],
     latencies: list[Latency],
-    library_bytes: int,
+    library: Library,
 ) -> None:
     """The same for a reader: what was built, and a row for each level."""
     print(
         f"{lowered.network.name} for {lowered.target.name} ({lowered.target.core.name}), level "
         f"{lowered.level}: {lowered.macs / 1e6:.1f} M MACs, {lowered.network.parameters:,} "
-        f"parameters, library {library_bytes / 1e6:.2f} MB, activations "
-        f"{lowered.activation_bytes / 1e6:.2f} MB"
+        "parameters"
     )
+    print(_sizes(lowered, library))
     sources = sorted({kernel.source for kernel in lowered.kernels})
     counts = {s: sum(k.source == s for k in lowered.kernels) for s in sources}
     listed = ", ".join(f"{count} {source}" for source, count in counts.items())
@@ -102,6 +108,18 @@ def print_report(
     console.print(_verification_table(verifications))
     if latencies:
         console.print(_latency_table(latencies))
+
+
+def _sizes(lowered: Lowered, library: Library) -> str:
+    size, activations = library.path.stat().st_size, lowered.workspace.bytes
+    if lowered.compute is None:
+        return f"library {size:,} bytes, which needs TVM's runtime; activations {activations:,}"
+    least = lowered.workspace.lower_bound
+    return (
+        f"library {size:,} bytes, {lowered.weights_bytes:,} of them weights; no runtime, libc only\n"
+        f"workspace {library.workspace_bytes:,} bytes: activations {activations:,}, at least "
+        f"{least:,} ({activations / max(least, 1):.2f}x)"
+    )
 
 
 def _verification_table(rows: list[Verification]) -> Table:

@@ -1,0 +1,193 @@
+"""The function that runs a network: it calls every kernel in order, on one workspace.
+
+    compute(input, output, weights, workspace) -> int32:
+        kernel(input, weights + 0, ..., workspace + 64); ...; return 0
+
+Of several threads each calls it with (team, thread, threads) besides, and waits for the others
+between two kernels.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import tvm
+from tvm import s_tir, tirx
+from tvm.ir import PointerType, PrimType
+
+from compile.aot.kernels import INT, CKernel, Team, as_c_kernel
+from compile.aot.program import CONSTANT, INPUT, OUTPUT, TENSOR, Memory, Program, Step
+from compile.aot.symbols import barrier_symbol, compute_symbol
+from compile.aot.workspace import ALIGNMENT, Lifetime, Workspace, plan_workspace
+
+TO_LLVM = tvm.transform.Sequential(  # what TVM's own pipeline ends with, but for its packed calls
+    [
+        tirx.transform.FlattenBuffer(),
+        tirx.transform.NarrowDataType(32),
+        s_tir.transform.LoopPartition(),
+        tirx.transform.VectorizeLoop(True),
+        s_tir.transform.HoistIfThenElse(),
+        tirx.transform.UnrollLoop(),
+        s_tir.transform.RenormalizeSplitPattern(),
+        tirx.transform.StmtSimplify(),
+        tirx.transform.RemoveNoOp(),
+        s_tir.transform.RewriteUnsafeSelect(),
+        tirx.transform.CommonSubexprElim(),
+        tirx.transform.LowerTVMBuiltin(),
+        tirx.transform.LowerIntrin(),
+    ]
+)
+C_CALL = -1  # TVM's calling convention of a function that keeps its parameters
+BYTE = "uint8"
+
+
+@dataclass(frozen=True)
+class Compute:
+    """A module with the C function `PREFIX_compute`, and what its callers have to provide.
+
+    `weights` is one block, 64-byte aligned; `workspace` the plan of the other.
+    """
+
+    module: tvm.IRModule
+    prefix: str
+    weights: bytes
+    workspace: Workspace
+    threads: int
+
+
+def make_compute(
+    program: Program, functions: Mapping[str, tirx.PrimFunc], prefix: str, threads: int
+) -> Compute:
+    """Everything that `program` needs, kernels included, for up to `threads` threads."""
+    used = dict.fromkeys(step.kernel for step in program.steps)
+    barrier = barrier_symbol(prefix) if threads > 1 else None
+    kernels = {name: as_c_kernel(functions[name], barrier) for name in used}
+    lifetimes, scratch_at = _lifetimes(program, kernels, threads)
+    workspace = plan_workspace(lifetimes)
+    weights, offsets = pack_constants(program.constants)
+    variables = {name: tvm.ir.GlobalVar(name) for name in kernels}
+    body = _Body(workspace.offsets, offsets, scratch_at, barrier)
+    steps = [
+        body.call(variables[step.kernel], step, kernels[step.kernel], index)
+        for index, step in enumerate(program.steps)
+    ]
+    module = {variables[name]: kernel.function for name, kernel in kernels.items()}
+    symbol = compute_symbol(prefix)
+    module[tvm.ir.GlobalVar(symbol)] = body.function(steps, symbol)
+    return Compute(tvm.IRModule(module), prefix, weights, workspace, threads)
+
+
+def compile_module(module: tvm.IRModule, target: tvm.target.Target) -> tvm.runtime.Module:
+    """LLVM's code for `target` of C functions that `as_c_kernel` and `make_compute` made."""
+    module = tirx.transform.BindTarget(target.with_host(target))(module)
+    return tvm.get_global_func("target.build.llvm")(TO_LLVM(module), target)
+
+
+def pack_constants(constants: Sequence[np.ndarray]) -> tuple[bytes, list[int]]:
+    """All constants in the order of their use, and the offset of each; aligned."""
+    block, offsets = bytearray(), []
+    for values in constants:
+        block.extend(bytes(-len(block) % ALIGNMENT))
+        offsets.append(len(block))
+        block.extend(np.ascontiguousarray(values).tobytes())
+    return bytes(block), offsets
+
+
+def _lifetimes(
+    program: Program, kernels: Mapping[str, CKernel], threads: int
+) -> tuple[list[Lifetime], list[list[int]]]:
+    """Of every tensor, then of every scratch; and which of them each step's scratch is."""
+    spans: dict[int, tuple[int, int]] = {}
+    for index, step in enumerate(program.steps):
+        for memory in step.operands:
+            if memory.kind == TENSOR:
+                spans[memory.index] = (spans.get(memory.index, (index,))[0], index)
+    lifetimes = [
+        Lifetime(size, *spans.get(tensor, (0, 0)))
+        for tensor, size in enumerate(program.tensor_bytes)
+    ]
+    scratch_at: list[list[int]] = []
+    for index, step in enumerate(program.steps):
+        scratch_at.append([])
+        for scratch in kernels[step.kernel].scratch:
+            scratch_at[-1].append(len(lifetimes))
+            size = aligned(scratch.bytes) * threads if scratch.per_thread else scratch.bytes
+            lifetimes.append(Lifetime(size, index, index))
+    return lifetimes, scratch_at
+
+
+def aligned(size: int) -> int:
+    """`size` bytes, up to whole lines."""
+    return -(-size // ALIGNMENT) * ALIGNMENT
+
+
+class _Body:
+    """The statements of `compute`."""
+
+    def __init__(
+        self,
+        offsets: Sequence[int],
+        constant_offsets: Sequence[int],
+        scratch_at: Sequence[Sequence[int]],
+        barrier: str | None,
+    ) -> None:
+        self._offsets = offsets
+        self._constant_offsets = constant_offsets
+        self._scratch_at = scratch_at
+        self._team = Team.create(barrier) if barrier else None
+        self._pointers = {
+            kind: tirx.Var(name, PointerType(PrimType(BYTE), "global"))
+            for kind, name in (
+                (INPUT, "input"),
+                (OUTPUT, "output"),
+                (CONSTANT, "weights"),
+                (TENSOR, "workspace"),
+            )
+        }
+        self._buffers = {
+            kind: tirx.decl_buffer((1,), BYTE, name=pointer.name, data=pointer)
+            for kind, pointer in self._pointers.items()
+        }
+
+    def call(
+        self, variable: tvm.ir.GlobalVar, step: Step, kernel: CKernel, index: int
+    ) -> tirx.Stmt:
+        """A step's call, with what it needs besides its operands."""
+        operands = [self._address(memory) for memory in step.operands]
+        for at, scratch in zip(self._scratch_at[index], kernel.scratch, strict=True):
+            offset: int | tirx.Expr = self._offsets[at]
+            if scratch.per_thread:
+                offset = offset + self._team.thread * aligned(scratch.bytes)
+            operands.append(self._at(TENSOR, offset))
+        team = self._team.parameters if self._team else ()
+        return tirx.Evaluate(tvm.ir.Call(variable, [*operands, *team], ret_ty=INT))
+
+    def function(self, steps: Sequence[tirx.Stmt], symbol: str) -> tirx.PrimFunc:
+        """The whole function; a barrier between any two steps of a team."""
+        body: list[tirx.Stmt] = [
+            tirx.DeclBuffer(buffer, data=self._pointers[kind])
+            for kind, buffer in self._buffers.items()
+        ]
+        for index, step in enumerate(steps):
+            body += [self._team.barrier()] if self._team and index else []
+            body.append(step)
+        body.append(tirx.Return(tirx.const(0, INT)))
+        parameters = [*self._pointers.values(), *(self._team.parameters if self._team else ())]
+        return (
+            tirx.PrimFunc(parameters, tirx.SeqStmt(body), PrimType(INT))
+            .with_attr("global_symbol", symbol)
+            .with_attr("tirx.noalias", True)
+            .with_attr("calling_conv", C_CALL)
+        )
+
+    def _address(self, memory: Memory) -> tirx.Expr:
+        if memory.kind == CONSTANT:
+            return self._at(CONSTANT, self._constant_offsets[memory.index])
+        if memory.kind == TENSOR:
+            return self._at(TENSOR, self._offsets[memory.index])
+        return self._at(memory.kind, 0)
+
+    def _at(self, kind: str, offset: int | tirx.Expr) -> tirx.Expr:
+        return tirx.address_of(tirx.BufferLoad(self._buffers[kind], [offset]))

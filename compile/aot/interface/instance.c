@@ -1,0 +1,128 @@
+/* The functions of the generated header: create, run, last_error, destroy.
+ *
+ * Compiled once for every network, with `network.h` (generated) to say its names and sizes. `run`
+ * of one thread neither allocates nor calls the system.
+ */
+#include <stdarg.h>
+#include <stdatomic.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "network.h"
+#include "team.h"
+
+#define ERROR_BYTES 160
+
+struct NETWORK {
+  void *workspace;
+  void *allocated; /* what destroy has to free, NULL where the caller gave the memory */
+  Team *team;      /* NULL: the caller's thread alone */
+  atomic_flag busy;
+  char error[ERROR_BYTES];
+};
+
+/* An instance lies at the start of its memory, the workspace on the first line behind it. */
+#define INSTANCE_BYTES ALIGNED(sizeof(struct NETWORK))
+_Static_assert(INSTANCE_BYTES + TEAM_BYTES <= RESERVED_BYTES, "compile/aot/library.py reserves more");
+
+extern const unsigned char FUNCTION(weights)[];
+
+static int fail(Network *network, int status, const char *format, ...) {
+  if (network != NULL) {
+    va_list values;
+    va_start(values, format);
+    vsnprintf(network->error, ERROR_BYTES, format, values);
+    va_end(values);
+  }
+  return status;
+}
+
+int FUNCTION(create)(Network **created, const Options *options) {
+  static const Options defaults;
+  if (created == NULL) return STATUS(NULL_POINTER);
+  *created = NULL;
+  if (options == NULL) options = &defaults;
+  int threads = options->threads == 0 ? MAX_THREADS : options->threads;
+  if (threads < 1 || threads > MAX_THREADS) return STATUS(WRONG_THREADS);
+  unsigned char *memory = options->workspace;
+  if (memory == NULL) {
+    if (options->workspace_bytes != 0) return STATUS(NULL_POINTER);
+    if (posix_memalign((void **)&memory, ALIGNMENT, WORKSPACE_BYTES) != 0)
+      return STATUS(NO_MEMORY);
+  } else if (options->workspace_bytes < WORKSPACE_BYTES) {
+    return STATUS(WRONG_SIZE);
+  } else if ((uintptr_t)memory % ALIGNMENT != 0) {
+    return STATUS(MISALIGNED);
+  }
+  Network *network = (Network *)memory;
+  memset(network, 0, sizeof *network);
+  network->allocated = options->workspace == NULL ? memory : NULL;
+  network->workspace = memory + RESERVED_BYTES;
+  atomic_flag_clear(&network->busy);
+  if (threads > 1) {
+    network->team = (Team *)(memory + INSTANCE_BYTES);
+    if (!team_start(network->team, threads, options->on_thread, options->context)) {
+      free(network->allocated);
+      return STATUS(NO_MEMORY);
+    }
+  }
+  *created = network;
+  return STATUS(OK);
+}
+
+static int check(Network *network, const float *input, size_t input_values, const float *output,
+                 size_t output_values) {
+  if (input == NULL) return fail(network, STATUS(NULL_POINTER), "the input is a null pointer");
+  if (output == NULL) return fail(network, STATUS(NULL_POINTER), "the output is a null pointer");
+  if (input_values != INPUT_VALUES)
+    return fail(network, STATUS(WRONG_SIZE), "expected an input of %zu values, got %zu",
+                (size_t)INPUT_VALUES, input_values);
+  if (output_values != OUTPUT_VALUES)
+    return fail(network, STATUS(WRONG_SIZE), "expected room for %zu values of output, got %zu",
+                (size_t)OUTPUT_VALUES, output_values);
+  if ((uintptr_t)input % sizeof *input != 0)
+    return fail(network, STATUS(MISALIGNED), "the input is not aligned to floats");
+  if ((uintptr_t)output % sizeof *output != 0)
+    return fail(network, STATUS(MISALIGNED), "the output is not aligned to floats");
+  return STATUS(OK);
+}
+
+int FUNCTION(run)(Network *network, const float *input, size_t input_values, float *output,
+                  size_t output_values) {
+  if (network == NULL) return STATUS(NULL_POINTER);
+  if (atomic_flag_test_and_set_explicit(&network->busy, memory_order_acquire))
+    return STATUS(BUSY); /* its error text belongs to the call that is running */
+  int status = check(network, input, input_values, output, output_values);
+  if (status == STATUS(OK)) {
+    network->error[0] = '\0';
+    Work work = {input, output, FUNCTION(weights), network->workspace};
+    team_run(network->team, &work);
+  }
+  atomic_flag_clear_explicit(&network->busy, memory_order_release);
+  return status;
+}
+
+const char *FUNCTION(last_error)(const Network *network) {
+  return network == NULL ? "there is no instance: create returned none" : network->error;
+}
+
+const char *FUNCTION(status_text)(int status) {
+  switch (status) {
+    case STATUS(OK): return "done";
+    case STATUS(NULL_POINTER): return "a pointer that is needed is null";
+    case STATUS(WRONG_SIZE): return "a size is not the one that the header states";
+    case STATUS(WRONG_THREADS): return "threads: expected 0 (all) to the maximum in the header";
+    case STATUS(MISALIGNED): return "memory is not aligned as the header states";
+    case STATUS(NO_MEMORY): return "no memory, or no thread, was to be had";
+    case STATUS(BUSY): return "the instance is running in another thread";
+    default: return "no status of this library";
+  }
+}
+
+void FUNCTION(destroy)(Network *network) {
+  if (network == NULL) return;
+  team_stop(network->team);
+  free(network->allocated);
+}

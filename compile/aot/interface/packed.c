@@ -1,0 +1,92 @@
+/* The same library as a TVM module: `main(input, output)` on float32 tensors in the CPU's memory.
+ *
+ * TVM finds the function by its name and fills in the pointer to its error function; nothing of TVM
+ * is linked. The layouts are those of TVM FFI 0.1 (c_api.h) and DLPack 1 (dlpack.h). The one
+ * instance behind it is created with the first call and destroyed with the library.
+ */
+#include <pthread.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "network.h"
+
+enum { TENSOR_POINTER = 7, TENSOR_OBJECT = 70, OBJECT_BYTES = 24, CPU = 1, FLOAT = 2 };
+
+typedef struct {
+  int32_t type;
+  uint32_t padding;
+  union {
+    int64_t integer; /* as wide as TVM's union on 32-bit machines, too */
+    void *pointer;
+  } value;
+} Any;
+
+typedef struct {
+  void *data;
+  struct { int32_t type, id; } device;
+  int32_t dimensions;
+  struct { uint8_t code, bits; uint16_t lanes; } type;
+  int64_t *shape, *strides;
+  uint64_t byte_offset;
+} Tensor;
+
+__attribute__((visibility("default"))) void (*__TVMFFIErrorSetRaisedFromCStr)(const char *kind,
+                                                                             const char *message);
+
+static Network *instance;
+static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
+
+static int fail(const char *kind, const char *message) {
+  if (__TVMFFIErrorSetRaisedFromCStr != NULL) __TVMFFIErrorSetRaisedFromCStr(kind, message);
+  return -1;
+}
+
+static const Tensor *tensor_of(const Any *argument) {
+  if (argument->type == TENSOR_POINTER) return argument->value.pointer;
+  if (argument->type != TENSOR_OBJECT) return NULL;
+  return (const Tensor *)((const char *)argument->value.pointer + OBJECT_BYTES);
+}
+
+/* How many values lie there without gaps; 0 where they are no floats of the CPU's, or have gaps. */
+static size_t values_of(const Tensor *tensor) {
+  if (tensor == NULL || tensor->device.type != CPU) return 0;
+  if (tensor->type.code != FLOAT || tensor->type.bits != 32 || tensor->type.lanes != 1) return 0;
+  size_t values = 1;
+  for (int32_t axis = tensor->dimensions; axis-- > 0;) {
+    if (tensor->strides != NULL && tensor->shape[axis] != 1 &&
+        (size_t)tensor->strides[axis] != values)
+      return 0;
+    values *= (size_t)tensor->shape[axis];
+  }
+  return values;
+}
+
+static float *data_of(const Tensor *tensor) {
+  return (float *)((char *)tensor->data + tensor->byte_offset);
+}
+
+static int run(const Tensor *input, const Tensor *output) {
+  int status = instance == NULL ? FUNCTION(create)(&instance, NULL) : STATUS(OK);
+  if (status != STATUS(OK)) return fail("RuntimeError", FUNCTION(status_text)(status));
+  status = FUNCTION(run)(instance, data_of(input), values_of(input), data_of(output),
+                         values_of(output));
+  return status == STATUS(OK) ? 0 : fail("ValueError", FUNCTION(last_error)(instance));
+}
+
+__attribute__((visibility("default"))) int __tvm_ffi_main(void *self, const Any *arguments,
+                                                          int32_t count, Any *result) {
+  (void)self;
+  const Tensor *input = count == 2 ? tensor_of(&arguments[0]) : NULL;
+  const Tensor *output = count == 2 ? tensor_of(&arguments[1]) : NULL;
+  if (values_of(input) == 0 || values_of(output) == 0)
+    return fail("TypeError", "expected (input, output): compact float32 tensors in CPU memory");
+  pthread_mutex_lock(&mutex);
+  int status = run(input, output);
+  pthread_mutex_unlock(&mutex);
+  result->type = 0;
+  result->padding = 0;
+  result->value.integer = 0;
+  return status;
+}
+
+__attribute__((destructor)) static void unload(void) { FUNCTION(destroy)(instance); }

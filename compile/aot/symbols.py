@@ -1,0 +1,28 @@
+"""The C names of a network: all begin with its own, so that one program can use several."""
+
+from __future__ import annotations
+
+import re
+
+KEYWORDS = frozenset(
+    "auto break case char class const continue default delete do double else enum extern float for "
+    "goto if inline int long new register restrict return short signed sizeof static struct switch "
+    "template this typedef union unsigned void volatile while".split()
+)
+PUBLIC = ("create", "run", "last_error", "status_text", "destroy")
+
+
+def c_prefix(name: str) -> str:
+    """The network's name as a C identifier in lower case: `shufflenet_1_0x_g3`."""
+    prefix = re.sub(r"[^a-z0-9]+", "_", name.lower()).strip("_")
+    return f"net_{prefix}" if prefix in KEYWORDS or not prefix[:1].isalpha() else prefix
+
+
+def compute_symbol(prefix: str) -> str:
+    """The generated function that the C sources call."""
+    return f"{prefix}_compute"
+
+
+def barrier_symbol(prefix: str) -> str:
+    """The C function that the generated code calls where its threads meet."""
+    return f"{prefix}_barrier"
