@@ -124,7 +124,7 @@ class _Objects:
         words = [
             *C_FLAGS, "-I.", f"-I{SOURCES}", *self._threads,
             *(str(SOURCES / source) for source in (*self._sources, "packed.c")),
-            "-Wl,--version-script=visible", "-Wl,--gc-sections",
+            "-Wl,--version-script=visible", "-Wl,--gc-sections", f"-Wl,-soname,{path.name}",
         ]  # fmt: skip
         self._linker.link([*words, "network.o"], path.resolve(), folder=self._folder)
 

@@ -16,12 +16,18 @@ class ReportError(InputError):
 
 @dataclass(frozen=True)
 class BuiltLibrary:
-    """What is needed to feed a library: shapes are (N, C, H, W) in and (N, classes) out."""
+    """What is needed to feed a library: shapes are (N, C, H, W) in and (N, classes) out.
+
+    `prefix` is what its C names begin with; None where it needs TVM's runtime.
+    """
 
     path: Path
     model: str
     convention: str | None
     target: str
+    core: str
+    triple: str
+    prefix: str | None
     threads: int
     input_shape: tuple[int, int, int, int]
     output_shape: tuple[int, ...]
@@ -42,6 +48,9 @@ def read_built_library(library: Path) -> BuiltLibrary:
             model=str(model["name"]),
             convention=model.get("convention"),
             target=str(report["target"]["name"]),
+            core=str(report["target"]["core"]),
+            triple=str(report["target"]["triple"]),
+            prefix=report.get("interface"),
             threads=int(report["threads"]),
             input_shape=input_shape,
             output_shape=tuple(int(extent) for extent in model["output_shape"]),
