@@ -8,7 +8,7 @@ from pathlib import Path
 
 from compile.link import LINKERS
 from compile.lower import DEFAULT_LEVEL, LEVELS
-from compile.targets import CompileTarget, parse_target
+from compile.targets import ABIS, CompileTarget, TargetError, parse_target, with_abi
 from deploy_rpc.board_spec import BoardSpec, parse_board
 from deploy_rpc.bundle import BundleError, board_bundle
 from deploy_rpc.emulator import emulated_cores, missing_emulation_tools
@@ -28,6 +28,11 @@ def parse_options(arguments: list[str] | None) -> argparse.Namespace:
         parser.error("--model and --convention do not apply to --onnx: the file says it all")
     if options.static and options.level == "stock":
         parser.error("--static does not apply to --level stock, which needs TVM's runtime")
+    if options.abi:
+        try:
+            options.target = with_abi(options.target, options.abi)
+        except TargetError as error:
+            parser.error(f"--abi: {error}")
     options.no_board_reason = ""
     if options.board is None:
         options.board, options.no_board_reason = _default_board(options.target)
@@ -104,6 +109,11 @@ def _parser() -> argparse.ArgumentParser:
         help="threads that one inference uses (default: 1)",
     )
     how.add_argument(
+        "--abi",
+        choices=ABIS,
+        help="the C library of the board's system (default: gnu, or the target's own)",
+    )
+    how.add_argument(
         "--linker",
         choices=LINKERS,
         default="auto",
@@ -133,7 +143,9 @@ def _default_board(target: CompileTarget) -> tuple[BoardSpec | None, str]:
     if target.is_host:
         return parse_board("local"), ""
     if target.core.isa != "aarch64":
-        return None, f"there is no emulator for {target.core.isa}"
+        return None, f"there is no emulated board for {target.core.isa}"
+    if target.abi != "gnu":
+        return None, f"the emulated board's system is of glibc, not {target.abi}"
     missing = missing_emulation_tools()
     if missing:
         return None, "; ".join(missing)

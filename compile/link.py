@@ -8,6 +8,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
@@ -20,12 +21,17 @@ LINKERS = ("auto", "zig", "gnu", "ndk")
 LINK_TIMEOUT_S = 300  # zig builds its glibc stubs on first use, about 20 s on two cores
 
 ZIG_TARGETS = {  # oldest glibc that the boards' runtime libraries need
-    "aarch64": "aarch64-linux-gnu.2.28",
-    "x86_64": "x86_64-linux-gnu.2.28",
+    ("aarch64", "gnu"): "aarch64-linux-gnu.2.28",
+    ("x86_64", "gnu"): "x86_64-linux-gnu.2.28",
+    ("arm", "gnu"): "arm-linux-gnueabihf.2.28",
+    ("aarch64", "musl"): "aarch64-linux-musl",
+    ("x86_64", "musl"): "x86_64-linux-musl",
+    ("arm", "musl"): "arm-linux-musleabihf",
 }
 GNU_COMPILERS = {
     "aarch64": ("aarch64-linux-gnu-gcc", "gcc-aarch64-linux-gnu"),
     "x86_64": ("x86_64-linux-gnu-gcc", "gcc"),
+    "arm": ("arm-linux-gnueabihf-gcc", "gcc-arm-linux-gnueabihf"),
 }
 NDK_COMPILERS = {
     "aarch64": "aarch64-linux-android24-clang",
@@ -87,12 +93,61 @@ class Linker:
         return fcompile
 
 
+class BionicLinker(Linker):
+    """Links for Android without its NDK: against a stand-in for bionic's libc.so.
+
+    What is compiled against are musl's headers. Of them our C uses only what both C libraries
+    share: functions of the same signature, and on 64-bit machines pthread types of the same size
+    (mutex 40, condition 48 bytes), all zeros at the start. x18 belongs to Android; pages may be of
+    16 KiB.
+    """
+
+    WORDS = ("-ffixed-x18",)
+    ALONE = ("-nostdlib", "-shared", "-fPIC", "-s")
+    FUNCTIONS = (  # of libc.so from API level 21 on
+        "free", "memcpy", "memset", "posix_memalign", "pthread_cond_broadcast",
+        "pthread_cond_destroy", "pthread_cond_init", "pthread_cond_wait", "pthread_create",
+        "pthread_join", "pthread_mutex_destroy", "pthread_mutex_init", "pthread_mutex_lock",
+        "pthread_mutex_unlock", "sched_yield", "vsnprintf",
+    )  # fmt: skip
+
+    def link(self, words: Sequence[str], output: Path, folder: Path | None = None) -> None:
+        """As `Linker.link`; every function that is not bionic's is an error."""
+        with tempfile.TemporaryDirectory() as name:
+            objects = []
+            for source in (word for word in words if word.endswith(".c")):
+                objects.append(str(Path(name) / f"{Path(source).stem}.o"))
+                flags = [word for word in words if word[:2] in ("-I", "-O", "-D", "-f", "-s")]
+                self.compile([*flags, source], objects[-1], folder or Path())
+            given = [word for word in words if word.endswith(".o") or word.startswith("-Wl,")]
+            libc = self._stand_in(Path(name))
+            fixed = (*self.ALONE, "-Wl,-z,defs", "-Wl,-z,max-page-size=16384", "-o", str(output))
+            self._run([*self.command, *fixed, *given, *objects, str(libc)], folder)
+
+    def _stand_in(self, folder: Path) -> Path:
+        """A libc.so of nothing but names."""
+        source, libc = folder / "names.c", folder / "libc.so"
+        source.write_text("".join(f"void {name}(void) {{}}\n" for name in self.FUNCTIONS))
+        words = (*self.ALONE, "-fno-builtin", "-w", "-Wl,-soname,libc.so", "-o", str(libc))
+        self._run([*self.command, *words, str(source)], None)
+        return libc
+
+    def compile(self, words: Sequence[str], output: str, folder: Path) -> None:
+        """As `Linker.compile`."""
+        super().compile([*self._words(), *words], output, folder)
+
+    def _words(self) -> tuple[str, ...]:
+        return self.WORDS if any(word.startswith("aarch64") for word in self.command) else ()
+
+
 def find_linker(choice: str, target: CompileTarget) -> Linker:
-    """The linker `choice` for `target`; `auto` takes zig, which the package index provides.
+    """The linker `choice` for `target`; `auto` takes zig, which the package index provides, or for
+    Android the NDK, where ANDROID_NDK_HOME names one.
 
     Raises `LinkError` that names what to install.
     """
-    finders = {"auto": _zig, "zig": _zig, "gnu": _gnu, "ndk": _ndk}
+    auto = _ndk if target.abi == "android" and os.environ.get("ANDROID_NDK_HOME") else _zig
+    finders = {"auto": auto, "zig": _zig, "gnu": _gnu, "ndk": _ndk}
     return finders[choice](target)
 
 
@@ -102,12 +157,18 @@ def _zig(target: CompileTarget) -> Linker:
             f"no linker for {target.triple}: the Python package `ziglang` is not installed; "
             "run `pip install ziglang`, or ask for another with --linker gnu or --linker ndk"
         )
-    zig_target = ZIG_TARGETS[target.core.isa]
     zig = (sys.executable, "-m", "ziglang")
-    return Linker("zig", (*zig, "cc", "-target", zig_target), (*zig, "ar"))
+    archiver = (*zig, "ar")
+    if target.abi == "android":
+        headers = ZIG_TARGETS[target.core.isa, "musl"]
+        return BionicLinker("zig", (*zig, "cc", "-target", headers), archiver)
+    zig_target = ZIG_TARGETS[target.core.isa, target.abi]
+    return Linker("zig", (*zig, "cc", "-target", zig_target), archiver)
 
 
 def _gnu(target: CompileTarget) -> Linker:
+    if target.abi != "gnu":
+        raise LinkError(f"--linker gnu links with glibc, not for {target.triple}; leave it away")
     compiler, package = GNU_COMPILERS[target.core.isa]
     found = shutil.which(compiler)
     if found is None:
@@ -122,7 +183,9 @@ def _ndk(target: CompileTarget) -> Linker:
     home = os.environ.get("ANDROID_NDK_HOME")
     if not home:
         raise LinkError("--linker ndk needs the NDK's folder in ANDROID_NDK_HOME, which is not set")
-    compiler = NDK_COMPILERS[target.core.isa]
+    compiler = NDK_COMPILERS.get(target.core.isa)
+    if compiler is None:
+        raise LinkError(f"--linker ndk is for {', '.join(NDK_COMPILERS)}, not {target.core.isa}")
     found = sorted(Path(home).glob(f"toolchains/llvm/prebuilt/*/bin/{compiler}"))
     if not found:
         raise LinkError(

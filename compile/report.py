@@ -116,7 +116,7 @@ def _sizes(lowered: Lowered, library: Library) -> str:
         return f"library {size:,} bytes, which needs TVM's runtime; activations {activations:,}"
     least = lowered.workspace.lower_bound
     return (
-        f"library {size:,} bytes, {lowered.weights_bytes:,} of them weights; no runtime, libc only\n"
+        f"library {size:,} bytes, {lowered.weights_bytes:,} of them weights; needs libc only\n"
         f"workspace {library.workspace_bytes:,} bytes: activations {activations:,}, at least "
         f"{least:,} ({activations / max(least, 1):.2f}x)"
     )

@@ -14,11 +14,25 @@ from deploy_rpc.host import float_vector_bits, host_core
 from model.errors import InputError
 
 DEFAULT_ARM_CORE = "cortex-a72"
+ABIS = ("gnu", "musl", "android")  # the C library that a program on the board uses
 TRIPLES = {
-    "aarch64": "aarch64-linux-gnu",
-    "x86_64": "x86_64-linux-gnu",
+    ("aarch64", "gnu"): "aarch64-linux-gnu",
+    ("aarch64", "musl"): "aarch64-linux-musl",
+    ("aarch64", "android"): "aarch64-linux-android",
+    ("x86_64", "gnu"): "x86_64-linux-gnu",
+    ("x86_64", "musl"): "x86_64-linux-musl",
+    ("x86_64", "android"): "x86_64-linux-android",
+    ("arm", "gnu"): "armv7-linux-gnueabihf",
+    ("arm", "musl"): "armv7-linux-musleabihf",
 }
-ARCHITECTURES = {"aarch64": "aarch64", "arm64": "aarch64", "x86_64": "x86_64"}
+ARCHITECTURES = {
+    "aarch64": "aarch64",
+    "arm64": "aarch64",
+    "x86_64": "x86_64",
+    "armv7": "arm",
+    "armv7l": "arm",
+    "armv7a": "arm",
+}
 CORE_NAMES = tuple(core.name for core in CORES)
 BOARD_NAMES = tuple(board.name for board in BOARDS)
 
@@ -43,7 +57,27 @@ class CompileTarget:
     @property
     def is_host(self) -> bool:
         """Whether it describes this very machine."""
-        return self.core == host_core()
+        return self.core == host_core() and self.abi == "gnu"
+
+    @property
+    def abi(self) -> str:
+        """The C library of the triple, one of `ABIS`."""
+        return next((abi for abi in ABIS if abi in self.triple.split("-")[-1]), "gnu")
+
+
+def with_abi(target: CompileTarget, abi: str) -> CompileTarget:
+    """`target` for boards of another C library; its name says so.
+
+    Raises `TargetError` where there is no such target.
+    """
+    if abi == target.abi:
+        return target
+    triple = TRIPLES.get((target.core.isa, abi))
+    if triple is None:
+        known = ", ".join(a for isa, a in TRIPLES if isa == target.core.isa)
+        raise TargetError(f"no {abi} for {target.core.isa}; expected one of {known}")
+    config = {**target.tvm.attrs, "kind": "llvm", "mtriple": triple}
+    return CompileTarget(f"{target.name}-{abi}", target.core, triple, Target(config))
 
 
 def parse_target(text: str) -> CompileTarget:
@@ -74,8 +108,10 @@ def host_target() -> CompileTarget:
 
 
 def _target_of_core(name: str, core: Core) -> CompileTarget:
-    triple = TRIPLES[core.isa]
+    triple = TRIPLES[core.isa, "gnu"]
     config = {"kind": "llvm", "mtriple": triple, "mcpu": core.llvm_cpu}
+    if core.isa == "arm":
+        config["mfloat-abi"] = "hard"
     if core.features:
         config["mattr"] = list(core.features)
     return CompileTarget(name=name, core=core, triple=triple, tvm=Target(config))
@@ -111,6 +147,7 @@ def _core_of_target(target: Target, triple: str) -> Core:
     isa = ARCHITECTURES[architecture]
     bits = float_vector_bits(target)
     registers = 32 if isa == "aarch64" or bits == 512 else 16
+    bits = 128 if isa == "arm" else bits  # NEON's, of 16 registers
     return Core(cpu or isa, isa, cpu, bits, registers, bits // 32, 32, 4, 512, 8)
 
 

@@ -23,6 +23,7 @@ class Board:
 
 # fmt: off
 BOARDS = (
+    Board("rpi2",       "cortex-a7",   900, 4, "Raspberry Pi 2B, BCM2836, 32-bit"),
     Board("rpi3",       "cortex-a53", 1200, 4, "Raspberry Pi 3B, BCM2837"),
     Board("rpi3b+",     "cortex-a53", 1400, 4, "Raspberry Pi 3B+, BCM2837B0"),
     Board("rpi4",       "cortex-a72", 1800, 4, "Raspberry Pi 4, BCM2711"),

@@ -2,7 +2,8 @@
 
 Sources: ways of the caches from each core's Technical Reference Manual; `macs`, fp32 multiply-adds
 per cycle, from the throughput of a 128-bit FMLA (4 lanes) in its Software Optimization Guide: one
-per cycle on A53, A55, A72 and A73, two from A76 on, four on X1. Cache sizes that a licensee chooses
+per cycle on A53, A55, A72 and A73, two from A76 on, four on X1. Of the A7 none is published: 2 are
+the lanes of its 64-bit datapath. Cache sizes that a licensee chooses
 are those of the commonest chip, which the row names.
 """
 
@@ -43,6 +44,7 @@ class Core:
 # fmt: off
 CORES = (
     #    name           isa        llvm_cpu       bits regs macs  l1d ways    l2 ways
+    Core("cortex-a7",   "arm",     "cortex-a7",    128,  16,   2,  32,  4,   512,  8),  # BCM2836
     Core("cortex-a53",  "aarch64", "cortex-a53",   128,  32,   4,  32,  4,   512, 16),  # BCM2837
     Core("cortex-a55",  "aarch64", "cortex-a55",   128,  32,   4,  32,  4,   128,  4),  # RK3588
     Core("cortex-a72",  "aarch64", "cortex-a72",   128,  32,   4,  32,  2,  1024, 16),  # BCM2711

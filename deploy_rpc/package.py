@@ -76,7 +76,7 @@ def package_files(library: BuiltLibrary, names: list[str] | None) -> dict[str, b
     files[f"{stem}.json"] = library.path.with_suffix(".json").read_bytes()
     values = _values(library, stem)
     for name in EXAMPLES:
-        template = Template((TEMPLATES / name).read_text(encoding="utf-8"))
+        template = Template((TEMPLATES / f"{name}.in").read_text(encoding="utf-8"))
         files[name] = template.substitute(values).encode()
     files["preprocessing.json"] = _preprocessing(library)
     if names is not None:

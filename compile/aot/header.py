@@ -205,7 +205,7 @@ def make_interface(
 
 
 def reserved_bytes(threads: int) -> int:
-    """What lies before the tensors in an instance's memory: the instance itself, and its threads."""
+    """What lies before the tensors in an instance's memory: itself, and its threads."""
     return INSTANCE_BYTES + (aligned(TEAM_BYTES + WORKER_BYTES * threads) if threads > 1 else 0)
 
 

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import re
 
-KEYWORDS = frozenset(
-    "auto break case char class const continue default delete do double else enum extern float for "
-    "goto if inline int long new register restrict return short signed sizeof static struct switch "
-    "template this typedef union unsigned void volatile while".split()
-)
+# fmt: off
+KEYWORDS = frozenset((
+    "auto", "break", "case", "char", "class", "const", "continue", "default", "delete", "do",
+    "double", "else", "enum", "extern", "float", "for", "goto", "if", "inline", "int", "long",
+    "new", "register", "restrict", "return", "short", "signed", "sizeof", "static", "struct",
+    "switch", "template", "this", "typedef", "union", "unsigned", "void", "volatile", "while",
+))
+# fmt: on
 PUBLIC = ("create", "run", "last_error", "status_text", "destroy")
 
 
