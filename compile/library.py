@@ -25,6 +25,7 @@ C_FLAGS = (
     "-fPIC",
     "-fno-asynchronous-unwind-tables",
 )
+GENERATED = ("main.o", "kernels.o")
 TVM_NAMES = ("__tvm_ffi_main", "__TVMFFIErrorSetRaisedFromCStr")
 
 
@@ -73,7 +74,7 @@ def build_library(
     header = path.with_suffix(".h")
     archive = path.with_suffix(".a") if static else None
     with tempfile.TemporaryDirectory(prefix=".objects-", dir=path.parent) as folder:
-        objects = _Objects(lowered, target, linker, interface, header.name, Path(folder))
+        objects = _Objects(lowered, target, linker, interface, Path(folder))
         objects.link(path)
         if archive:
             objects.archive(archive)
@@ -99,7 +100,6 @@ class _Objects:
         target: CompileTarget,
         linker: Linker,
         interface: Interface,
-        header: str,
         folder: Path,
     ) -> None:
         self._linker = linker
@@ -110,11 +110,11 @@ class _Objects:
         if lowered.threads > 1:
             self._sources.append("team.c")
             self._threads = ("-pthread",)
-        (folder / header).write_text(interface.header, encoding="utf-8")
+        (folder / "public.h").write_text(interface.header, encoding="utf-8")
         (folder / "network.h").write_text(interface.internal, encoding="utf-8")
         (folder / "weights.bin").write_bytes(lowered.compute.weights)
-        code = compile_module(lowered.compute.module, target.tvm)
-        code.write_to_file(str(folder / "network.o"), "o")
+        for name, module in (("kernels", lowered.compute.kernels), ("main", lowered.compute.main)):
+            compile_module(module, target.tvm).write_to_file(str(folder / f"{name}.o"), "o")
 
     def link(self, path: Path) -> None:
         """The shared library, of which only the interface is visible."""
@@ -126,12 +126,12 @@ class _Objects:
             *(str(SOURCES / source) for source in (*self._sources, "packed.c")),
             "-Wl,--version-script=visible", "-Wl,--gc-sections", f"-Wl,-soname,{path.name}",
         ]  # fmt: skip
-        self._linker.link([*words, "network.o"], path.resolve(), folder=self._folder)
+        self._linker.link([*words, *GENERATED], path.resolve(), folder=self._folder)
 
     def archive(self, path: Path) -> None:
-        """The static library, of one object, so that its inner names stay inside."""
+        """The static library, whose names all begin with the network's."""
         for source in self._sources:
             words = [*C_FLAGS, "-I.", f"-I{SOURCES}", *self._threads]
             self._linker.compile([*words, str(SOURCES / source)], f"{source}.o", self._folder)
-        members = ["network.o", *(f"{source}.o" for source in self._sources)]
+        members = [*GENERATED, *(f"{source}.o" for source in self._sources)]
         self._linker.archive(members, path.resolve(), folder=self._folder)

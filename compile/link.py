@@ -18,6 +18,7 @@ from compile.targets import CompileTarget
 from model.errors import InputError
 
 LINKERS = ("auto", "zig", "gnu", "ndk")
+SHOWN_LINES = 20
 LINK_TIMEOUT_S = 300  # zig builds its glibc stubs on first use, about 20 s on two cores
 
 ZIG_TARGETS = {  # oldest glibc that the boards' runtime libraries need
@@ -81,7 +82,9 @@ class Linker:
                 with contextlib.suppress(ProcessLookupError):  # zig starts processes of its own
                     os.killpg(process.pid, signal.SIGKILL)
         if process.returncode != 0:
-            raise LinkError(f"{self.name} failed to link:\n{complaint.strip()}")
+            lines = complaint.strip().splitlines()
+            shown = "\n".join(lines[:SHOWN_LINES] + ["..."] * (len(lines) > SHOWN_LINES))
+            raise LinkError(f"{self.name} failed to link:\n{shown}")
 
     def as_export_function(self) -> Callable[..., None]:
         """The same as `fcompile` of TVM's `export_library`."""

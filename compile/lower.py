@@ -110,7 +110,8 @@ def lower(
         else:
             compute = _compute(network, module, threads)
             workspace = compute.workspace
-            trail.run("compute", compute.module, ())
+            trail.run("kernels", compute.kernels, ())
+            trail.run("main", compute.main, ())
     return Lowered(
         network, level, target, threads, module, tuple(kernels), operators, workspace, compute
     )

@@ -12,7 +12,7 @@ from pathlib import Path
 import tvm
 from tvm import tirx
 
-from compile.aot.compute import C_CALL, compile_module
+from compile.aot.compute import compile_module, exported
 from compile.aot.kernels import as_c_kernel
 from compile.targets import CompileTarget
 from deploy_rpc.cores import Core
@@ -42,15 +42,10 @@ def price_kernel(function: tirx.PrimFunc, target: CompileTarget, core: Core) -> 
         raise KernelPriceError(f"a kernel of {len(sizes)} buffers; at most {MAX_BUFFERS} expected")
     with tempfile.TemporaryDirectory() as folder:
         compiled, program = Path(folder) / "kernel.o", Path(folder) / "kernel"
-        compile_module(_exported(kernel.function), target.tvm).write_to_file(str(compiled), "o")
+        module = tvm.IRModule({SYMBOL: exported(kernel.function, SYMBOL)})
+        compile_module(module, target.tvm).write_to_file(str(compiled), "o")
         link_kernel_program(compiled, program)
         return modelled_cycles(program, sizes, core)
-
-
-def _exported(function: tirx.PrimFunc) -> tvm.IRModule:
-    """`function` as the C function that the harness calls."""
-    exported = function.with_attr("global_symbol", SYMBOL).with_attr("calling_conv", C_CALL)
-    return tvm.IRModule({SYMBOL: exported})
 
 
 def _values(buffer: tirx.Buffer) -> int:

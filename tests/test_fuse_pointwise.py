@@ -14,10 +14,10 @@ from compile.network import Network
 from compile.passes import passes_of
 from compile.passes.fuse_pointwise import fuse_pointwise
 from compile.passes.rewriting import Choices
-from compile.targets import host_target
 from deploy_rpc.cores import Core
 from model.shufflenet import ChannelShuffle
 from tests.cores import A72, BOTH, host_with_schedules_of
+from tests.running import output_of
 from tests.small_networks import small_network
 from tests.test_fold_batch_norm import operators
 
@@ -61,11 +61,10 @@ def check_numbers(network: Network) -> None:
     x = network.example_input()
     for core in BOTH:
         lowered = lower(network, "fused", host_with_schedules_of(core))
-        executable = relax.build(lowered.module, target=host_target().tvm, relax_pipeline=None)
-        machine = relax.VirtualMachine(executable, tvm.cpu())
-        output = machine["main"](tvm.runtime.tensor(x)).numpy()
         # float32 sums of at most 50 products
-        np.testing.assert_allclose(output, network.reference(x), rtol=1e-4, atol=1e-5)
+        np.testing.assert_allclose(
+            output_of(lowered, x), network.reference(x), rtol=1e-4, atol=1e-5
+        )
 
 
 FUSED = {

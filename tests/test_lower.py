@@ -7,8 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import tvm
-from tvm import relax, tirx
+from tvm import tirx
 
 from compile.frontend.torch_import import import_torch
 from compile.lower import LEVELS, lower
@@ -18,14 +17,10 @@ from deploy_rpc.cores import Core
 from model.workloads import layer_workloads, total_macs
 from model.zoo import MODEL_NAMES, create_model
 from tests.cores import AVX512, BOTH, host_with_schedules_of
+from tests.running import output_of
 from tests.small_networks import small_network
 
 SHUFFLENETS = [name for name in MODEL_NAMES if name != "alexnet"]
-
-
-def run(lowered: object, x: np.ndarray) -> np.ndarray:
-    executable = relax.build(lowered.module, target=host_target().tvm, relax_pipeline=None)
-    return relax.VirtualMachine(executable, tvm.cpu())["main"](tvm.runtime.tensor(x)).numpy()
 
 
 @pytest.mark.parametrize("threads", [1, 2])
@@ -34,7 +29,7 @@ def test_a_level_gives_what_pytorch_gives(level: str, threads: int) -> None:
     network = small_network()
     lowered = lower(network, level, parse_target("arm_cpu"), threads=threads)
     x = network.example_input()
-    np.testing.assert_allclose(run(lowered, x), network.reference(x), rtol=1e-4, atol=1e-4)
+    np.testing.assert_allclose(output_of(lowered, x), network.reference(x), rtol=1e-4, atol=1e-4)
 
 
 @pytest.mark.parametrize("name", SHUFFLENETS)
@@ -46,10 +41,11 @@ def test_every_network_keeps_its_answers_and_macs_when_fused(name: str) -> None:
     )
     lowered = lower(network, "fused", host_target(), threads=2)
     assert lowered.macs == total_macs(layer_workloads(module, (1, 3, 64, 64)))
+    assert lowered.workspace.bytes <= 1.1 * lowered.workspace.lower_bound
     x = network.example_input()
     expected = network.reference(x)
     # float32 sums of up to 1024 products, 50 layers deep, against the logits' range
-    assert np.abs(run(lowered, x) - expected).max() < 1e-4 * np.ptp(expected)
+    assert np.abs(output_of(lowered, x) - expected).max() < 1e-4 * np.ptp(expected)
 
 
 @pytest.mark.parametrize("size", [(33, 47), (45, 45), (64, 96)])
@@ -63,7 +59,7 @@ def test_odd_sizes_are_right_and_threads_change_no_bit(
     )
     x = network.example_input()
     expected = network.reference(x)
-    one, two = (run(lower(network, "fused", host_target(), threads=n), x) for n in (1, 2))
+    one, two = (output_of(lower(network, "fused", host_target(), threads=n), x) for n in (1, 2))
     assert np.abs(one - expected).max() < 1e-4 * np.ptp(expected)  # the build's own tolerance
     assert np.array_equal(one, two)
 
@@ -124,7 +120,7 @@ def test_a_kernels_workload_is_its_shapes() -> None:
 
 def test_the_plan_holds_at_least_the_largest_pair_of_tensors() -> None:
     lowered = lower(small_network(), "unfused", host_target())
-    assert lowered.activation_bytes >= 2 * 4 * 12 * 11 * 11
+    assert lowered.workspace.bytes >= 2 * 4 * 12 * 11 * 11
 
 
 def test_the_ir_of_each_phase_is_dumped(tmp_path: Path) -> None:

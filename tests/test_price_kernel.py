@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import pytest
-import tvm
 from tvm import tirx
 from tvm.script.ir_builder import IRBuilder
 from tvm.script.ir_builder import tirx as T
 
-from compile.price_kernel import KernelPriceError, as_c_function, price_kernel
+from compile.price_kernel import KernelPriceError, price_kernel
 from compile.schedules.pointwise import PointwiseWorkload, default_tile, pointwise
 from compile.schedules.window import WindowWorkload, window
 from compile.schedules.window import default_tile as default_window_tile
@@ -55,10 +54,3 @@ def test_what_is_no_float32_kernel_is_refused() -> None:
         T.evaluate(0)
     with pytest.raises(KernelPriceError, match=r"buffer X is int32 .* only float32"):
         price_kernel(builder.get(), TARGET, A72)
-
-
-def test_the_c_function_keeps_the_body_and_returns_zero() -> None:
-    plain = as_c_function(kernel_of(PointwiseWorkload(1, 13, 7, 53, relu=False, shortcut=False)))
-    assert len(plain.params) == 4
-    assert all(isinstance(param.ty, tvm.ir.PointerType) for param in plain.params)
-    assert plain.ret_type == tvm.ir.PrimType("int32")

@@ -5,6 +5,10 @@
 
 Of several threads each calls it with (team, thread, threads) besides, and waits for the others
 between two kernels.
+
+It is a module apart from the kernels, so that none is inlined into it: TVM tells LLVM that no two
+buffers alias. That is so within a kernel, but one kernel's output is the next one's input, and
+LLVM moved a load before the store it needs.
 """
 
 from __future__ import annotations
@@ -19,7 +23,7 @@ from tvm.ir import PointerType, PrimType
 
 from compile.aot.kernels import INT, CKernel, Team, as_c_kernel
 from compile.aot.program import CONSTANT, INPUT, OUTPUT, TENSOR, Memory, Program, Step
-from compile.aot.symbols import barrier_symbol, compute_symbol
+from compile.aot.symbols import barrier_symbol, compute_symbol, kernel_symbol
 from compile.aot.workspace import ALIGNMENT, Lifetime, Workspace, plan_workspace
 
 TO_LLVM = tvm.transform.Sequential(  # what TVM's own pipeline ends with, but for its packed calls
@@ -45,12 +49,14 @@ BYTE = "uint8"
 
 @dataclass(frozen=True)
 class Compute:
-    """A module with the C function `PREFIX_compute`, and what its callers have to provide.
+    """Modules of C functions: the `kernels`, and `PREFIX_compute` that calls them.
 
-    `weights` is one block, 64-byte aligned; `workspace` the plan of the other.
+    Its callers provide the `weights`, one block, 64-byte aligned, and another one of which
+    `workspace` is the plan.
     """
 
-    module: tvm.IRModule
+    kernels: tvm.IRModule
+    main: tvm.IRModule
     prefix: str
     weights: bytes
     workspace: Workspace
@@ -67,16 +73,24 @@ def make_compute(
     lifetimes, scratch_at = _lifetimes(program, kernels, threads)
     workspace = plan_workspace(lifetimes)
     weights, offsets = pack_constants(program.constants)
-    variables = {name: tvm.ir.GlobalVar(name) for name in kernels}
-    body = _Body(workspace.offsets, offsets, scratch_at, barrier)
+    body = _Body(workspace.bytes, workspace.offsets, offsets, scratch_at, barrier)
     steps = [
-        body.call(variables[step.kernel], step, kernels[step.kernel], index)
+        body.call(kernel_symbol(prefix, step.kernel), step, kernels[step.kernel], index)
         for index, step in enumerate(program.steps)
     ]
-    module = {variables[name]: kernel.function for name, kernel in kernels.items()}
-    symbol = compute_symbol(prefix)
-    module[tvm.ir.GlobalVar(symbol)] = body.function(steps, symbol)
-    return Compute(tvm.IRModule(module), prefix, weights, workspace, threads)
+    functions = {kernel_symbol(prefix, name): kernel.function for name, kernel in kernels.items()}
+    main = {compute_symbol(prefix): body.function(steps)}
+    return Compute(_exported(functions), _exported(main), prefix, weights, workspace, threads)
+
+
+def _exported(functions: Mapping[str, tirx.PrimFunc]) -> tvm.IRModule:
+    """A module of C functions, under their names."""
+    return tvm.IRModule({name: exported(each, name) for name, each in functions.items()})
+
+
+def exported(function: tirx.PrimFunc, symbol: str) -> tirx.PrimFunc:
+    """`function` as the C function `symbol`."""
+    return function.with_attr("global_symbol", symbol).with_attr("calling_conv", C_CALL)
 
 
 def compile_module(module: tvm.IRModule, target: tvm.target.Target) -> tvm.runtime.Module:
@@ -128,6 +142,7 @@ class _Body:
 
     def __init__(
         self,
+        workspace_bytes: int,
         offsets: Sequence[int],
         constant_offsets: Sequence[int],
         scratch_at: Sequence[Sequence[int]],
@@ -137,23 +152,20 @@ class _Body:
         self._constant_offsets = constant_offsets
         self._scratch_at = scratch_at
         self._team = Team.create(barrier) if barrier else None
+        pointer = PointerType(PrimType(BYTE), "global")
         self._pointers = {
-            kind: tirx.Var(name, PointerType(PrimType(BYTE), "global"))
-            for kind, name in (
-                (INPUT, "input"),
-                (OUTPUT, "output"),
-                (CONSTANT, "weights"),
-                (TENSOR, "workspace"),
-            )
+            INPUT: tirx.Var("input", pointer),
+            OUTPUT: tirx.Var("output", pointer),
+            CONSTANT: tirx.Var("weights", pointer),
+            TENSOR: tirx.Var("workspace", pointer),
         }
+        sizes = {TENSOR: workspace_bytes, CONSTANT: max(constant_offsets, default=0) + 1}
         self._buffers = {
-            kind: tirx.decl_buffer((1,), BYTE, name=pointer.name, data=pointer)
-            for kind, pointer in self._pointers.items()
+            kind: tirx.decl_buffer((sizes.get(kind, 1),), BYTE, name=each.name, data=each)
+            for kind, each in self._pointers.items()
         }
 
-    def call(
-        self, variable: tvm.ir.GlobalVar, step: Step, kernel: CKernel, index: int
-    ) -> tirx.Stmt:
+    def call(self, symbol: str, step: Step, kernel: CKernel, index: int) -> tirx.Stmt:
         """A step's call, with what it needs besides its operands."""
         operands = [self._address(memory) for memory in step.operands]
         for at, scratch in zip(self._scratch_at[index], kernel.scratch, strict=True):
@@ -162,9 +174,9 @@ class _Body:
                 offset = offset + self._team.thread * aligned(scratch.bytes)
             operands.append(self._at(TENSOR, offset))
         team = self._team.parameters if self._team else ()
-        return tirx.Evaluate(tvm.ir.Call(variable, [*operands, *team], ret_ty=INT))
+        return tirx.Evaluate(tirx.call_extern(INT, symbol, *operands, *team))
 
-    def function(self, steps: Sequence[tirx.Stmt], symbol: str) -> tirx.PrimFunc:
+    def function(self, steps: Sequence[tirx.Stmt]) -> tirx.PrimFunc:
         """The whole function; a barrier between any two steps of a team."""
         body: list[tirx.Stmt] = [
             tirx.DeclBuffer(buffer, data=self._pointers[kind])
@@ -175,12 +187,7 @@ class _Body:
             body.append(step)
         body.append(tirx.Return(tirx.const(0, INT)))
         parameters = [*self._pointers.values(), *(self._team.parameters if self._team else ())]
-        return (
-            tirx.PrimFunc(parameters, tirx.SeqStmt(body), PrimType(INT))
-            .with_attr("global_symbol", symbol)
-            .with_attr("tirx.noalias", True)
-            .with_attr("calling_conv", C_CALL)
-        )
+        return tirx.PrimFunc(parameters, tirx.SeqStmt(body), PrimType(INT))
 
     def _address(self, memory: Memory) -> tirx.Expr:
         if memory.kind == CONSTANT:

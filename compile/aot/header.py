@@ -125,7 +125,7 @@ void ${prefix}_destroy(${prefix} *network);
 """)
 
 INTERNAL = Template("""\
-#include "${header}"
+#include "public.h"
 #define NETWORK ${prefix}
 #define FUNCTION(name) ${prefix}_##name
 #define STATUS(name) ${PREFIX}_##name
@@ -167,7 +167,6 @@ def make_interface(
         "triple": target.triple,
         "level": level,
         "file": f"{stem}.so",
-        "header": f"{stem}.h",
         "version": version("shufflenet-compiled"),
         "prefix": prefix,
         "PREFIX": prefix.upper(),

@@ -29,3 +29,8 @@ def compute_symbol(prefix: str) -> str:
 def barrier_symbol(prefix: str) -> str:
     """The C function that the generated code calls where its threads meet."""
     return f"{prefix}_barrier"
+
+
+def kernel_symbol(prefix: str, kernel: str) -> str:
+    """One kernel, as the generated function calls it."""
+    return f"{prefix}_kernel_{kernel}"
