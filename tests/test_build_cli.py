@@ -53,6 +53,7 @@ def test_the_library_is_for_aarch64_and_its_path_comes_last(arm_build: tuple[Pat
     assert path == "build/shufflenet-0.25x-g3.arm_cpu.so"
     assert elf_machine(folder / path) == "aarch64"
     assert sorted(p.name for p in (folder / "build").iterdir()) == [
+        "shufflenet-0.25x-g3.arm_cpu.h",
         "shufflenet-0.25x-g3.arm_cpu.json",
         "shufflenet-0.25x-g3.arm_cpu.so",
     ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 import subprocess
 from pathlib import Path
 
@@ -9,7 +10,7 @@ import pytest
 
 from compile import link
 from compile.link import Linker, LinkError, find_linker
-from compile.targets import parse_target
+from compile.targets import parse_target, with_abi
 from deploy_rpc.elf import elf_machine
 
 ARM = parse_target("arm_cpu")
@@ -76,7 +77,60 @@ def test_a_failing_linker_is_quoted(tmp_path: Path) -> None:
 
 def test_a_linker_that_hangs_is_ended(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(link, "LINK_TIMEOUT_S", 0.1)
-    hanging = Linker("hanging", ("sh", "-c", "sleep 30", "sh"))
+    hanging = Linker("hanging", ("sh", "-c", "sleep 30", "sh"), ())
     with pytest.raises(LinkError, match="did not end"):
         hanging.link([], tmp_path / "out.so")
     assert not subprocess.run(["pgrep", "-f", "^sleep 30$"], capture_output=True).stdout
+
+
+@pytest.mark.parametrize("target", ["arm_cpu", "host"])
+def test_android_needs_nothing_but_bionic_s_functions_and_16_kib_pages(
+    target: str, tmp_path: Path
+) -> None:
+    (tmp_path / "good.c").write_text("#include <stdlib.h>\nvoid f(void *p) { free(p); }\n")
+    (tmp_path / "bad.c").write_text("void glibc_only(void);\nvoid f(void) { glibc_only(); }\n")
+    android = with_abi(parse_target(target), "android")
+    linker, output = find_linker("zig", android), tmp_path / "out.so"
+    linker.link([str(tmp_path / "good.c")], output)
+    assert elf_machine(output) == android.core.isa
+    content = output.read_bytes()
+    assert b"libc.so\0" in content
+    assert b"GLIBC" not in content
+    assert {alignment % 0x4000 for alignment in segment_alignments(content)} == {0}
+    with pytest.raises(LinkError, match="undefined symbol: glibc_only"):
+        linker.link([str(tmp_path / "bad.c")], tmp_path / "bad.so")
+
+
+def segment_alignments(content: bytes) -> list[int]:
+    """p_align of the loaded segments of a 64-bit ELF file."""
+    (table,) = struct.unpack_from("<Q", content, 32)
+    size, count = struct.unpack_from("<HH", content, 54)
+    headers = [content[table + i * size : table + (i + 1) * size] for i in range(count)]
+    loaded = [header for header in headers if struct.unpack_from("<I", header)[0] == 1]
+    return [struct.unpack_from("<Q", header, 48)[0] for header in loaded]
+
+
+def test_the_ndk_is_taken_for_android_where_it_is_named(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    compiler = tmp_path / "toolchains/llvm/prebuilt/linux-x86_64/bin/aarch64-linux-android24-clang"
+    compiler.parent.mkdir(parents=True)
+    compiler.touch()
+    monkeypatch.setenv("ANDROID_NDK_HOME", str(tmp_path))
+    android = with_abi(ARM, "android")
+    assert find_linker("auto", android).name == "ndk"
+    assert find_linker("auto", ARM).name == "zig"
+    assert find_linker("ndk", android).archiver == (str(compiler.with_name("llvm-ar")),)
+
+
+def test_gnu_is_for_glibc_only() -> None:
+    with pytest.raises(LinkError, match="links with glibc, not for aarch64-linux-musl"):
+        find_linker("gnu", with_abi(ARM, "musl"))
+
+
+def test_a_long_complaint_is_cut(tmp_path: Path) -> None:
+    source = tmp_path / "wrong.c"
+    source.write_text("".join(f"wrong_{line} here;\n" for line in range(50)))
+    with pytest.raises(LinkError) as error:
+        find_linker("zig", ARM).link([str(source)], tmp_path / "out.so")
+    assert len(str(error.value).splitlines()) < 25

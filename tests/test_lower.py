@@ -123,10 +123,14 @@ def test_the_plan_holds_at_least_the_largest_pair_of_tensors() -> None:
     assert lowered.workspace.bytes >= 2 * 4 * 12 * 11 * 11
 
 
-def test_the_ir_of_each_phase_is_dumped(tmp_path: Path) -> None:
-    lower(small_network(), "unfused", host_target(), dump=tmp_path)
-    phases = ["0_graph", "1_legalised", "2_scheduled", "3_planned", "4_final"]
-    assert sorted(path.name for path in tmp_path.iterdir()) == [
-        f"unfused.{phase}.py" for phase in phases
-    ]
-    assert "T.vectorized" in (tmp_path / "unfused.2_scheduled.py").read_text()
+@pytest.mark.parametrize(
+    ("level", "last"),
+    [("stock", ["3_planned", "4_final"]), ("unfused", ["3_kernels", "4_main"])],
+)
+def test_the_ir_of_each_phase_is_dumped(level: str, last: list[str], tmp_path: Path) -> None:
+    lower(small_network(), level, host_target(), dump=tmp_path)
+    phases = ["0_graph", "1_legalised", "2_scheduled", *last]
+    names = [f"{level}.{phase}.py" for phase in phases]
+    assert sorted(path.name for path in tmp_path.iterdir()) == names
+    scheduled = (tmp_path / f"{level}.2_scheduled.py").read_text()
+    assert ("T.vectorized" in scheduled) == (level != "stock")

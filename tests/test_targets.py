@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from compile.targets import TargetError, host_target, parse_target
+from compile.targets import TargetError, host_target, parse_target, with_abi
 from deploy_rpc.boards import BOARDS
 from deploy_rpc.cores import CORES
 
@@ -76,3 +76,32 @@ def test_an_x86_targets_vectors_are_those_of_its_cpu(cpu: str, bits: int, regist
 def test_what_is_no_target_says_what_is(text: str, said: str) -> None:
     with pytest.raises(TargetError, match=said):
         parse_target(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "abi", "triple"),
+    [
+        ("arm_cpu", "gnu", "aarch64-linux-gnu"),
+        ("arm_cpu", "musl", "aarch64-linux-musl"),
+        ("rpi5", "android", "aarch64-linux-android"),
+        ("rpi2", "gnu", "armv7-linux-gnueabihf"),
+        ("cortex-a7", "musl", "armv7-linux-musleabihf"),
+    ],
+)
+def test_a_target_is_built_for_boards_of_another_c_library(
+    text: str, abi: str, triple: str
+) -> None:
+    target = with_abi(parse_target(text), abi)
+    assert (target.triple, target.abi) == (triple, abi)
+    assert str(target.tvm.attrs["mtriple"]) == triple
+    assert target.name == (text if abi == "gnu" else f"{text}-{abi}")
+    assert target.core == parse_target(text).core
+
+
+def test_this_machine_with_another_c_library_is_not_this_machine() -> None:
+    assert not with_abi(host_target(), "musl").is_host
+
+
+def test_a_c_library_that_no_such_board_has_is_refused_with_those_there_are() -> None:
+    with pytest.raises(TargetError, match="no android for arm; expected one of gnu, musl"):
+        with_abi(parse_target("rpi2"), "android")

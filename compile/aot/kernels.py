@@ -156,7 +156,7 @@ class _Rewriter:
     def _shared_loop(self, loop: tirx.For) -> tirx.Stmt:
         if loop.kind == tirx.ForKind.PARALLEL:
             first, end = (
-                tirx.floordiv(loop.extent * share, self._team.threads)
+                tirx.truncdiv(loop.extent * share, self._team.threads)
                 for share in (self._team.thread, self._team.thread + 1)
             )
             return _loop(loop, loop.min + first, end - first, self._own(loop.body))

@@ -52,10 +52,12 @@ from compile.schedules.registers import (
     tile_cycles,
     weights_per_load,
 )
+from compile.schedules.threads import share_of
 from compile.schedules.tiles import lane_choices
 from deploy_rpc.cores import Core
 
 K_UNROLLS = (4, 2, 1)
+MOST_UNEVEN = 1.15  # longest share of the pixels, against that of the best loop
 MOST_ROWS_UNROLLED = 8  # of a shuffle before
 DEAREST_IN_PLACE = 1.25  # times the modelled cycles of the best tile, which knows no caches
 FLOAT, FLOAT_BYTES = "float32", 4
@@ -282,8 +284,8 @@ def _each_place(workload: PointwiseWorkload, tile: PointwiseTile, threads: int) 
     """The loops over all tiles; the body runs once, inside them.
 
     A loop for each of group, outputs and pixels: LLVM follows their indices better than those of
-    one loop. Each thread walks its share of the one of them that is shared most evenly; which tiles
-    there are does not depend on the threads.
+    one loop. Each thread walks its share of one of them (`_shared_axis`); which tiles there are
+    does not depend on the threads.
     """
     m_tiles, n_tiles = _tile_counts(workload, tile)
     inner, outer = (m_tiles, n_tiles) if tile.pixels_outer else (n_tiles, m_tiles)
@@ -292,14 +294,23 @@ def _each_place(workload: PointwiseWorkload, tile: PointwiseTile, threads: int) 
         with T.serial(counts[0]) as group, T.serial(outer) as i, T.serial(inner) as j:
             yield _place(workload, tile, group, i, j)
         return
-    shared = min(range(3), key=lambda axis: (-(-counts[axis] // threads) / counts[axis], -axis))
-    with T.parallel(threads) as thread:
-        bounds = [(0, count) for count in counts]
-        count = counts[shared]
-        bounds[shared] = (thread * count // threads, (thread + 1) * count // threads)
+    shared = _shared_axis(counts, 1 if tile.pixels_outer else 2, threads)
+    with share_of(counts[shared], threads) as share:
+        bounds = [share if axis == shared else (0, count) for axis, count in enumerate(counts)]
         first, second, third = (T.serial(*bound) for bound in bounds)
         with first as group, second as i, third as j:
             yield _place(workload, tile, group, i, j)
+
+
+def _shared_axis(counts: list[int], pixels: int, threads: int) -> int:
+    """Which of the loops of `counts` tiles the threads share.
+
+    Pixels, unless another loop is shared much more evenly: all kernels then give a thread the same
+    part of the picture, which stays in its cache.
+    """
+    longest = [-(-count // threads) / count for count in counts]
+    best = min(range(3), key=lambda axis: (longest[axis], -axis))
+    return pixels if longest[pixels] <= MOST_UNEVEN * longest[best] else best
 
 
 def _place(

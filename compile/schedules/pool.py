@@ -28,6 +28,7 @@ from tvm.script.ir_builder import tirx as T
 
 from compile.schedules.maximum import has_maxnum, larger
 from compile.schedules.overlap import start_of, tile_starts
+from compile.schedules.threads import share_of
 from compile.schedules.window import FLOAT, WindowWorkload, columns_inside
 from deploy_rpc.cores import Core
 
@@ -65,7 +66,7 @@ def combined(
 
 
 def pool(workload: WindowWorkload, tile: PoolTile, threads: int) -> tirx.PrimFunc:
-    """The kernel: parameters X (channels, H, W) and Y; float32. Threads share the channels.
+    """The kernel: parameters X (channels, H, W) and Y; float32. Threads share the rows.
 
     Y is (channels, rows, columns), or with channels last where the workload says so.
     """
@@ -74,17 +75,16 @@ def pool(workload: WindowWorkload, tile: PoolTile, threads: int) -> tirx.PrimFun
     y_shape = (channels, rows, columns)
     y_shape = (*y_shape[1:], channels) if workload.writes_channels else y_shape
     _, stride, _, phase_columns = workload.phases_shape
-    loop = T.parallel if threads > 1 else T.serial
     with IRBuilder() as builder, T.prim_func(s_tir=True):
         T.func_name("pool")
         T.func_attr({"tirx.noalias": True, "macs": 0, "schedule": "default"})
         x = T.arg("X", T.Buffer((workload.channels, *workload.size), FLOAT))
         y = T.arg("Y", T.Buffer(y_shape, FLOAT))
-        with loop(workload.channels) as channel:
+        with share_of(rows, threads) as share, T.serial(workload.channels) as channel:
             line = T.alloc_buffer((stride, phase_columns), FLOAT)
             with T.serial(phase_columns) as column, T.unroll(stride) as phase:
                 T.buffer_store(line, neutral(workload), [phase, column])
-            with T.serial(rows) as row:
+            with T.serial(*share) as row:
                 _combine_rows(workload, tile, channel, row, x, line)
                 _combine_columns(workload, tile, channel, row, line, y)
     return builder.get().without_attr("global_symbol")

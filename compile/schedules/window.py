@@ -37,6 +37,7 @@ from compile.schedules.layouts import Layout
 from compile.schedules.maximum import ZERO, has_maxnum, larger
 from compile.schedules.overlap import start_of, tile_starts
 from compile.schedules.registers import accumulator_budget, tile_cycles
+from compile.schedules.threads import Bounds, share_of
 from deploy_rpc.cores import Core
 
 MAX_ROWS = 4  # of a tile: more only lengthen the code
@@ -165,14 +166,11 @@ def window(workload: WindowWorkload, tile: WindowTile, threads: int) -> tirx.Pri
     """The kernel: parameters X (groups * K, H, W), W as packed, B (groups * M,), Y; float32.
 
     Y is (channels, rows, columns), or with channels last where the workload says so. Threads share
-    groups, or the tiles of an only group.
+    the rows; each makes its own scratch of them, but of an only group they make it together.
     """
     m_tiles = len(tile_starts(workload.outputs, tile.channels))
     channels = workload.stored_channels or workload.channels
     packed = (workload.groups, m_tiles, workload.inputs, *workload.kernel, tile.channels)
-    shared = T.parallel if threads > 1 else T.serial
-    over_groups = shared if workload.groups > 1 else T.serial
-    over_tiles = shared if workload.groups == 1 else T.serial
     with IRBuilder() as builder, T.prim_func(s_tir=True):
         T.func_name("window")
         T.func_attr({"tirx.noalias": True, "macs": workload.macs, "schedule": "default"})
@@ -182,18 +180,50 @@ def window(workload: WindowWorkload, tile: WindowTile, threads: int) -> tirx.Pri
         y_shape = (channels, *workload.output_size)
         y_shape = (*y_shape[1:], channels) if workload.writes_channels else y_shape
         y = T.arg("Y", T.Buffer(y_shape, FLOAT))
-        with over_groups(workload.groups) as group:
-            phases = T.alloc_buffer(workload.phases_shape, FLOAT)
-            _fill(workload, tile, group, x, phases)
-            with over_tiles(_tile_count(workload, tile)) as index:
-                place = _place(workload, tile, group, index)
-                acc = T.alloc_buffer(
-                    (tile.channels, tile.rows, tile.vectors, tile.lanes), FLOAT, scope="local"
-                )
-                _start(workload, tile, place, acc, bias)
-                _accumulate(workload, tile, place, acc, phases, weights)
-                _finish(workload, tile, place, acc, y)
+        for group, index, phases in _each_tile(workload, tile, threads, x):
+            place = _place(workload, tile, group, index)
+            acc = T.alloc_buffer(
+                (tile.channels, tile.rows, tile.vectors, tile.lanes), FLOAT, scope="local"
+            )
+            _start(workload, tile, place, acc, bias)
+            _accumulate(workload, tile, place, acc, phases, weights)
+            _finish(workload, tile, place, acc, y)
     return builder.get().without_attr("global_symbol")
+
+
+def _each_tile(
+    workload: WindowWorkload, tile: WindowTile, threads: int, x: tirx.Buffer
+) -> Iterator[tuple[tirx.Expr | int, tirx.Expr, tirx.Buffer]]:
+    """The loops over groups and tiles, with a group's scratch; the body runs once, inside them."""
+    _, _, padded_rows, _ = workload.phases_shape
+    if workload.groups == 1:
+        phases = T.alloc_buffer(workload.phases_shape, FLOAT)
+        with share_of(padded_rows, threads) as rows:
+            _fill(workload, tile, 0, x, phases, rows)
+        with share_of(_tile_count(workload, tile), threads) as tiles, T.serial(*tiles) as index:
+            yield 0, index, phases
+        return
+    m_starts, y_starts, x_starts = _starts(workload, tile)
+    with share_of(len(y_starts), threads) as (first, end), T.serial(workload.groups) as group:
+        phases = T.alloc_buffer(workload.phases_shape, FLOAT)
+        _fill(workload, tile, group, x, phases, _rows_read(workload, tile, first, end))
+        across = len(m_starts) * len(x_starts)
+        with T.serial(first * across, end * across) as index:
+            yield group, index, phases
+
+
+def _rows_read(
+    workload: WindowWorkload, tile: WindowTile, first: int | tirx.Expr, end: int | tirx.Expr
+) -> Bounds:
+    """First and end of the padded rows that the tiles from row of tiles `first` to `end` read."""
+    rows, _ = workload.output_size
+    _, _, padded_rows, _ = workload.phases_shape
+    if isinstance(first, int):
+        return 0, padded_rows
+    last = start_of(end - 1, tile.rows, rows) + tile.rows - 1
+    first_row = start_of(first, tile.rows, rows) * workload.stride
+    # A share of no tiles reads no rows.
+    return first_row, tirx.max(first_row, last * workload.stride + workload.kernel[0])
 
 
 @dataclass(frozen=True)
@@ -241,17 +271,18 @@ def _place(
 def _fill(
     workload: WindowWorkload,
     tile: WindowTile,
-    group: tirx.Expr,
+    group: tirx.Expr | int,
     x: tirx.Buffer,
     phases: tirx.Buffer,
+    rows: Bounds,
 ) -> None:
-    """Copies a group's planes, border included, sorted by column phase.
+    """Copies some rows of a group's planes, border included, sorted by column phase.
 
     Between the borders there is no condition, and whole vectors are sorted by one shuffle each.
     """
-    channels, stride, padded_rows, phase_columns = workload.phases_shape
+    channels, stride, _, phase_columns = workload.phases_shape
     first, end = columns_inside(workload)
-    with T.serial(channels) as k, T.serial(padded_rows) as row:
+    with T.serial(channels) as k, T.serial(*rows) as row:
         source_row = row - workload.padding[0]
 
         def source(column: int | tirx.Expr, phase: int) -> int | tirx.Expr:

@@ -11,15 +11,13 @@
 #include <sched.h>
 #include <string.h>
 
-enum { SPINS = 20000 };
-
-static inline void relax(void) {
 #if defined(__x86_64__)
-  __builtin_ia32_pause();
-#elif defined(__aarch64__) || defined(__arm__)
-  __asm__ volatile("yield");
+enum { SPINS = 500 }; /* a pause takes some 140 cycles */
+static inline void relax(void) { __builtin_ia32_pause(); }
+#else
+enum { SPINS = 20000 }; /* a yield takes one or two */
+static inline void relax(void) { __asm__ volatile("yield"); }
 #endif
-}
 
 static bool has_changed(atomic_uint *counter, unsigned before) {
   for (int spin = 0; spin < SPINS; ++spin) {

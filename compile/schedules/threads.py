@@ -1,0 +1,25 @@
+"""How threads share a loop: each walks a part of it that lies together.
+
+All kernels that can give a thread the same part of the picture: what one wrote, it reads again,
+out of its own cache (1x g3 on two AVX-512 cores of 2 MB L2 each, 2026-11-24: see README.md).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from tvm import tirx
+from tvm.script.ir_builder import tirx as T
+
+Bounds = tuple[int | tirx.Expr, int | tirx.Expr]
+
+
+@contextmanager
+def share_of(count: int, threads: int) -> Iterator[Bounds]:
+    """First and end of a thread's share of `count`, inside the loop over all threads."""
+    if threads == 1:
+        yield 0, count
+    else:
+        with T.parallel(threads) as thread:
+            yield thread * count // threads, (thread + 1) * count // threads

@@ -1,0 +1,57 @@
+"""The header says what the library takes and gives; its names are the network's own."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+
+import pytest
+
+from compile.aot.header import make_interface, reserved_bytes
+from compile.aot.symbols import PUBLIC, c_prefix
+from compile.lower import lower
+from compile.targets import parse_target
+from tests.small_networks import small_network
+
+TARGET = parse_target("arm_cpu")
+
+
+@pytest.mark.parametrize(
+    ("name", "prefix"),
+    [
+        ("shufflenet-1.0x-g3", "shufflenet_1_0x_g3"),
+        ("My Network (v2)", "my_network_v2"),
+        ("2nd", "net_2nd"),
+        ("int", "net_int"),
+        ("class", "net_class"),
+        ("...", "net_"),
+    ],
+)
+def test_a_network_s_name_becomes_a_c_identifier(name: str, prefix: str) -> None:
+    assert c_prefix(name) == prefix
+    assert re.fullmatch("[a-z][a-z0-9_]*", prefix)
+
+
+def constants(header: str) -> dict[str, str]:
+    return dict(re.findall(r"^#define (\w+) (.+)$", header, re.MULTILINE))
+
+
+@pytest.mark.parametrize("threads", [1, 4])
+def test_the_header_states_sizes_ranges_and_every_function(threads: int) -> None:
+    network = dataclasses.replace(small_network(), preprocessing="bgr255", name="small")
+    lowered = lower(network, "fused", TARGET, threads=threads)
+    interface = make_interface(network, TARGET, "fused", lowered.compute, "small.arm_cpu")
+    found = constants(interface.header)
+    _, channels, height, width = network.input_shape
+    assert found["SMALL_INPUT_VALUES"] == str(channels * height * width)
+    assert (found["SMALL_INPUT_HEIGHT"], found["SMALL_INPUT_WIDTH"]) == (str(height), str(width))
+    assert found["SMALL_CHANNELS"] == '"BGR"'
+    assert found["SMALL_LOWEST"] == "{0.0f, 0.0f, 0.0f}"
+    assert found["SMALL_HIGHEST"] == "{255.0f, 255.0f, 255.0f}"
+    assert found["SMALL_MAX_THREADS"] == str(threads)
+    total = lowered.workspace.bytes + reserved_bytes(threads)
+    assert found["SMALL_WORKSPACE_BYTES"] == str(total) == str(interface.workspace_bytes)
+    for name in PUBLIC:
+        assert f"small_{name}(" in interface.header
+    assert "small.arm_cpu.so" in interface.header
+    assert "$" not in interface.header + interface.internal
