@@ -2,11 +2,14 @@
  *
  * TVM finds the function by its name and fills in the pointer to its error function; nothing of TVM
  * is linked. The layouts are those of TVM FFI 0.1 (c_api.h) and DLPack 1 (dlpack.h). The one
- * instance behind it is created with the first call and destroyed with the library.
+ * instance behind it is created with the first call and destroyed with the library; a forked child
+ * has none of its threads, waits for none of them, and gets an instance of its own.
  */
 #include <pthread.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
+#include <unistd.h>
 
 #include "network.h"
 
@@ -34,6 +37,7 @@ __attribute__((visibility("default"))) void (*__TVMFFIErrorSetRaisedFromCStr)(co
                                                                              const char *message);
 
 static Network *instance;
+static pid_t owner; /* the process that created it */
 static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
 
 static int fail(const char *kind, const char *message) {
@@ -66,7 +70,11 @@ static float *data_of(const Tensor *tensor) {
 }
 
 static int run(const Tensor *input, const Tensor *output) {
-  int status = instance == NULL ? FUNCTION(create)(&instance, NULL) : STATUS(OK);
+  int status = STATUS(OK);
+  if (instance == NULL || owner != getpid()) {
+    status = FUNCTION(create)(&instance, NULL);
+    owner = getpid();
+  }
   if (status != STATUS(OK)) return fail("RuntimeError", FUNCTION(status_text)(status));
   status = FUNCTION(run)(instance, data_of(input), values_of(input), data_of(output),
                          values_of(output));
@@ -89,4 +97,6 @@ __attribute__((visibility("default"))) int __tvm_ffi_main(void *self, const Any 
   return status;
 }
 
-__attribute__((destructor)) static void unload(void) { FUNCTION(destroy)(instance); }
+__attribute__((destructor)) static void unload(void) {
+  if (owner == getpid()) FUNCTION(destroy)(instance);
+}
