@@ -97,7 +97,7 @@ typedef struct {
   size_t workspace_bytes; /* how many they are */
   int threads;            /* 1 to MAX_THREADS; 0 is MAX_THREADS */
   /* Called at the start of each thread but yours, with its number (1 ...) and `context`: the place
-   * to pin it to a core, or to set its priority. */
+   * to pin it to a core. It takes no signals. */
   void (*on_thread)(int thread, void *context);
   void *context;
 } ${prefix}_options;
@@ -105,7 +105,9 @@ typedef struct {
 /* Makes an instance, NULL where it fails; `options` may be NULL. */
 int ${prefix}_create(${prefix} **network, const ${prefix}_options *options);
 
-/* Computes `output` of `input`. With one thread it neither allocates nor calls the system. */
+/* Computes `output` of `input`, which do not overlap. With one thread it neither allocates nor
+ * calls the system. The threads of an instance wait for each other: they need the same priority,
+ * and a forked child, which has none of them, may neither run nor destroy its parent's instance. */
 int ${prefix}_run(${prefix} *network, const float *input, size_t input_values, float *output,
     size_t output_values);
 

@@ -46,17 +46,17 @@ int FUNCTION(create)(Network **created, const Options *options) {
   if (options == NULL) options = &defaults;
   int threads = options->threads == 0 ? MAX_THREADS : options->threads;
   if (threads < 1 || threads > MAX_THREADS) return STATUS(WRONG_THREADS);
-  unsigned char *memory = options->workspace;
-  if (memory == NULL) {
+  void *block = options->workspace;
+  if (block == NULL) {
     if (options->workspace_bytes != 0) return STATUS(NULL_POINTER);
-    if (posix_memalign((void **)&memory, ALIGNMENT, WORKSPACE_BYTES) != 0)
-      return STATUS(NO_MEMORY);
+    if (posix_memalign(&block, ALIGNMENT, WORKSPACE_BYTES) != 0) return STATUS(NO_MEMORY);
   } else if (options->workspace_bytes < WORKSPACE_BYTES) {
     return STATUS(WRONG_SIZE);
-  } else if ((uintptr_t)memory % ALIGNMENT != 0) {
+  } else if ((uintptr_t)block % ALIGNMENT != 0) {
     return STATUS(MISALIGNED);
   }
-  Network *network = (Network *)memory;
+  unsigned char *memory = block;
+  Network *network = block;
   memset(network, 0, sizeof *network);
   network->allocated = options->workspace == NULL ? memory : NULL;
   network->workspace = memory + RESERVED_BYTES;

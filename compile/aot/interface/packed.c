@@ -97,6 +97,7 @@ __attribute__((visibility("default"))) int __tvm_ffi_main(void *self, const Any 
   return status;
 }
 
+/* Where a thread is still inside a run while the process ends, its instance is left to it. */
 __attribute__((destructor)) static void unload(void) {
-  if (owner == getpid()) FUNCTION(destroy)(instance);
+  if (owner == getpid() && pthread_mutex_trylock(&mutex) == 0) FUNCTION(destroy)(instance);
 }

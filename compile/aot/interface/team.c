@@ -9,6 +9,7 @@
 #if MAX_THREADS > 1
 
 #include <sched.h>
+#include <signal.h>
 #include <string.h>
 
 #if defined(__x86_64__)
@@ -81,6 +82,16 @@ static void stop(Team *team, int workers) {
   pthread_mutex_destroy(&team->mutex);
 }
 
+/* Starts a thread that takes no signals: those are for the threads of the program. */
+static bool start_worker(Worker *worker) {
+  sigset_t all, before;
+  sigfillset(&all);
+  pthread_sigmask(SIG_SETMASK, &all, &before);
+  bool started = pthread_create(&worker->handle, NULL, work, worker) == 0;
+  pthread_sigmask(SIG_SETMASK, &before, NULL);
+  return started;
+}
+
 bool team_start(Team *team, int threads, void (*on_thread)(int, void *), void *context) {
   memset(team, 0, sizeof *team);
   team->threads = threads;
@@ -95,7 +106,7 @@ bool team_start(Team *team, int threads, void (*on_thread)(int, void *), void *c
   for (; started < threads - 1; ++started) {
     Worker *worker = &team->workers[started];
     *worker = (Worker){.team = team, .thread = started + 1};
-    if (pthread_create(&worker->handle, NULL, work, worker) != 0) break;
+    if (!start_worker(worker)) break;
   }
   if (started == threads - 1) return true;
   stop(team, started);
