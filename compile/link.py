@@ -101,8 +101,8 @@ class BionicLinker(Linker):
 
     What is compiled against are musl's headers. Of them our C uses only what both C libraries
     share: functions of the same signature, and on 64-bit machines pthread types of the same size
-    (mutex 40, condition 48 bytes), all zeros at the start, and a larger set of signals. x18 belongs to Android; pages may be of
-    16 KiB.
+    (mutex 40, condition 48 bytes), all zeros at the start, and a larger set of signals. x18 belongs
+    to Android; pages may be of 16 KiB.
     """
 
     WORDS = ("-ffixed-x18",)
@@ -111,7 +111,8 @@ class BionicLinker(Linker):
         "free", "getpid", "memcpy", "memset", "posix_memalign", "pthread_cond_broadcast",
         "pthread_cond_destroy", "pthread_cond_init", "pthread_cond_wait", "pthread_create",
         "pthread_join", "pthread_mutex_destroy", "pthread_mutex_init", "pthread_mutex_lock",
-        "pthread_mutex_unlock", "pthread_sigmask", "sched_yield", "sigfillset", "vsnprintf",
+        "pthread_mutex_unlock", "pthread_sigmask", "sched_yield", "sigfillset",
+        "vsnprintf",
     )  # fmt: skip
 
     def link(self, words: Sequence[str], output: Path, folder: Path | None = None) -> None:

@@ -56,8 +56,8 @@ LIBC = {"free", "memcpy", "memset", "posix_memalign", "vsnprintf"}
 OF_TVMS_ENTRY = {"getpid", "pthread_mutex_lock", "pthread_mutex_unlock"}
 OF_THREADS = {
     "pthread_cond_broadcast", "pthread_cond_destroy", "pthread_cond_init", "pthread_cond_wait",
-    "pthread_create", "pthread_join", "pthread_sigmask", "sigfillset", "pthread_mutex_destroy", "pthread_mutex_init",
-    "pthread_mutex_lock", "pthread_mutex_unlock", "sched_yield",
+    "pthread_create", "pthread_join", "pthread_mutex_destroy", "pthread_mutex_init",
+    "pthread_mutex_lock", "pthread_mutex_unlock", "pthread_sigmask", "sched_yield", "sigfillset",
 }  # fmt: skip
 OF_EVERY_SHARED_LIBRARY = {"__cxa_finalize"}  # a linker's start files may call it
 
