@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 from typing import Any
 
 from bench.context import REPOSITORY
 from model.cli import run_command, write_atomically
 
 README = REPOSITORY / "README.md"
-REPORTS = (REPOSITORY / "bench" / "results" / "host" / "fusion.json",)
-BEGIN, END = "<!-- results -->", "<!-- /results -->"
+RESULTS = REPOSITORY / "bench" / "results" / "host"
 
 
 def main() -> None:
@@ -21,15 +19,16 @@ def main() -> None:
 
 
 def with_results(readme: str) -> str:
-    """`readme` with its results section made anew from the committed reports."""
-    before, rest = readme.split(BEGIN)
-    _, after = rest.split(END)
-    sections = [_section(path, json.loads(path.read_text(encoding="utf-8"))) for path in REPORTS]
-    return "\n".join([before + BEGIN, *sections, END + after])
+    """`readme` with its sections of results made anew from the committed reports."""
+    for name, section in (("results", _ladder_section), ("footprint", _footprint_section)):
+        before, rest = readme.split(f"<!-- {name} -->")
+        _, after = rest.split(f"<!-- /{name} -->")
+        readme = f"{before}<!-- {name} -->\n{section()}\n<!-- /{name} -->{after}"
+    return readme
 
 
-def _section(path: Path, report: dict[str, Any]) -> str:
-    context = report["context"]
+def _ladder_section() -> str:
+    report = _report("fusion")
     lines = [
         "| model | input | level | threads | median | speedup over stock |",
         "|---|---|---|---|---|---|",
@@ -39,12 +38,42 @@ def _section(path: Path, report: dict[str, Any]) -> str:
             for row in report["rows"]
         ),
         "",
-        f"{report['rows'][0]['kind'].capitalize()} on {context['cpu']}, {context['cores']} cores, "
-        f"shared; median of {len(report['rows'][0]['samples'])} interleaved rounds; "
-        f"{context['date'][:10]}, revision {context['revision']}; "
-        f"report: `{path.relative_to(REPOSITORY)}`.",
+        _conditions(report, "fusion", "interleaved rounds"),
     ]
     return "\n".join(lines)
+
+
+def _footprint_section() -> str:
+    memory, startup = _report("memory"), _report("startup")
+    first = {row["engine"]: row for row in startup["rows"]}
+    lines = [
+        "| engine | in a process of | memory | of it weights + workspace | first answer |",
+        "|---|---|---|---|---|",
+    ]
+    for row in memory["rows"]:
+        needed = (row.get("weights_bytes", 0) + row.get("workspace_bytes", 0)) / 1e6
+        start = first[row["engine"]] if row["process"] == "Python" else None
+        answer = f"{start['median']:.1f} ms (import {start['import_ms']:.0f} ms)" if start else "-"
+        lines.append(
+            f"| {row['engine']} | {row['process']} | {row['median']:.2f} MB "
+            f"| {f'{needed:.2f} MB' if needed else '-'} | {answer} |"
+        )
+    lines += ["", _conditions(memory, "memory", "processes"), _conditions(startup, "startup")]
+    return "\n".join(lines)
+
+
+def _report(suite: str) -> dict[str, Any]:
+    return json.loads((RESULTS / f"{suite}.json").read_text(encoding="utf-8"))
+
+
+def _conditions(report: dict[str, Any], suite: str, rounds: str = "processes") -> str:
+    """On what, when and how the figures were taken, and where they are kept."""
+    context, first = report["context"], report["rows"][0]
+    return (
+        f"{first['kind'].capitalize()} on {context['cpu']}, {context['cores']} cores, shared; "
+        f"median of {len(first['samples'])} {rounds}; {context['date'][:10]}, revision "
+        f"{context['revision']}; report: `{(RESULTS / f'{suite}.json').relative_to(REPOSITORY)}`."
+    )
 
 
 if __name__ == "__main__":

@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.table import Table
 
 from bench.context import measurement_context
+from bench.footprint import measure_memory, measure_startup, memory_table, startup_table
 from bench.fusion import ladder_table, measure_ladder
 from bench.layers import layers_table, measure_layers
 from bench.peak import measured_peak_gflops, peak_row, peak_table
@@ -46,6 +47,10 @@ def main(arguments: list[str] | None = None) -> None:
             f"board {options.board} has no times worth reporting, only right answers; measure on "
             "local, rpc://HOST:PORT or tracker://HOST:PORT/KEY"
         )
+    if options.suite in ON_THIS_MACHINE and not _is_here(options):
+        raise BoardError(
+            f"{options.suite} is measured on this machine only: --target host, without --board"
+        )
     context = measurement_context()
     rows = list(SUITES[options.suite].measure(options))
     _print_tables(rows)
@@ -65,6 +70,16 @@ def _layers(options: argparse.Namespace) -> Iterator[Row]:
         )
 
 
+def _memory(options: argparse.Namespace) -> Iterator[Row]:
+    for network in _networks(options):
+        yield from measure_memory(network, options.target)
+
+
+def _startup(options: argparse.Namespace) -> Iterator[Row]:
+    for network in _networks(options):
+        yield from measure_startup(network, options.target)
+
+
 def _peak(options: argparse.Namespace) -> Iterator[Row]:
     print(f"peak: one core of {options.target.name} on {options.board}")
     yield peak_row(measured_peak_gflops(options.target, options.board), options.target)
@@ -80,9 +95,23 @@ SUITES = {
         layers_table,
         ("model", "input_size", "threads", "level"),
     ),
+    "memory": Suite(
+        "what a process needs, beside other engines", _memory, memory_table, ("model", "input_size")
+    ),
+    "startup": Suite(
+        "from the file to the first answer, beside other engines",
+        _startup,
+        startup_table,
+        ("model", "input_size"),
+    ),
     "peak": Suite("fused multiply-adds in registers, one core", _peak, peak_table, ()),
 }
+ON_THIS_MACHINE = ("memory", "startup")
 DEFAULTS = {"model": [DEFAULT_MODEL], "input_size": None, "threads": 1, "level": DEFAULT_LEVEL}
+
+
+def _is_here(options: argparse.Namespace) -> bool:
+    return options.target.is_host and options.board.kind == "local"
 
 
 def _networks(options: argparse.Namespace) -> Iterator[Network]:

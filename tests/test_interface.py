@@ -53,7 +53,7 @@ SCENARIOS: dict[str, tuple[int, int | None]] = {
 IN_VALGRIND = [name for name, (_, runs) in SCENARIOS.items() if runs is not None]
 
 LIBC = {"free", "memcpy", "memset", "posix_memalign", "vsnprintf"}
-OF_TVMS_ENTRY = {"getpid", "pthread_mutex_lock", "pthread_mutex_unlock"}
+OF_TVMS_ENTRY = {"getpid", *(f"pthread_mutex_{name}" for name in ("lock", "trylock", "unlock"))}
 OF_THREADS = {
     "pthread_cond_broadcast", "pthread_cond_destroy", "pthread_cond_init", "pthread_cond_wait",
     "pthread_create", "pthread_join", "pthread_mutex_destroy", "pthread_mutex_init",

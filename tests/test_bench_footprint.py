@@ -1,0 +1,74 @@
+"""The suites memory and startup measure every engine at hand, and name those that are not."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from bench import engines, footprint, run
+from bench.engines import EngineError, check_output, missing_engines
+from bench.rows import ENGINE
+from compile.source import random_network
+from deploy_rpc.board_spec import BoardError
+
+SMALL = ("--target", "host", "--model", "shufflenet-0.25x-g1", "--input-size", "32")
+
+
+@pytest.fixture(autouse=True)
+def few_rounds(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(footprint, "ROUNDS", 2)
+
+
+def rows_of(suite: str, folder: Path) -> list[dict]:
+    report = folder / "report.json"
+    run.main([suite, *SMALL, "--json", str(report)])
+    return json.loads(report.read_text())["rows"]
+
+
+def test_memory_is_of_each_engine_and_of_our_c_programs(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(engines, "PEERS", {"nobody": ("no_such_package",)})
+    rows = rows_of("memory", tmp_path)
+    assert "nobody: not installed: pip install no_such_package" in capsys.readouterr().out
+    processes = [row["process"] for row in rows if row["engine"] == ENGINE]
+    assert processes == ["Python", footprint.SHARED, footprint.STATIC]
+    for row in rows:
+        assert (row["unit"], row["kind"], len(row["samples"])) == ("MB", "measured", 2)
+        needed = (row["weights_bytes"] + row["workspace_bytes"]) / 1e6
+        assert needed < row["median"] < needed + 10  # an interpreter of its own would be more
+
+
+def test_startup_is_of_each_engine_that_is_installed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(engines, "PEERS", {})
+    (row,) = rows_of("startup", tmp_path)
+    assert (row["engine"], row["unit"], len(row["samples"])) == (ENGINE, "ms", 2)
+    assert row["median"] > 0
+
+
+def test_an_engine_that_answers_something_else_is_refused() -> None:
+    network = random_network("shufflenet-0.25x-g1", input_size=(32, 32))
+    expected = network.reference(network.example_input())
+    check_output("right", network, expected + np.float32(1e-6), expected)
+    with pytest.raises(EngineError, match="answers wrong"):
+        check_output("wrong", network, np.zeros_like(expected), expected)
+    with pytest.raises(EngineError, match="answers wrong"):
+        check_output("nothing", network, np.full_like(expected, np.nan), expected)
+
+
+def test_missing_engines_come_with_what_installs_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(engines, "find_spec", lambda _: None)
+    assert missing_engines() == {
+        "onnxruntime": "not installed: pip install onnxruntime",
+        "ncnn": "not installed: pip install ncnn pnnx",
+    }
+
+
+def test_another_machine_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(BoardError, match="measured on this machine only"):
+        run.main(["memory", "--target", "arm_cpu", "--json", str(tmp_path / "r.json")])
