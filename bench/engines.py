@@ -50,17 +50,17 @@ def prepare_engines(network: Network, library: Library, folder: Path) -> list[En
     `network` is one of random weights, which are drawn again for the peers.
     """
     engines = [Engine(ENGINE, f"{library.path.resolve()},{library.prefix}")]
-    missing = missing_engines()
+    installed = PEERS.keys() - missing_engines().keys()
     size = network.input_shape[2:]
     module = create_model(network.name, input_size=size).eval()
     example = torch.zeros(network.input_shape)
-    if "onnxruntime" not in missing:
+    if "onnxruntime" in installed:
         path = folder / "network.onnx"
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             torch.onnx.export(module, (example,), str(path), dynamo=False)
         engines.append(Engine("onnxruntime", str(path)))
-    if "ncnn" not in missing:
+    if "ncnn" in installed:
         engines.append(Engine("ncnn", _ncnn_files(module, example, folder)))
     return engines
 

@@ -171,7 +171,7 @@ def test_the_android_snippet_compiles_against_jni(on_host: Path, tmp_path: Path)
     snippet = re.search(r"```c\n(.*?)```", (on_host / "README.md").read_text(), re.DOTALL)[1]
     (tmp_path / "native.c").write_text(snippet)
     shutil.copy(Path(__file__).parent / "jni_stub.h", tmp_path / "jni.h")
-    words = ["-std=c11", "-Wall", "-Wextra", "-Werror", "-c", f"-I{on_host}", "native.c"]
+    words = ["-std=c11", "-Wall", "-Wextra", "-Werror", "-c", "-I.", f"-I{on_host}", "native.c"]
     subprocess.run([*ZIG, *words], cwd=tmp_path, check=True, timeout=100)
 
 
