@@ -17,7 +17,11 @@ Bounds = tuple[int | tirx.Expr, int | tirx.Expr]
 
 @contextmanager
 def share_of(count: int, threads: int) -> Iterator[Bounds]:
-    """First and end of a thread's share of `count`, inside the loop over all threads."""
+    """First and end of a thread's share of `count`, inside the loop over all threads.
+
+    Within a loop over them every other one has to begin at 0: TVM 0.27's CanonicalizeLoop moves a
+    loop to 0 without telling the bounds of the loops inside that it moves as well.
+    """
     if threads == 1:
         yield 0, count
     else:

@@ -24,8 +24,9 @@ Modelled multiply-adds a cycle (2026-11-24): stem 3.38 of 4 on A72 and 6.35 of 8
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -47,6 +48,7 @@ MAX_ROWS = 4  # of a tile: more only lengthen the code
 ARM_CHANNELWISE = (8, 2)
 ARM_DENSE = (21, 1)
 FLOAT = "float32"
+FLOAT_BYTES = 4
 
 
 @dataclass(frozen=True)
@@ -120,13 +122,17 @@ class WindowWorkload:
 
 @dataclass(frozen=True)
 class WindowTile:
-    """The decisions: `channels` x `rows` x `vectors` accumulators of `lanes` columns."""
+    """The decisions: `channels` x `rows` x `vectors` accumulators of `lanes` columns.
+
+    The scratch holds what `band` rows of tiles read, at most.
+    """
 
     channels: int
     rows: int
     vectors: int
     lanes: int
     maxnum: bool = False
+    band: int = 1
 
 
 def default_tile(workload: WindowWorkload, core: Core) -> WindowTile:
@@ -145,7 +151,26 @@ def default_tile(workload: WindowWorkload, core: Core) -> WindowTile:
         and tile_rows <= min(rows, most_rows)
         and vectors * lanes <= columns
     ]
-    return min(fitting, key=lambda tile: _modelled_cycles(workload, core, tile))
+    tile = min(fitting, key=lambda tile: _modelled_cycles(workload, core, tile))
+    return replace(tile, band=_default_band(workload, tile, core))
+
+
+def _default_band(workload: WindowWorkload, tile: WindowTile, core: Core) -> int:
+    """As many rows of tiles as read no more than three quarters of the L1 cache; one at least.
+
+    The stem of 1x g3 on AVX-512 (2026-11-24), thousands of clock ticks: 324 with 1 row of tiles,
+    346 with 2, 366 with 4, 390 with all.
+    """
+    count = len(tile_starts(workload.output_size[0], tile.rows))
+    sizes = (math.prod(_band_shape(workload, tile, band)) for band in range(1, count + 1))
+    return max(sum(FLOAT_BYTES * size <= core.l1d_kib * 768 for size in sizes), 1)
+
+
+def _band_shape(workload: WindowWorkload, tile: WindowTile, band: int) -> tuple[int, int, int, int]:
+    """Of the scratch for `band` rows of tiles."""
+    channels, stride, padded_rows, columns = workload.phases_shape
+    rows = (band * tile.rows - 1) * stride + workload.kernel[0]
+    return channels, stride, min(rows, padded_rows), columns
 
 
 def modelled_cycles(workload: WindowWorkload, core: Core) -> float:
@@ -166,7 +191,7 @@ def window(workload: WindowWorkload, tile: WindowTile, threads: int) -> tirx.Pri
     """The kernel: parameters X (groups * K, H, W), W as packed, B (groups * M,), Y; float32.
 
     Y is (channels, rows, columns), or with channels last where the workload says so. Threads share
-    the rows; each makes its own scratch of them, but of an only group they make it together.
+    the bands of rows.
     """
     m_tiles = len(tile_starts(workload.outputs, tile.channels))
     channels = workload.stored_channels or workload.channels
@@ -180,8 +205,7 @@ def window(workload: WindowWorkload, tile: WindowTile, threads: int) -> tirx.Pri
         y_shape = (channels, *workload.output_size)
         y_shape = (*y_shape[1:], channels) if workload.writes_channels else y_shape
         y = T.arg("Y", T.Buffer(y_shape, FLOAT))
-        for group, index, phases in _each_tile(workload, tile, threads, x):
-            place = _place(workload, tile, group, index)
+        for place, phases in _each_tile(workload, tile, threads, x):
             acc = T.alloc_buffer(
                 (tile.channels, tile.rows, tile.vectors, tile.lanes), FLOAT, scope="local"
             )
@@ -193,48 +217,38 @@ def window(workload: WindowWorkload, tile: WindowTile, threads: int) -> tirx.Pri
 
 def _each_tile(
     workload: WindowWorkload, tile: WindowTile, threads: int, x: tirx.Buffer
-) -> Iterator[tuple[tirx.Expr | int, tirx.Expr, tirx.Buffer]]:
-    """The loops over groups and tiles, with a group's scratch; the body runs once, inside them."""
-    _, _, padded_rows, _ = workload.phases_shape
-    if workload.groups == 1:
-        phases = T.alloc_buffer(workload.phases_shape, FLOAT)
-        with share_of(padded_rows, threads) as rows:
-            _fill(workload, tile, 0, x, phases, rows)
-        with share_of(_tile_count(workload, tile), threads) as tiles, T.serial(*tiles) as index:
-            yield 0, index, phases
-        return
+) -> Iterator[tuple[_Place, tirx.Buffer]]:
+    """The loops over groups, bands and tiles, with a band's scratch; the body runs once, inside."""
     m_starts, y_starts, x_starts = _starts(workload, tile)
-    with share_of(len(y_starts), threads) as (first, end), T.serial(workload.groups) as group:
-        phases = T.alloc_buffer(workload.phases_shape, FLOAT)
-        _fill(workload, tile, group, x, phases, _rows_read(workload, tile, first, end))
-        across = len(m_starts) * len(x_starts)
-        with T.serial(first * across, end * across) as index:
-            yield group, index, phases
-
-
-def _rows_read(
-    workload: WindowWorkload, tile: WindowTile, first: int | tirx.Expr, end: int | tirx.Expr
-) -> Bounds:
-    """First and end of the padded rows that the tiles from row of tiles `first` to `end` read."""
-    rows, _ = workload.output_size
-    _, _, padded_rows, _ = workload.phases_shape
-    if isinstance(first, int):
-        return 0, padded_rows
-    last = start_of(end - 1, tile.rows, rows) + tile.rows - 1
-    first_row = start_of(first, tile.rows, rows) * workload.stride
-    # A share of no tiles reads no rows.
-    return first_row, tirx.max(first_row, last * workload.stride + workload.kernel[0])
+    rows = workload.output_size[0]
+    together = min(tile.band, -(-len(y_starts) // threads))
+    bands = share_of(-(-len(y_starts) // together), threads)
+    with bands as share, T.serial(workload.groups) as group, T.serial(*share) as band:
+        first = band * together
+        end = first + together
+        end = end if len(y_starts) % together == 0 else tirx.min(end, len(y_starts))
+        top = start_of(first, tile.rows, rows)
+        bottom = start_of(end - 1, tile.rows, rows) + tile.rows
+        phases = T.alloc_buffer(_band_shape(workload, tile, together), FLOAT)
+        _fill(workload, tile, group, x, phases, (top, bottom))
+        over_y = T.serial(end - first)  # from 0: see share_of
+        with over_y as y, T.serial(len(m_starts)) as m_tile, T.serial(len(x_starts)) as x_tile:
+            yield _place(workload, tile, group, (first + y, m_tile, x_tile), top), phases
 
 
 @dataclass(frozen=True)
 class _Place:
-    """Where a tile lies: its group, its index among the channels, and its first values."""
+    """Where a tile lies: its group, its index among the channels, its first values.
+
+    `top` is the first row of its band.
+    """
 
     group: tirx.Expr
     m_tile: tirx.Expr
     channel: tirx.Expr
     row: tirx.Expr
     column: tirx.Expr
+    top: tirx.Expr
 
 
 def _tile_count(workload: WindowWorkload, tile: WindowTile) -> int:
@@ -251,39 +265,46 @@ def _starts(workload: WindowWorkload, tile: WindowTile) -> tuple[list[int], list
 
 
 def _place(
-    workload: WindowWorkload, tile: WindowTile, group: tirx.Expr, index: tirx.Expr
+    workload: WindowWorkload,
+    tile: WindowTile,
+    group: tirx.Expr,
+    index: tuple[tirx.Expr, tirx.Expr, tirx.Expr],
+    top: tirx.Expr,
 ) -> _Place:
-    """Columns run fastest, then channels: the rows of the scratch that they read stay in L1."""
-    m_starts, _, x_starts = _starts(workload, tile)
+    """The tile of `index`: its row, which is outermost, its channels, its columns.
+
+    Columns run fastest, then channels: the rows of the scratch that they read stay in L1.
+    """
+    y_tile, m_tile, x_tile = index
     rows, columns = workload.output_size
-    x_tile = index % len(x_starts)
-    m_tile = index // len(x_starts) % len(m_starts)
-    y_tile = index // (len(x_starts) * len(m_starts))
     return _Place(
         group=group,
         m_tile=m_tile,
         channel=start_of(m_tile, tile.channels, workload.outputs),
         row=start_of(y_tile, tile.rows, rows),
         column=start_of(x_tile, tile.vectors * tile.lanes, columns),
+        top=top,
     )
 
 
 def _fill(
     workload: WindowWorkload,
     tile: WindowTile,
-    group: tirx.Expr | int,
+    group: tirx.Expr,
     x: tirx.Buffer,
     phases: tirx.Buffer,
-    rows: Bounds,
+    output_rows: Bounds,
 ) -> None:
-    """Copies some rows of a group's planes, border included, sorted by column phase.
+    """Copies what a band of output rows reads of a group's planes, border included, by phase.
 
     Between the borders there is no condition, and whole vectors are sorted by one shuffle each.
     """
     channels, stride, _, phase_columns = workload.phases_shape
     first, end = columns_inside(workload)
-    with T.serial(channels) as k, T.serial(*rows) as row:
-        source_row = row - workload.padding[0]
+    top, bottom = output_rows
+    rows = (bottom - 1 - top) * stride + workload.kernel[0]
+    with T.serial(channels) as k, T.serial(rows) as row:
+        source_row = top * stride + row - workload.padding[0]
 
         def source(column: int | tirx.Expr, phase: int) -> int | tirx.Expr:
             return column * stride + phase - workload.padding[1]
@@ -356,7 +377,7 @@ def _accumulate(
         for j in range(kernel_columns):
             for m, row, vector, lane in _each_value(tile):
                 column = place.column + vector * tile.lanes + lane + j // stride
-                value = phases[k, j % stride, (place.row + row) * stride + i, column]
+                value = phases[k, j % stride, (place.row - place.top + row) * stride + i, column]
                 at = [m, row, vector, lane]
                 product = value * weights[place.group, place.m_tile, k, i, j, m]
                 T.buffer_store(acc, acc[at] + product, at)
