@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -25,7 +26,6 @@ C_FLAGS = (
     "-fPIC",
     "-fno-asynchronous-unwind-tables",
 )
-GENERATED = ("main.o", "kernels.o")
 TVM_NAMES = ("__tvm_ffi_main", "__TVMFFIErrorSetRaisedFromCStr")
 
 
@@ -106,15 +106,20 @@ class _Objects:
         self._interface = interface
         self._folder = folder
         self._sources = ["instance.c", "weights.c"]
-        self._threads: tuple[str, ...] = ()
+        content = interface.header + interface.internal  # with the digest of the weights
+        digest = hashlib.sha256(content.encode()).hexdigest()
+        # zig keeps what it made by the words and the names of files: no two builds may share both.
+        self._words = (*C_FLAGS, f"-DINTERFACE_{digest}", "-I.", f"-I{SOURCES}")
         if lowered.threads > 1:
             self._sources.append("team.c")
-            self._threads = ("-pthread",)
+            self._words = (*self._words, "-pthread")
         (folder / "public.h").write_text(interface.header, encoding="utf-8")
         (folder / "network.h").write_text(interface.internal, encoding="utf-8")
         (folder / "weights.bin").write_bytes(lowered.compute.weights)
-        for name, module in (("kernels", lowered.compute.kernels), ("main", lowered.compute.main)):
-            compile_module(module, target.tvm).write_to_file(str(folder / f"{name}.o"), "o")
+        self._generated = [str(folder.resolve() / name) for name in ("main.o", "kernels.o")]
+        modules = (lowered.compute.main, lowered.compute.kernels)
+        for module, name in zip(modules, self._generated, strict=True):
+            compile_module(module, target.tvm).write_to_file(name, "o")
 
     def link(self, path: Path) -> None:
         """The shared library, of which only the interface is visible."""
@@ -122,16 +127,15 @@ class _Objects:
         script = "{ global: " + " ".join(f"{name};" for name in visible) + " local: *; };\n"
         (self._folder / "visible").write_text(script, encoding="utf-8")
         words = [
-            *C_FLAGS, "-I.", f"-I{SOURCES}", *self._threads,
+            *self._words,
             *(str(SOURCES / source) for source in (*self._sources, "packed.c")),
             "-Wl,--version-script=visible", "-Wl,--gc-sections", f"-Wl,-soname,{path.name}",
         ]  # fmt: skip
-        self._linker.link([*words, *GENERATED], path.resolve(), folder=self._folder)
+        self._linker.link([*words, *self._generated], path.resolve(), folder=self._folder)
 
     def archive(self, path: Path) -> None:
         """The static library, whose names all begin with the network's."""
         for source in self._sources:
-            words = [*C_FLAGS, "-I.", f"-I{SOURCES}", *self._threads]
-            self._linker.compile([*words, str(SOURCES / source)], f"{source}.o", self._folder)
-        members = [*GENERATED, *(f"{source}.o" for source in self._sources)]
+            self._linker.compile([*self._words, str(SOURCES / source)], f"{source}.o", self._folder)
+        members = [*self._generated, *(f"{source}.o" for source in self._sources)]
         self._linker.archive(members, path.resolve(), folder=self._folder)

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import tvm
 from tvm import tirx
 
+from compile.aot.compute import compile_module, exported
+from compile.aot.kernels import as_c_kernel
 from compile.targets import CompileTarget
 
 LABEL = re.compile(r"^(\.LBB\w+):")
@@ -18,7 +21,7 @@ LOADED = {"ldp": 2}  # what else begins with ld loads one register
 
 @dataclass(frozen=True)
 class Loop:
-    """The instructions of a loop without loops inside."""
+    """The instructions of a loop, without those of loops inside."""
 
     instructions: tuple[str, ...]
 
@@ -52,20 +55,30 @@ class Loop:
 
 
 def hot_loop(function: tirx.PrimFunc, target: CompileTarget) -> Loop:
-    """The innermost loop with the most multiply-adds in what `target` makes of `function`."""
-    module = tvm.IRModule({"main": function.with_attr("global_symbol", "main")})
-    lines = tvm.compile(module, target=target.tvm).mod.inspect_source("asm").splitlines()
-    return max(_loops(lines), key=lambda loop: loop.fmlas)
+    """The loop with the most multiply-adds of its own in what `target` makes of `function`."""
+    kernel = exported(as_c_kernel(function).function, "kernel")
+    module = compile_module(tvm.IRModule({"kernel": kernel}), target.tvm)
+    return max(_loops(module.inspect_source("asm").splitlines()), key=lambda loop: loop.fmlas)
 
 
 def _loops(lines: list[str]) -> list[Loop]:
     labels: dict[str, int] = {}
-    loops = []
+    spans: list[tuple[int, int]] = []
     for index, line in enumerate(lines):
         if label := LABEL.match(line):
             labels[label[1]] = index
         if (branch := BRANCH.match(line)) and branch[1] in labels:
-            body = lines[labels[branch[1]] + 1 : index + 1]
-            if not any(LABEL.match(inner) for inner in body):
-                loops.append(Loop(tuple(s.strip() for s in body if re.match(r"\t[a-z]", s))))
-    return loops
+            spans.append((labels[branch[1]] + 1, index + 1))
+    return [Loop(tuple(_own_instructions(lines, span, spans))) for span in spans]
+
+
+def _own_instructions(
+    lines: list[str], span: tuple[int, int], spans: list[tuple[int, int]]
+) -> Iterator[str]:
+    """What lies in `span`, but in no loop inside it."""
+    first, end = span
+    inside = [s for s in spans if first <= s[0] and s[1] <= end and s != span]
+    for index in range(first, end):
+        in_one = any(start <= index < stop for start, stop in inside)
+        if not in_one and re.match(r"\t[a-z]", lines[index]):
+            yield lines[index].strip()
