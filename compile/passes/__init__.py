@@ -38,7 +38,7 @@ def _into_templates(core: Core, threads: int, *, fused: bool) -> Pass:
     """Operators into kernels of the templates, each in the layout that suits its size."""
 
     def apply(module: tvm.IRModule) -> tvm.IRModule:
-        choices = Choices(core, threads, choose_layouts(module, core), fused)
+        choices = Choices(core, threads, choose_layouts(module, core, threads), fused)
         steps = (
             (move_shuffles if fused else shuffle_in_layout)(choices),
             fuse_pointwise(choices),

@@ -28,7 +28,8 @@ from tvm.script.ir_builder import tirx as T
 
 from compile.schedules.maximum import has_maxnum, larger
 from compile.schedules.overlap import start_of, tile_starts
-from compile.schedules.threads import share_of
+from compile.schedules.threads import Bounds, share_of
+from compile.schedules.tiles import vector_width
 from compile.schedules.window import FLOAT, WindowWorkload, columns_inside
 from deploy_rpc.cores import Core
 
@@ -80,14 +81,56 @@ def pool(workload: WindowWorkload, tile: PoolTile, threads: int) -> tirx.PrimFun
         T.func_attr({"tirx.noalias": True, "macs": 0, "schedule": "default"})
         x = T.arg("X", T.Buffer((workload.channels, *workload.size), FLOAT))
         y = T.arg("Y", T.Buffer(y_shape, FLOAT))
-        with share_of(rows, threads) as share, T.serial(workload.channels) as channel:
+        with share_of(rows, threads) as share:
             line = T.alloc_buffer((stride, phase_columns), FLOAT)
             with T.serial(phase_columns) as column, T.unroll(stride) as phase:
                 T.buffer_store(line, neutral(workload), [phase, column])
-            with T.serial(*share) as row:
-                _combine_rows(workload, tile, channel, row, x, line)
-                _combine_columns(workload, tile, channel, row, line, y)
+            each_row = _rows_of_channels if workload.writes_channels else _rows_of_planes
+            each_row(workload, tile, share, x, line, y)
     return builder.get().without_attr("global_symbol")
+
+
+def _rows_of_planes(
+    workload: WindowWorkload,
+    tile: PoolTile,
+    share: Bounds,
+    x: tirx.Buffer,
+    line: tirx.Buffer,
+    y: tirx.Buffer,
+) -> None:
+    with T.serial(workload.channels) as channel, T.serial(*share) as row:
+        _combine_rows(workload, tile, channel, row, x, line)
+        at = [workload.first_channel + channel, row]
+        _combine_columns(
+            workload, tile, line, lambda column, v: T.buffer_store(y, v, [*at, column])
+        )
+
+
+def _rows_of_channels(
+    workload: WindowWorkload,
+    tile: PoolTile,
+    share: Bounds,
+    x: tirx.Buffer,
+    line: tirx.Buffer,
+    y: tirx.Buffer,
+) -> None:
+    """A row of some channels into a scratch, which is read across: stores of whole vectors.
+
+    240 channels at 14x14 on AVX-512 (2026-11-24): 120 thousand clock ticks with single
+    stores, 99 so.
+    """
+    _, columns = workload.output_size
+    together = vector_width(workload.channels, tile.lanes)
+    with T.serial(workload.channels // together) as block, T.serial(*share) as row:
+        pooled = T.alloc_buffer((together, columns), FLOAT)
+        with T.serial(together) as inner:
+            _combine_rows(workload, tile, block * together + inner, row, x, line)
+            _combine_columns(
+                workload, tile, line, lambda column, v: T.buffer_store(pooled, v, [inner, column])
+            )
+        with T.serial(columns) as column, T.vectorized(together) as lane:
+            channel = workload.first_channel + block * together + lane
+            T.buffer_store(y, pooled[lane, column], [row, column, channel])
 
 
 def _combine_rows(
@@ -171,14 +214,12 @@ def _each_part_of_a_line(
 def _combine_columns(
     workload: WindowWorkload,
     tile: PoolTile,
-    channel: tirx.Expr,
-    row: tirx.Expr,
     line: tirx.Buffer,
-    y: tirx.Buffer,
+    store: Callable[[tirx.Expr, tirx.Expr], None],
 ) -> None:
+    """Calls `store` with a column and what the pool makes of its line there."""
     _, columns = workload.output_size
     stride, taps = workload.stride, workload.kernel[1]
-    stored = workload.first_channel + channel
     for first in _each_vector(columns, tile.lanes):
         with T.vectorized(tile.lanes) as lane:
             value = line[0, first + lane]
@@ -187,9 +228,7 @@ def _combine_columns(
                 value = combined(workload, value, tap, maxnum=tile.maxnum)
             if workload.kind == "average":
                 value = value * tirx.const(1 / (workload.kernel[0] * taps), FLOAT)
-            pixel = [row, first + lane]
-            at = [*pixel, stored] if workload.writes_channels else [stored, *pixel]
-            T.buffer_store(y, value, at)
+            store(first + lane, value)
 
 
 def _each_vector(extent: int, lanes: int) -> Iterator[tirx.Expr]:

@@ -201,13 +201,12 @@ def _accumulate(
     top = place.row * workload.stride - workload.padding[0]
     first = tirx.max(0, -top)
     end = tirx.min(workload.kernel[0], workload.size[0] - top)
+    if workload.kind == "average":
+        _add_columns(workload, tile, place, acc, x, (top + first, top + end))
+        return
     with T.serial(first, end) as i:
         for j in range(workload.kernel[1]):
-            inside = [
-                pixel
-                for pixel in range(tile.pixels)
-                if place.border is None or _is_inside(workload, place.border + pixel, j)
-            ]
+            inside = _pixels_inside(workload, tile, place, j)
             for k in _each_input(workload):
                 for at in _each_value(tile, inside):
                     column = (place.column + at[0]) * workload.stride + j - workload.padding[1]
@@ -219,6 +218,44 @@ def _accumulate(
                         tap = _tap(workload, place, i, j, k, within)
                         value = acc[at] + value * weights[tap]
                     T.buffer_store(acc, value, at)
+
+
+def _add_columns(
+    workload: WindowWorkload,
+    tile: WindowChannelsTile,
+    place: _Place,
+    acc: tirx.Buffer,
+    x: tirx.Buffer,
+    rows: tuple[tirx.Expr, tirx.Expr],
+) -> None:
+    """Sums each column of taps, then the columns: as over planes (pool.py), to the last bit."""
+    first, end = rows
+    for j in range(workload.kernel[1]):
+        inside = _pixels_inside(workload, tile, place, j)
+        column_sum = T.alloc_buffer((tile.pixels, tile.vectors, tile.lanes), FLOAT, scope="local")
+
+        def value(row: tirx.Expr, at: tuple[tirx.Expr, ...], j: int = j) -> tirx.Expr:
+            column = (place.column + at[0]) * workload.stride + j - workload.padding[1]
+            return _load(workload, place, x, row, column, 0, at[1] * tile.lanes + at[2])
+
+        for at in _each_value(tile, inside):
+            T.buffer_store(column_sum, value(first, at), at)
+        with T.serial(end - first - 1) as i:
+            for at in _each_value(tile, inside):
+                T.buffer_store(column_sum, column_sum[at] + value(first + 1 + i, at), at)
+        for at in _each_value(tile, inside):
+            T.buffer_store(acc, acc[at] + column_sum[at], at)
+
+
+def _pixels_inside(
+    workload: WindowWorkload, tile: WindowChannelsTile, place: _Place, j: int
+) -> list[int]:
+    """The pixels of the tile whose taps in column `j` lie in the picture."""
+    return [
+        pixel
+        for pixel in range(tile.pixels)
+        if place.border is None or _is_inside(workload, place.border + pixel, j)
+    ]
 
 
 def _load(
