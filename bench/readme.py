@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 from bench.context import REPOSITORY
 from model.cli import run_command, write_atomically
 
 README = REPOSITORY / "README.md"
-RESULTS = REPOSITORY / "bench" / "results" / "host"
+RESULTS = REPOSITORY / "bench" / "results"
 
 
 def main() -> None:
@@ -20,7 +21,7 @@ def main() -> None:
 
 def with_results(readme: str) -> str:
     """`readme` with its sections of results made anew from the committed reports."""
-    for name, section in (("results", _ladder_section), ("footprint", _footprint_section)):
+    for name, section in SECTIONS.items():
         before, rest = readme.split(f"<!-- {name} -->")
         _, after = rest.split(f"<!-- /{name} -->")
         readme = f"{before}<!-- {name} -->\n{section()}\n<!-- /{name} -->{after}"
@@ -62,8 +63,36 @@ def _footprint_section() -> str:
     return "\n".join(lines)
 
 
-def _report(suite: str) -> dict[str, Any]:
-    return json.loads((RESULTS / f"{suite}.json").read_text(encoding="utf-8"))
+def _size_section() -> str:
+    report = _report("size", "arm_cpu")
+    lines = [
+        "| library for `arm_cpu` | bytes | of it weights | the rest | memory of an instance |",
+        "|---|---|---|---|---|",
+        *(
+            f"| {row['model']} | {row['median']:,} | {row['weights_bytes']:,} "
+            f"| {row['median'] - row['weights_bytes']:,} | {row['workspace_bytes']:,} |"
+            for row in report["rows"]
+        ),
+        "",
+        f"Stripped shared libraries, {report['context']['date'][:10]}, revision "
+        f"{report['context']['revision']}; report: `{_path('size', 'arm_cpu')}`.",
+    ]
+    return "\n".join(lines)
+
+
+SECTIONS = {
+    "results": _ladder_section,
+    "sizes": _size_section,
+    "footprint": _footprint_section,
+}
+
+
+def _path(suite: str, target: str) -> Path:
+    return (RESULTS / target / f"{suite}.json").relative_to(REPOSITORY)
+
+
+def _report(suite: str, target: str = "host") -> dict[str, Any]:
+    return json.loads((REPOSITORY / _path(suite, target)).read_text(encoding="utf-8"))
 
 
 def _conditions(report: dict[str, Any], suite: str, rounds: str = "processes") -> str:
@@ -72,7 +101,7 @@ def _conditions(report: dict[str, Any], suite: str, rounds: str = "processes") -
     return (
         f"{first['kind'].capitalize()} on {context['cpu']}, {context['cores']} cores, shared; "
         f"median of {len(first['samples'])} {rounds}; {context['date'][:10]}, revision "
-        f"{context['revision']}; report: `{(RESULTS / f'{suite}.json').relative_to(REPOSITORY)}`."
+        f"{context['revision']}; report: `{_path(suite, 'host')}`."
     )
 
 

@@ -17,6 +17,7 @@ from bench.fusion import ladder_table, measure_ladder
 from bench.layers import layers_table, measure_layers
 from bench.peak import measured_peak_gflops, peak_row, peak_table
 from bench.rows import Row
+from bench.size import measure_size, size_table
 from compile.build_options import input_size
 from compile.lower import DEFAULT_LEVEL, LEVELS
 from compile.network import Network
@@ -70,6 +71,11 @@ def _layers(options: argparse.Namespace) -> Iterator[Row]:
         )
 
 
+def _size(options: argparse.Namespace) -> Iterator[Row]:
+    for network in _networks(options):
+        yield measure_size(network, options.target, options.threads)
+
+
 def _memory(options: argparse.Namespace) -> Iterator[Row]:
     for network in _networks(options):
         yield from measure_memory(network, options.target)
@@ -94,6 +100,12 @@ SUITES = {
         _layers,
         layers_table,
         ("model", "input_size", "threads", "level"),
+    ),
+    "size": Suite(
+        "bytes of the library and of an instance",
+        _size,
+        size_table,
+        ("model", "input_size", "threads"),
     ),
     "memory": Suite(
         "what a process needs, beside other engines", _memory, memory_table, ("model", "input_size")

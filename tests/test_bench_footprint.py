@@ -1,4 +1,4 @@
-"""The suites memory and startup measure every engine at hand, and name those that are not."""
+"""The suites memory, startup and size: every engine at hand is measured, any other one named."""
 
 from __future__ import annotations
 
@@ -72,3 +72,15 @@ def test_missing_engines_come_with_what_installs_them(monkeypatch: pytest.Monkey
 def test_another_machine_is_refused(tmp_path: Path) -> None:
     with pytest.raises(BoardError, match="measured on this machine only"):
         run.main(["memory", "--target", "arm_cpu", "--json", str(tmp_path / "r.json")])
+
+
+def test_sizes_are_those_of_the_library_and_of_an_instance(tmp_path: Path) -> None:
+    report = tmp_path / "size.json"
+    small = ("--target", "arm_cpu", "--model", "shufflenet-0.25x-g1", "--input-size", "32")
+    run.main(["size", *small, "--json", str(report)])
+    (row,) = json.loads(report.read_text())["rows"]
+    assert (row["suite"], row["unit"], row["target"]) == ("size", "bytes", "arm_cpu")
+    assert 0 < row["median"] - row["weights_bytes"] < 150_000
+    least, activations = row["activation_bytes_lower_bound"], row["activation_bytes"]
+    assert least <= activations <= 1.1 * least
+    assert activations < row["workspace_bytes"] < activations + 4096

@@ -1,0 +1,59 @@
+"""Bytes of a network's library, and of the memory that an instance of it needs."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+from rich.table import Table
+
+from bench.rows import ENGINE, Row, report_row
+from compile.library import build_library
+from compile.link import find_linker
+from compile.lower import lower
+from compile.network import Network
+from compile.targets import CompileTarget
+
+
+def measure_size(network: Network, target: CompileTarget, threads: int) -> Row:
+    """The row of the stripped shared library of `network` at level fused."""
+    lowered = lower(network, "fused", target, threads=threads)
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / f"{network.name}.so"
+        library = build_library(lowered, target, find_linker("auto", target), path)
+        size = path.stat().st_size
+    return report_row(
+        "size",
+        target,
+        network=network,
+        engine=ENGINE,
+        level="fused",
+        threads=threads,
+        kind="measured",
+        unit="bytes",
+        samples=[size],
+        weights_bytes=lowered.weights_bytes,
+        workspace_bytes=library.workspace_bytes,
+        activation_bytes=lowered.workspace.bytes,
+        activation_bytes_lower_bound=lowered.workspace.lower_bound,
+    )
+
+
+def size_table(rows: Sequence[Row]) -> Table:
+    """Of the rows that `measure_size` makes."""
+    table = Table("model", "input", "target")
+    for column in ("library", "of it weights", "the rest", "workspace", "over the lower bound"):
+        table.add_column(column, justify="right")
+    for row in rows:
+        rest = row["median"] - row["weights_bytes"]
+        least = row["activation_bytes_lower_bound"]
+        sizes = (row["median"], row["weights_bytes"], rest, row["workspace_bytes"])
+        table.add_row(
+            row["model"],
+            row["input"],
+            row["target"],
+            *(f"{size:,}" for size in sizes),
+            f"{row['activation_bytes'] / least:.2f}x",
+        )
+    return table
