@@ -62,8 +62,9 @@ def load_kernels(
     with tempfile.TemporaryDirectory() as folder:
         library = Path(folder) / "kernels.so"
         functions = {name: kernel.function for name, kernel in kernels.items()}
-        build_kernels(functions, target, find_linker("auto", target), library)
-        shapes = {name: kernel.shapes for name, kernel in kernels.items()}
+        linker = find_linker("auto", target)
+        scratch = build_kernels(functions, target, linker, library, threads)
+        shapes = {name: (*kernel.shapes, *scratch[name]) for name, kernel in kernels.items()}
         return session.load_kernels(library, shapes, threads=threads)
 
 

@@ -11,8 +11,9 @@ from pathlib import Path
 import tvm
 from tvm import relax, tirx
 
-from compile.aot.compute import compile_module
+from compile.aot.compute import compile_module, exported
 from compile.aot.header import Interface, make_interface
+from compile.aot.kernels import as_c_kernel
 from compile.aot.symbols import PUBLIC
 from compile.link import Linker
 from compile.lower import Lowered
@@ -26,6 +27,7 @@ C_FLAGS = (
     "-fPIC",
     "-fno-asynchronous-unwind-tables",
 )
+FLOAT_BYTES = 4
 TVM_NAMES = ("__tvm_ffi_main", "__TVMFFIErrorSetRaisedFromCStr")
 
 
@@ -83,12 +85,51 @@ def build_library(
 
 
 def build_kernels(
-    kernels: Mapping[str, tirx.PrimFunc], target: CompileTarget, linker: Linker, path: Path
-) -> None:
-    """Writes the shared library `path` with each of the scheduled `kernels` under its name."""
+    kernels: Mapping[str, tirx.PrimFunc],
+    target: CompileTarget,
+    linker: Linker,
+    path: Path,
+    threads: int = 1,
+) -> dict[str, tuple[tuple[int, ...], ...]]:
+    """Writes the shared library `path` with each of the scheduled `kernels` under its name.
+
+    Of one thread it is the very C function that a network's library holds: its scratch comes behind
+    its buffers, of the float32 shapes that are returned. Of several it shares TVM's own threads.
+    """
     named = {name: kernel.with_attr("global_symbol", name) for name, kernel in kernels.items()}
-    executable = tvm.compile(tvm.IRModule(named), target=target.tvm)
-    executable.export_library(str(path), fcompile=linker.as_export_function())
+    if threads > 1:
+        executable = tvm.compile(tvm.IRModule(named), target=target.tvm)
+        executable.export_library(str(path), fcompile=linker.as_export_function())
+        return dict.fromkeys(kernels, ())
+    made = {name: as_c_kernel(kernel) for name, kernel in kernels.items()}
+    inner = {f"{name}_c": exported(kernel.function, f"{name}_c") for name, kernel in made.items()}
+    scratch = {
+        name: tuple((-(-each.bytes // FLOAT_BYTES),) for each in kernel.scratch)
+        for name, kernel in made.items()
+    }
+    packed = {name: _packed(name, kernel, scratch[name]) for name, kernel in kernels.items()}
+    executable = tvm.compile(tvm.IRModule(packed), target=target.tvm)
+    with tempfile.TemporaryDirectory() as folder:
+        code = str(Path(folder).resolve() / "kernels.o")
+        compile_module(tvm.IRModule(inner), target.tvm).write_to_file(code, "o")
+        executable.export_library(str(path), fcompile=linker.as_export_function(code))
+    return scratch
+
+
+def _packed(
+    name: str, kernel: tirx.PrimFunc, scratch: tuple[tuple[int, ...], ...]
+) -> tirx.PrimFunc:
+    """The function that TVM calls with tensors, and that calls the C function with their data."""
+    shapes = [
+        *((tuple(b.shape), b.dtype) for b in kernel.params),
+        *((s, "float32") for s in scratch),
+    ]
+    buffers = [
+        tirx.decl_buffer(shape, dtype, name=f"b{i}") for i, (shape, dtype) in enumerate(shapes)
+    ]
+    data = [tirx.address_of(tirx.BufferLoad(b, [0] * len(b.shape))) for b in buffers]
+    body = tirx.Evaluate(tirx.call_extern("int32", f"{name}_c", *data))
+    return tirx.PrimFunc(buffers, body).with_attr("global_symbol", name)
 
 
 class _Objects:

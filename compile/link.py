@@ -86,11 +86,11 @@ class Linker:
             shown = "\n".join(lines[:SHOWN_LINES] + ["..."] * (len(lines) > SHOWN_LINES))
             raise LinkError(f"{self.name} failed to link:\n{shown}")
 
-    def as_export_function(self) -> Callable[..., None]:
-        """The same as `fcompile` of TVM's `export_library`."""
+    def as_export_function(self, *more: str) -> Callable[..., None]:
+        """The same as `fcompile` of TVM's `export_library`; links the objects `more`, too."""
 
         def fcompile(output: str, objects: Sequence[str], **_: object) -> None:
-            self.link([str(file) for file in objects], Path(output))
+            self.link([*(str(file) for file in objects), *more], Path(output))
 
         fcompile.output_format = "so"
         return fcompile
