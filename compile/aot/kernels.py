@@ -155,6 +155,7 @@ class _Rewriter:
 
     def _shared_loop(self, loop: tirx.For) -> tirx.Stmt:
         if loop.kind == tirx.ForKind.PARALLEL:
+            # truncdiv: TVM 0.27 lowers floordiv by a variable to lets that its codegen refuses
             first, end = (
                 tirx.truncdiv(loop.extent * share, self._team.threads)
                 for share in (self._team.thread, self._team.thread + 1)
