@@ -60,16 +60,21 @@ def missing_counting_tools() -> list[str]:
     return []
 
 
-def count_blocks(program: Path, arguments: Sequence[str], core: Core) -> Counts:
-    """Runs the static aarch64 `program` on an emulated `core`, with `core`'s caches simulated.
+def count_blocks(
+    program: Path, arguments: Sequence[str], core: Core, *, sysroot: Path | None = None
+) -> Counts:
+    """Runs the aarch64 `program` on an emulated `core`, with `core`'s caches simulated.
 
-    Raises `CountError` where the program or QEMU fails, or no marked region ended.
+    It is a static one, or finds its libraries under `sysroot`. Raises `CountError` where the
+    program or QEMU fails, or no marked region ended.
     """
     _check_tools(core)
     with tempfile.TemporaryDirectory() as folder:
         output = Path(folder) / "counts"
         plugin = ",".join((str(_plugin()), f"out={output}", *_caches(core)))
-        command = [QEMU, "-cpu", core.name, "-plugin", plugin, f"./{program.name}", *arguments]
+        root = ("-L", str(sysroot.resolve())) if sysroot else ()
+        emulator = (QEMU, "-cpu", core.name, *root, "-plugin", plugin)
+        command = [*emulator, f"./{program.name}", *arguments]
         try:
             done = _run(command, program.parent)
         except subprocess.TimeoutExpired as error:

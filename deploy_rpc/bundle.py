@@ -1,7 +1,8 @@
 """What a board needs besides the library itself: TVM's runtime and our agent, 6.5 MB in one folder.
 
 The runtime comes out of the aarch64 wheels of exactly the versions that are installed here, by way
-of pip; the agent is compiled with zig. The folder is made once and kept in the user's cache, under
+of pip, or, for a board of this machine's kind, out of the installed packages themselves; the agent
+is compiled with zig. The folder is made once and kept in the user's cache, under
 a name that changes with whatever it is made from.
 """
 
@@ -22,10 +23,15 @@ import tvm
 import tvm_ffi
 from platformdirs import user_cache_path
 
+from deploy_rpc.host import ISAS
 from model.errors import InputError
 
 AGENT_SOURCE = Path(__file__).parent / "agent" / "agent.c"
-ZIG_TARGET = "aarch64-linux-gnu.2.28"  # the glibc that the wheels are built for
+BOARD_ISA = "aarch64"
+ZIG_TARGETS = {  # the glibc that the wheels are built for
+    "aarch64": "aarch64-linux-gnu.2.28",
+    "x86_64": "x86_64-linux-gnu.2.28",
+}
 PIP_LIMIT_S = 900
 COMPILE_LIMIT_S = 300  # zig builds its glibc stubs on first use, about 20 s on two cores
 
@@ -60,26 +66,34 @@ PYTHON_OF_WHEELS = "3.12"
 PLATFORMS_OF_WHEELS = ("manylinux_2_28_aarch64", "manylinux_2_24_aarch64")
 
 
-def board_bundle(cache: Path | None = None) -> Path:
+def board_bundle(isa: str = BOARD_ISA, cache: Path | None = None) -> Path:
     """The folder with `agent`, `libtvm_runtime.so`, `libtvm_runtime_extra.so`, `libtvm_ffi.so`.
 
     Makes it where it is not in `cache` (default: the user's cache folder) yet, which downloads
-    100 MB. Two programs may ask at once. Raises `BundleError`.
+    100 MB unless `isa` is this machine's. Two programs may ask at once. Raises `BundleError`.
     """
-    folder = (cache or user_cache_path("shufflenet-compiled")) / "boards" / _name()
+    if isa not in ZIG_TARGETS or isa not in (BOARD_ISA, host_isa()):
+        raise BundleError(f"no runtime for {isa} boards can be made here; expected {BOARD_ISA}")
+    folder = bundle_folder(isa, cache)
     if not folder.is_dir():
-        _make(folder)
+        _make(folder, isa)
     return folder
 
 
-def _name() -> str:
-    """A name for all that the bundle is made from."""
-    parts = [AGENT_SOURCE.read_text(encoding="utf-8"), ZIG_TARGET, version("ziglang")]
+def bundle_folder(isa: str = BOARD_ISA, cache: Path | None = None) -> Path:
+    """Where `board_bundle` keeps the bundle, made or not; its name tells what it is made from."""
+    parts = [AGENT_SOURCE.read_text(encoding="utf-8"), ZIG_TARGETS[isa], version("ziglang")]
     digest = hashlib.sha256("\n".join(parts).encode()).hexdigest()[:12]
-    return "-".join(["aarch64", *(wheel.version for wheel in WHEELS), digest])
+    name = "-".join([isa, *(wheel.version for wheel in WHEELS), digest])
+    return (cache or user_cache_path("shufflenet-compiled")) / "boards" / name
 
 
-def _make(folder: Path) -> None:
+def host_isa() -> str:
+    """This machine's instruction set, as `elf_machine` names it."""
+    return ISAS.get(platform.machine(), platform.machine())
+
+
+def _make(folder: Path, isa: str) -> None:
     """Fills a folder beside `folder` and renames it: whole or not at all, whoever else asks."""
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
@@ -90,13 +104,13 @@ def _make(folder: Path) -> None:
             "you can write to"
         ) from error
     try:
-        if platform.machine() in ("aarch64", "arm64"):
+        if isa == host_isa():
             _copy_installed_libraries(temporary)
         else:
             for wheel in WHEELS:
                 _unpack(wheel, _download(wheel, temporary / "wheels"), temporary)
             shutil.rmtree(temporary / "wheels")
-        _compile_agent(temporary)
+        _compile_agent(temporary, ZIG_TARGETS[isa])
         _publish(temporary, folder)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
@@ -156,10 +170,10 @@ def _unpack(wheel: Wheel, path: Path, folder: Path) -> None:
             (folder / Path(library).name).write_bytes(archive.read(library))
 
 
-def _compile_agent(folder: Path) -> None:
+def _compile_agent(folder: Path, target: str) -> None:
     libraries = [Path(library).stem for wheel in WHEELS for library in wheel.libraries]
     command = [
-        *(sys.executable, "-m", "ziglang", "cc", "-target", ZIG_TARGET, "-std=c11", "-O2", "-s"),
+        *(sys.executable, "-m", "ziglang", "cc", "-target", target, "-std=c11", "-O2", "-s"),
         *("-I", tvm_ffi.libinfo.find_include_path(), str(AGENT_SOURCE)),
         *("-o", str(folder / "agent"), "-L", str(folder), "-Wl,-rpath,$ORIGIN"),
         *("-Wl,--no-as-needed", "-Wl,--allow-shlib-undefined"),

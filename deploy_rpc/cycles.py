@@ -19,7 +19,7 @@ from deploy_rpc.block_prices import Price, missing_pricing_tools, price_blocks
 from deploy_rpc.core_models import llvm_model
 from deploy_rpc.cores import Core
 
-HOTTEST = 5
+HOTTEST = 10
 
 
 @dataclass(frozen=True)
@@ -57,14 +57,16 @@ def missing_modelling_tools() -> list[str]:
     return [*missing_counting_tools(), *missing_pricing_tools()]
 
 
-def modelled_cycles(program: Path, arguments: Sequence[str], core: Core) -> CycleReport:
-    """The modelled cost of the marked region of a static aarch64 `program`.
+def modelled_cycles(
+    program: Path, arguments: Sequence[str], core: Core, *, sysroot: Path | None = None
+) -> CycleReport:
+    """The modelled cost of the marked region of an aarch64 `program`, as `count_blocks` takes it.
 
     Raises `CoreModelError` for a core without a believable model, `CountError` and `PriceError`
     where tools are missing or fail.
     """
     model = llvm_model(core)
-    counts = count_blocks(program, arguments, core)
+    counts = count_blocks(program, arguments, core, sysroot=sysroot)
     prices = price_blocks((block.code for block in counts.blocks), model)
     priced = [(block, prices[block.code]) for block in counts.blocks]
     instructions = sum(block.executions * block.instructions for block, _ in priced)

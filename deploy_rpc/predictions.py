@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from deploy_rpc.built_library import BuiltLibrary
+from deploy_rpc.cycles import CycleReport
 from deploy_rpc.session import LoadedModule
 from model.preprocess import load_image
 
@@ -57,9 +58,16 @@ def classify(
 
 
 def summarise(
-    library: BuiltLibrary, board: str, predictions: list[Prediction], samples: list[float] | None
+    library: BuiltLibrary,
+    board: str,
+    predictions: list[Prediction],
+    samples: list[float] | None,
+    cycles: CycleReport | None = None,
 ) -> dict[str, Any]:
-    """What `--json` writes; `samples` are milliseconds, where times were asked for."""
+    """What `--json` writes; `samples` are milliseconds, where times were asked for.
+
+    `cycles` are the modelled ones of one inference, on a board that has them.
+    """
     return {
         "module": str(library.path),
         "model": library.model,
@@ -68,6 +76,7 @@ def summarise(
         "accuracy": _accuracy([p for p in predictions if p.true_class is not None]),
         "agreement": _agreement([p for p in predictions if p.reference_class is not None]),
         "latency": _latency(samples, library.threads),
+        "modelled": {"kind": "modelled", "threads": 1, **asdict(cycles)} if cycles else None,
         "predictions": [asdict(prediction) for prediction in predictions],
     }
 

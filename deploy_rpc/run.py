@@ -16,9 +16,11 @@ from rich.table import Table
 
 from deploy_rpc.board_spec import parse_board
 from deploy_rpc.built_library import BuiltLibrary, read_built_library
+from deploy_rpc.cycles import CycleReport
 from deploy_rpc.labels import read_class_names, read_true_classes
+from deploy_rpc.network_cycles import network_cycles
 from deploy_rpc.predictions import Prediction, classify, summarise
-from deploy_rpc.session import BoardError, LoadedModule, open_session
+from deploy_rpc.session import BoardError, LoadedModule, emulated_core, open_session
 from model.checkpoints import load_checkpoint
 from model.cli import (
     EXIT_FAILURE,
@@ -31,6 +33,7 @@ from model.cli import (
 from model.preprocess import ImageError, load_image
 
 PICTURE_SUFFIXES = (".bmp", ".gif", ".jpeg", ".jpg", ".png", ".ppm", ".tif", ".tiff", ".webp")
+SHOWN_INSTRUCTIONS = 3
 TABLES_UP_TO = 3  # pictures; more get a line each
 
 
@@ -44,7 +47,7 @@ def main(arguments: list[str] | None = None) -> None:
     truth = read_true_classes(options.truth, classes) if options.truth else {}
     reference = _reference(options.reference, library) if options.reference else None
     with open_session(options.board, timeout_s=options.timeout) as session:
-        if options.repeat and session.kind_of_time is None:
+        if options.repeat and session.kind_of_time != "measured":
             raise BoardError(
                 f"--repeat: times on {options.board} would be the emulator's, not an ARM core's; "
                 "leave it away, or name a real board with --board rpc://HOST:PORT"
@@ -58,8 +61,14 @@ def main(arguments: list[str] | None = None) -> None:
             predictions.append(prediction)
             _print_prediction(prediction, as_table=len(images) <= TABLES_UP_TO)
         samples = _times(module, library, images[0], options.repeat)
-    report = summarise(library, str(options.board), predictions, samples)
+    cycles = None
+    if options.board.kind == "modelled":
+        x = load_image(images[0], library.preprocessing, library.input_shape[2:])
+        cycles, _ = network_cycles(library, x, emulated_core(options.board))
+    report = summarise(library, str(options.board), predictions, samples, cycles)
     _print_summary(report)
+    if cycles:
+        _print_cycles(cycles)
     if options.json:
         write_json(options.json, report)
     if report["agreement"] and report["agreement"]["agree"] < report["agreement"]["pictures"]:
@@ -73,8 +82,8 @@ def _parser() -> argparse.ArgumentParser:
     add = parser.add_argument
     add("library", type=existing_file, metavar="MODULE.so", help="its report MODULE.json beside it")
     add("--board", type=argument(parse_board), default="local", metavar="BOARD",
-        help="local, emulated[:CORE], rpc://HOST:PORT or tracker://HOST:PORT/KEY "
-        "(default: local)")  # fmt: skip
+        help="local, emulated[:CORE], modelled[:CORE] (answers, and modelled cycles), "
+        "rpc://HOST:PORT or tracker://HOST:PORT/KEY (default: local)")  # fmt: skip
     add("--image", type=Path, nargs="+", required=True, metavar="FILE",
         help="pictures, or folders of them")  # fmt: skip
     add("--labels", type=existing_file, metavar="FILE", help="class names, one a line")
@@ -174,6 +183,27 @@ def _print_summary(report: dict[str, Any]) -> None:
             f"measured on {report['board']}: median {row['median']:.2f} ms of {len(samples)} runs, "
             f"{min(samples):.2f} to {max(samples):.2f} ms, {row['threads']} thread(s)"
         )
+
+
+def _print_cycles(report: CycleReport) -> None:
+    print(
+        f"{report.cycles / 1e6:.2f} M modelled cycles, {report.core} (LLVM's model of "
+        f"{report.llvm_model}), one thread, one inference of the first picture\n"
+        f"{report.instructions / 1e6:.2f} M instructions, {report.loads / 1e6:.2f} M loads, "
+        f"{report.stores / 1e6:.2f} M stores; simulated misses: L1 {report.l1_misses / 1e6:.2f} M, "
+        f"L2 {report.l2_misses / 1e6:.2f} M; cache misses cost nothing in the model"
+    )
+    table = Table("hottest blocks, their last instructions", title_justify="left")
+    for column in ("runs", "M cycles", "of all"):
+        table.add_column(column, justify="right")
+    for block in report.hottest:
+        table.add_row(
+            "\n".join(block.disassembly[-SHOWN_INSTRUCTIONS:]),
+            f"{block.executions:,}",
+            f"{block.cycles / 1e6:.2f}",
+            f"{block.cycles / report.cycles:.1%}",
+        )
+    Console().print(table)
 
 
 if __name__ == "__main__":

@@ -19,7 +19,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
@@ -28,6 +28,8 @@ import tvm
 from tvm import rpc
 
 from deploy_rpc.board_spec import BoardError, BoardSpec, parse_board
+from deploy_rpc.core_models import llvm_model
+from deploy_rpc.cores import Core, find_core
 from deploy_rpc.elf import LibraryError, elf_machine
 from deploy_rpc.emulator import running_agent
 from deploy_rpc.session_kernels import KernelProgram, LoadedKernels, Shapes
@@ -41,6 +43,7 @@ L = TypeVar("L", "LoadedModule", LoadedKernels)
 S = TypeVar("S")
 T = TypeVar("T")
 
+KINDS_OF_TIME = {"emulated": None, "modelled": "modelled"}
 DEFAULT_EMULATED_CORE = "cortex-a72"
 ISAS = {"AMD64": "x86_64", "arm64": "aarch64", "armv7l": "arm", "armv6l": "arm"}
 BIG_CORES, GIVEN_CORES = 1, -3  # affinity modes of TVM's thread pool
@@ -57,15 +60,18 @@ def open_session(spec: BoardSpec | str, *, timeout_s: float = 60) -> Iterator[Se
     """
     spec = parse_board(spec) if isinstance(spec, str) else spec
     if spec.kind == "modelled":
-        raise BoardError(
-            f"{spec} is not available in this version; use {replace(spec, kind='emulated')}"
-        )
+        llvm_model(emulated_core(spec))  # a core that cannot be modelled is refused at once
     with _link(spec, timeout_s) as link:
         session = Session(spec, link, timeout_s)
         try:
             yield session
         finally:
             session.close()
+
+
+def emulated_core(spec: BoardSpec) -> Core:
+    """The core of an emulated or modelled board."""
+    return find_core(spec.core or DEFAULT_EMULATED_CORE)
 
 
 @dataclass
@@ -84,13 +90,14 @@ class Link:
 class Session:
     """An open board. `isa` is its machine as `elf_machine` names it, None where not known.
 
-    `kind_of_time` is "measured", or None where times would be those of the emulator.
+    `kind_of_time` is "measured", "modelled" where a run costs modelled cycles and no time can be
+    had, or None where times would be those of the emulator.
     """
 
     def __init__(self, spec: BoardSpec, link: Link, timeout_s: float) -> None:
         self.spec = spec
         self.isa = link.isa
-        self.kind_of_time = None if spec.kind == "emulated" else "measured"
+        self.kind_of_time = KINDS_OF_TIME.get(spec.kind, "measured")
         self.timeout_s = timeout_s
         self._link: Link | None = link
         self._thread = LimitedThread()
@@ -136,7 +143,7 @@ class Session:
 
     def require_times(self) -> None:
         """Raises `BoardError` where the board has no times worth the name."""
-        if self.kind_of_time is None:
+        if self.kind_of_time != "measured":
             raise BoardError(
                 f"{self.spec} has no times: QEMU's clock measures the emulator; time on a real "
                 "board (rpc:// or tracker://)"
@@ -210,7 +217,7 @@ class LoadedModule:
         """Milliseconds of each of `repeats` single runs, by the board's clock, after `warmup` more.
 
         TVM's time evaluator adds one untimed run before the first.
-        Raises `BoardError` where the board has no times worth the name (`kind_of_time` is None).
+        Raises `BoardError` where the board has no times worth the name.
         """
         self._session.require_times()
         if self._run_s is None:
@@ -234,9 +241,9 @@ def _link(spec: BoardSpec, timeout_s: float) -> Iterator[Link]:
     if spec.kind == "local":
         with tempfile.TemporaryDirectory(prefix="local-board-") as folder:
             yield _local_link(Path(folder))
-    elif spec.kind == "emulated":
-        with running_agent(spec.core or DEFAULT_EMULATED_CORE, timeout_s) as address:
-            remote = connect_server(address.host, address.port, "", spec, timeout_s)
+    elif spec.kind in KINDS_OF_TIME:
+        with running_agent(emulated_core(spec).name, timeout_s) as agent:
+            remote = connect_server(agent.address.host, agent.address.port, "", spec, timeout_s)
             yield _remote_link(remote, timeout_s)
     else:
         yield _remote_link(connect_board(spec, timeout_s), timeout_s)

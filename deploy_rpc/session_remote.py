@@ -47,7 +47,7 @@ def connect_server(
     host: str, port: int, key: str, spec: BoardSpec, timeout_s: float
 ) -> rpc.RPCSession:
     """A session on the RPC server at `host`:`port`; `spec` is what the errors name."""
-    limit_s = 0 if spec.kind == "emulated" else SESSION_LIMIT_S
+    limit_s = SESSION_LIMIT_S if spec.kind in ("rpc", "tracker") else 0
     what = f"connecting to the RPC server at {host}:{port} for {spec}"
     try:
         return call_within(timeout_s, rpc.connect, host, port, key, limit_s, what=what)

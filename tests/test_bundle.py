@@ -41,11 +41,11 @@ def test_a_bundle_that_is_there_is_not_made_again(
 def test_another_agent_source_makes_another_bundle(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    before = bundle._name()
+    before = bundle.bundle_folder()
     changed = tmp_path / "agent.c"
     changed.write_text(bundle.AGENT_SOURCE.read_text() + "\n")
     monkeypatch.setattr(bundle, "AGENT_SOURCE", changed)
-    assert bundle._name() != before
+    assert bundle.bundle_folder() != before
 
 
 def test_without_a_package_index_the_error_names_pip_s_command_and_nothing_is_left(
@@ -54,7 +54,7 @@ def test_without_a_package_index_the_error_names_pip_s_command_and_nothing_is_le
     monkeypatch.setenv("PIP_NO_INDEX", "1")
     monkeypatch.setenv("PIP_FIND_LINKS", str(tmp_path))
     with pytest.raises(BundleError, match=r"cannot be downloaded: .*apache-tvm.*: .* pip download"):
-        board_bundle(tmp_path / "cache")
+        board_bundle(cache=tmp_path / "cache")
     assert list((tmp_path / "cache" / "boards").iterdir()) == []
 
 
@@ -63,7 +63,7 @@ def test_a_wheel_with_another_digest_is_refused_before_it_is_opened(
 ) -> None:
     _offer_wheels(tmp_path / "index", monkeypatch, spoiled=True)
     with pytest.raises(BundleError, match=r"its sha256 is [0-9a-f]{64}, expected 0{64}"):
-        board_bundle(tmp_path / "cache")
+        board_bundle(cache=tmp_path / "cache")
     assert list((tmp_path / "cache" / "boards").iterdir()) == []
 
 
@@ -72,7 +72,7 @@ def test_another_installed_version_is_refused(
 ) -> None:
     monkeypatch.setattr(bundle, "WHEELS", (Wheel("apache-tvm", "0.1", "", ()),))
     with pytest.raises(BundleError, match=r"is installed, but a board's runtime is known for 0.1"):
-        board_bundle(tmp_path)
+        board_bundle(cache=tmp_path)
 
 
 def test_an_agent_that_does_not_compile_is_an_error_with_the_compiler_s_words(
@@ -83,7 +83,7 @@ def test_an_agent_that_does_not_compile_is_an_error_with_the_compiler_s_words(
     broken.write_text("int main(void) { return nothing; }\n")
     monkeypatch.setattr(bundle, "AGENT_SOURCE", broken)
     with pytest.raises(BundleError, match=r"cannot be compiled: .*error: .*nothing"):
-        board_bundle(tmp_path / "cache")
+        board_bundle(cache=tmp_path / "cache")
 
 
 def test_an_arm_machine_takes_the_libraries_that_are_installed(tmp_path: Path) -> None:
@@ -98,7 +98,7 @@ def test_programs_that_ask_at_once_get_the_same_whole_bundle(
     program = (
         "import json, sys; from pathlib import Path; from deploy_rpc import bundle\n"
         "bundle.WHEELS = tuple(bundle.Wheel(*row) for row in json.loads(sys.argv[1]))\n"
-        "print(bundle.board_bundle(Path(sys.argv[2])))\n"
+        "print(bundle.board_bundle(cache=Path(sys.argv[2])))\n"
     )
     rows = [dataclasses.astuple(wheel) for wheel in bundle.WHEELS]
     words = [sys.executable, "-c", program, json.dumps(rows), str(tmp_path / "cache")]
@@ -112,7 +112,7 @@ def test_programs_that_ask_at_once_get_the_same_whole_bundle(
 def test_a_cache_that_cannot_be_written_is_an_error_that_says_what_to_set(tmp_path: Path) -> None:
     (tmp_path / "boards").write_text("a file where a folder should be")
     with pytest.raises(BundleError, match=r"cannot write to .*XDG_CACHE_HOME"):
-        board_bundle(tmp_path)
+        board_bundle(cache=tmp_path)
 
 
 def _offer_wheels(

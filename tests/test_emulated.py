@@ -19,11 +19,17 @@ import pytest
 from tiny_library import SHAPE, tiny_library, tiny_plain_library, tiny_reference
 from tvm import rpc
 
-from deploy_rpc import emulator
+from deploy_rpc import agent_process, emulator
+from deploy_rpc.agent_process import Address
 from deploy_rpc.board_spec import BoardError
 from deploy_rpc.bundle import board_bundle
 from deploy_rpc.elf import LibraryError
-from deploy_rpc.emulator import Address, emulated_cores, missing_emulation_tools, running_agent
+from deploy_rpc.emulator import (
+    agent_command,
+    emulated_cores,
+    missing_emulation_tools,
+    running_agent,
+)
 from deploy_rpc.session import open_session
 
 CORE = "cortex-a72"
@@ -46,8 +52,8 @@ def libraries(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
 
 @pytest.fixture
 def agent() -> Iterator[Address]:
-    with running_agent(CORE, LIMIT_S) as address:
-        yield address
+    with running_agent(CORE, LIMIT_S) as running:
+        yield running.address
 
 
 def _input() -> np.ndarray:
@@ -200,10 +206,10 @@ def test_an_agent_that_hangs_is_killed_with_its_session(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
-    monkeypatch.setattr(emulator, "END_LIMIT_S", 0.2)
+    monkeypatch.setattr(agent_process, "END_LIMIT_S", 0.2)
     before = _agents()
-    with running_agent(CORE, LIMIT_S) as address:
-        connection, _ = _greet(address, b"client:")
+    with running_agent(CORE, LIMIT_S) as running:
+        connection, _ = _greet(running.address, b"client:")
         assert _becomes_true(lambda: len(_agents() - before) == 2)
         started = _agents() - before
         for pid in started:
@@ -242,7 +248,7 @@ def test_the_agent_dies_with_the_program_that_started_it(
 
 @needs_qemu
 def test_a_session_that_outlasts_the_limit_is_ended(tmp_path: Path) -> None:
-    command = [*emulator._qemu_command(CORE), "--port", "0", "--work", str(tmp_path)]
+    command = [*agent_command(CORE), "--port", "0", "--work", str(tmp_path)]
     agent = subprocess.Popen(
         [*command, "--session-limit", "1"],
         stdout=subprocess.PIPE,
@@ -265,7 +271,7 @@ def test_a_session_that_outlasts_the_limit_is_ended(tmp_path: Path) -> None:
 @needs_qemu
 def test_the_agent_refuses_a_public_address_without_an_explicit_word() -> None:
     refused = subprocess.run(
-        [*emulator._qemu_command(CORE), "--host", "0.0.0.0", "--port", "0"],
+        [*agent_command(CORE), "--host", "0.0.0.0", "--port", "0"],
         capture_output=True,
         text=True,
         timeout=LIMIT_S,
@@ -278,7 +284,7 @@ def test_the_agent_refuses_a_public_address_without_an_explicit_word() -> None:
 @pytest.mark.parametrize("words", [["--prot", "1"], ["--port"], ["--port", "-1"], ["--port", "x"]])
 def test_the_agent_refuses_wrong_options(words: list[str]) -> None:
     refused = subprocess.run(
-        [*emulator._qemu_command(CORE), *words], capture_output=True, text=True, timeout=LIMIT_S
+        [*agent_command(CORE), *words], capture_output=True, text=True, timeout=LIMIT_S
     )
     assert refused.returncode == 2
     assert "usage: agent" in refused.stderr

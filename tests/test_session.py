@@ -15,11 +15,13 @@ import numpy as np
 import pytest
 
 from deploy_rpc import session as session_module
+from deploy_rpc.core_models import CoreModelError
 from deploy_rpc.elf import LibraryError
 from deploy_rpc.session import BoardError, Session, open_session
 from deploy_rpc.session_program import PlainProgram, VmProgram
 from deploy_rpc.session_remote import message
 from deploy_rpc.time_limit import LimitedThread, call_within
+from tests.marked_program import needs_cycle_model
 from tests.tiny_library import SHAPE, tiny_library, tiny_plain_library, tiny_reference
 
 X = np.random.default_rng(0).standard_normal(SHAPE).astype("float32")
@@ -163,10 +165,11 @@ def test_a_module_is_refused_after_its_session(libraries: dict[str, Path]) -> No
         module.run(X)
 
 
-def test_a_modelled_board_points_to_the_emulated_one() -> None:
+@needs_cycle_model
+def test_a_core_that_cannot_be_modelled_is_refused_before_a_board_is_started() -> None:
     with (
-        pytest.raises(BoardError, match="use emulated:cortex-a72"),
-        open_session("modelled:cortex-a72"),
+        pytest.raises(CoreModelError, match="model of cortex-a53 cannot be believed"),
+        open_session("modelled:cortex-a53"),
     ):
         pass
 

@@ -1,24 +1,32 @@
-/* The board's side of a session: TVM's RPC server without Python, 15 KB beside the runtime.
+/* The board's side of a session: TVM's RPC server without Python, 20 KB beside the runtime.
  *
- *   agent [--host ADDRESS] [--port PORT] [--key KEY] [--work FOLDER] [--session-limit SECONDS]
- *         [--exit-with-stdin] [--expose]
+ *   agent [--host ADDRESS] [--port PORT] [--key KEY] [--tracker HOST:PORT] [--work FOLDER]
+ *         [--session-limit SECONDS] [--user-id UID] [--exit-with-stdin] [--allow-remote]
  *
  * It listens, prints `listening on ADDRESS:PORT`, and serves one client at a time, each in a
  * process of its own with a work folder of its own, which is removed afterwards. Port 0 takes a
- * free one. With --exit-with-stdin it ends when its standard input does, so that it cannot outlive
- * the program that started it.
+ * free one. With --tracker it offers itself there under its key, with a new password for each
+ * session, and comes back to a tracker that was gone. With --exit-with-stdin it ends when its
+ * standard input does, so that it cannot outlive the program that started it. Each session is a
+ * line on the standard error.
  *
- * TVM's RPC runs whatever a client sends. So it listens on the loopback unless --expose is given
- * (reach a board through an SSH or adb tunnel), and upload names stay inside the work folder.
+ * TVM's RPC runs whatever a client sends. So it listens on the loopback unless --allow-remote is
+ * given (reach a board through an SSH or adb tunnel), upload names stay inside the work folder, and
+ * where it was started as root, sessions run as UID (65534, nobody).
  *
- * The wire format is that of tvm/rpc/server.py; what follows the hand-shake is left to the
- * runtime's own `rpc.ServerLoop`. Only the C API of tvm_ffi is used: no C++ library is mixed in.
+ * The wire formats are those of tvm/rpc/server.py and tracker.py; what follows the hand-shake is
+ * left to the runtime's own `rpc.ServerLoop`. Only the C API of tvm_ffi is used: no C++ library is
+ * mixed in.
  */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
+#include <ctype.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <ftw.h>
+#include <grp.h>
 #include <limits.h>
+#include <netdb.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <poll.h>
@@ -28,6 +36,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/random.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/time.h>
@@ -49,16 +58,32 @@
 enum {
   RPC_MAGIC = 0xff271,
   RPC_KEY_MISMATCH = RPC_MAGIC + 2,
+  TRACKER_MAGIC = 0x2f271,
+  TRACKER_PUT = 3,
+  TRACKER_UPDATE_INFO = 5,
+  TRACKER_PENDING = 7,
   LONGEST_KEY = 256,
+  LONGEST_ANSWER = 1 << 16, /* of a tracker */
   HANDSHAKE_LIMIT_S = 5,
+  TRACKER_PERIOD_MS = 2000,
+  PERIODS_TO_COME = 3, /* in which a client that got our password has to connect */
+  NOBODY = 65534,
   MOST_OPEN_FOLDERS = 8,
 };
 
 typedef struct {
-  const char *host, *key, *work;
-  int port, session_limit_s;
-  bool exit_with_stdin, expose;
+  const char *host, *key, *work, *tracker;
+  int port, session_limit_s, user;
+  bool exit_with_stdin, allow_remote;
 } Options;
+
+/* Our place at a tracker. `password` is what the next client has to know: the tracker tells it. */
+typedef struct {
+  int connection; /* -1 where there is none */
+  int missed;     /* periods in a row in which the tracker had given the password away */
+  bool was_lost;
+  char password[LONGEST_KEY + 40];
+} Tracker;
 
 static volatile sig_atomic_t stopping = 0;
 static sigset_t unblocked; /* the signal mask while the agent waits */
@@ -146,6 +171,33 @@ static int board_isa(void *self, const TVMFFIAny *arguments, int32_t count, TVMF
   return TVMFFIStringFromByteArray(&bytes, result);
 }
 
+/* shufflenet.board_file(name): the first line of a file that tells of the board's state. */
+static int board_file(void *self, const TVMFFIAny *arguments, int32_t count, TVMFFIAny *result) {
+  static const struct { const char *name, *path; } files[] = {
+      {"governor", "/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor"},
+      {"frequency", "/sys/devices/system/cpu/cpu0/cpufreq/scaling_cur_freq"},
+      {"temperature", "/sys/class/thermal/thermal_zone0/temp"},
+      {"load", "/proc/loadavg"},
+  };
+  (void)self;
+  TVMFFIByteArray name;
+  char line[128] = "";
+  if (count != 1 || !string_argument(&arguments[0], &name)) {
+    TVMFFIErrorSetRaisedFromCStr("TypeError", "expected one argument, a name");
+    return -1;
+  }
+  for (size_t i = 0; i < sizeof files / sizeof *files; ++i) {
+    if (strlen(files[i].name) != name.size || memcmp(files[i].name, name.data, name.size)) continue;
+    FILE *file = fopen(files[i].path, "r");
+    if (file == NULL) continue;
+    if (fgets(line, sizeof line, file) == NULL) line[0] = '\0';
+    fclose(file);
+  }
+  line[strcspn(line, "\n")] = '\0';
+  TVMFFIByteArray bytes = bytes_of(line);
+  return TVMFFIStringFromByteArray(&bytes, result);
+}
+
 static void offer(const char *name, TVMFFISafeCallType function) {
   TVMFFIByteArray bytes = bytes_of(name);
   TVMFFIObjectHandle handle;
@@ -195,17 +247,21 @@ static void limit_waits(int connection, int seconds) {
   setsockopt(connection, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof limit);
 }
 
-/* Reads `magic, length, "client:KEY [options]"`, answers `magic, length, "server:KEY"`. */
-static bool shake_hands(int connection, const char *key) {
+/* Reads `magic, length, "client:PASSWORD [-timeout=SECONDS]"`, answers `magic, length,
+ * "server:KEY"`. `limit_s` becomes the client's timeout, 0 where it wants none. */
+static bool shake_hands(int connection, const char *password, const char *key, int *limit_s) {
   int32_t number, length;
-  char theirs[LONGEST_KEY + sizeof "client:"], ours[LONGEST_KEY + sizeof "client:"];
+  char theirs[2 * LONGEST_KEY], ours[2 * LONGEST_KEY];
   if (!receive(connection, &number, sizeof number) || number != RPC_MAGIC) return false;
   if (!receive(connection, &length, sizeof length)) return false;
   if (length < 0 || (size_t)length >= sizeof theirs) return false;
   if (!receive(connection, theirs, (size_t)length)) return false;
   theirs[length] = '\0';
-  theirs[strcspn(theirs, " ")] = '\0'; /* options such as -timeout=SECONDS follow a space */
-  snprintf(ours, sizeof ours, "client:%s", key);
+  const char *timeout = strstr(theirs, " -timeout=");
+  double seconds = timeout ? atof(timeout + sizeof " -timeout=" - 1) : 0;
+  *limit_s = seconds >= 1 && seconds < INT_MAX ? (int)seconds : 0;
+  theirs[strcspn(theirs, " ")] = '\0';
+  snprintf(ours, sizeof ours, "client:%s", password);
   number = strcmp(theirs, ours) == 0 ? RPC_MAGIC : RPC_KEY_MISMATCH;
   if (!transmit(connection, &number, sizeof number) || number != RPC_MAGIC) return false;
   length = snprintf(ours, sizeof ours, "server:%s", key);
@@ -247,9 +303,21 @@ static bool wait_for(int descriptor, const Options *options, int64_t deadline_ms
   return false;
 }
 
+/* Goes into the session's folder and stops being root. The runtime finds files by their names in
+ * that folder, so that nobody needs to pass through the folders above it. */
+static void confine(int user) {
+  if (chdir(work_folder) != 0) fail(work_folder);
+  strcpy(work_folder, ".");
+  if (geteuid() != 0 || user == 0) return;
+  if (chown(work_folder, (uid_t)user, (gid_t)user) != 0 || setgroups(0, NULL) != 0 ||
+      setgid((gid_t)user) != 0 || setuid((uid_t)user) != 0)
+    fail("cannot stop being root (start me as another user, or give --user-id 0)");
+}
+
 /* The session's process: serves until the client leaves. */
-static void serve(int connection, pid_t agent) {
-  prctl(PR_SET_PDEATHSIG, SIGKILL);
+static void serve(int connection, pid_t agent, const Options *options) {
+  confine(options->user);
+  prctl(PR_SET_PDEATHSIG, SIGKILL); /* the kernel forgets it when the user changes */
   if (getppid() != agent) _exit(1);
   signal(SIGTERM, SIG_DFL);
   signal(SIGINT, SIG_DFL);
@@ -257,40 +325,132 @@ static void serve(int connection, pid_t agent) {
   offer("tvm.rpc.server.workpath", work_path);
   offer("tvm.rpc.server.load_module", load_module);
   offer("shufflenet.board_isa", board_isa);
+  offer("shufflenet.board_file", board_file);
   TVMFFIAny argument = {.type_index = kTVMFFIInt, .v_int64 = connection};
   TVMFFIAny result = {.type_index = kTVMFFINone};
   _exit(TVMFFIFunctionCall(server_loop(), &argument, 1, &result) == 0 ? 0 : 1);
 }
 
-static void report_end(int status) {
-  if (WIFSIGNALED(status))
-    fprintf(stderr, "agent: the session was ended by a signal: %s\n", strsignal(WTERMSIG(status)));
-  else if (WEXITSTATUS(status) != 0)
-    fprintf(stderr, "agent: the session broke off\n");
+static const char *end_of(int status) {
+  if (WIFSIGNALED(status)) return strsignal(WTERMSIG(status));
+  return WEXITSTATUS(status) == 0 ? "the client left" : "it broke off";
 }
 
-static void run_session(int listener, int connection, const Options *options) {
+/* The smaller of two limits in seconds, where 0 is none. */
+static int smaller_limit(int a, int b) { return a && (!b || a < b) ? a : b; }
+
+static void run_session(int listener, int connection, const char *client, int wanted_limit_s,
+                        const Options *options) {
   int alive[2]; /* the session's process holds the writing end for as long as it lives */
+  int limit_s = smaller_limit(options->session_limit_s, wanted_limit_s);
+  int64_t begin_ms = now_ms();
   snprintf(work_folder, sizeof work_folder, "%s/session-XXXXXX", options->work);
   if (mkdtemp(work_folder) == NULL) fail(work_folder);
-  if (pipe(alive) != 0) fail("cannot make a pipe");
+  if (pipe2(alive, O_CLOEXEC) != 0) fail("cannot make a pipe");
   pid_t agent = getpid(), session = fork();
   if (session < 0) fail("cannot start a process");
   if (session == 0) {
     close(listener), close(alive[0]);
-    serve(connection, agent);
+    serve(connection, agent, options);
   }
   close(alive[1]), close(connection);
-  int64_t limit_ms = (int64_t)options->session_limit_s * 1000;
-  if (!wait_for(alive[0], options, limit_ms ? now_ms() + limit_ms : 0)) {
-    if (!stopping) fprintf(stderr, "agent: the session's %d s are over\n", options->session_limit_s);
-    kill(session, SIGKILL);
-  }
+  bool ended = wait_for(alive[0], options, limit_s ? begin_ms + (int64_t)limit_s * 1000 : 0);
+  if (!ended) kill(session, SIGKILL);
   int status = 0;
   while (waitpid(session, &status, 0) < 0 && errno == EINTR) continue;
   close(alive[0]);
-  if (!stopping) report_end(status);
+  fprintf(stderr, "agent: session of %s, %.1f s: ", client, 1e-3 * (double)(now_ms() - begin_ms));
+  if (!ended && !stopping) fprintf(stderr, "the session's %d s are over\n", limit_s);
+  else fprintf(stderr, "%s\n", stopping ? "the agent is to stop" : end_of(status));
   nftw(work_folder, remove_entry, MOST_OPEN_FOLDERS, FTW_DEPTH | FTW_PHYS);
+}
+
+/* ---- The tracker ------------------------------------------------------------------------- */
+
+/* Sends one message and reads its answer as a text; false where the tracker does not answer. */
+static bool ask_tracker(int connection, const char *message, char *answer, size_t space) {
+  int32_t length = (int32_t)strlen(message);
+  if (!transmit(connection, &length, sizeof length)) return false;
+  if (!transmit(connection, message, (size_t)length)) return false;
+  if (!receive(connection, &length, sizeof length)) return false;
+  if (length < 0 || (size_t)length >= space) return false;
+  if (!receive(connection, answer, (size_t)length)) return false;
+  answer[length] = '\0';
+  return true;
+}
+
+static bool tell_tracker(int connection, const char *message) {
+  char answer[16];
+  return ask_tracker(connection, message, answer, sizeof answer) && strcmp(answer, "0") == 0;
+}
+
+/* A connection to the tracker of `options`, -1 where there is none. */
+static int connect_tracker(const Options *options) {
+  char host[NI_MAXHOST], message[LONGEST_KEY + 64];
+  const char *colon = strrchr(options->tracker, ':');
+  struct addrinfo hints = {.ai_socktype = SOCK_STREAM}, *found = NULL;
+  snprintf(host, sizeof host, "%.*s", (int)(colon - options->tracker), options->tracker);
+  if (getaddrinfo(host, colon + 1, &hints, &found) != 0) return -1;
+  int connection = socket(found->ai_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  limit_waits(connection, HANDSHAKE_LIMIT_S);
+  int32_t magic = TRACKER_MAGIC;
+  snprintf(message, sizeof message, "[%d, {\"key\": \"server:%s\", \"addr\": [null, %d]}]",
+           TRACKER_UPDATE_INFO, options->key, options->port);
+  bool connected = connect(connection, found->ai_addr, found->ai_addrlen) == 0 &&
+                   transmit(connection, &magic, sizeof magic) &&
+                   receive(connection, &magic, sizeof magic) && magic == TRACKER_MAGIC &&
+                   tell_tracker(connection, message);
+  freeaddrinfo(found);
+  if (connected) return connection;
+  close(connection);
+  return -1;
+}
+
+/* Offers this board for one session, under a new password. */
+static bool put(Tracker *tracker, const Options *options) {
+  uint64_t random[2];
+  char message[2 * sizeof tracker->password + 64];
+  if (getrandom(random, sizeof random, 0) != sizeof random) fail("no random numbers");
+  snprintf(tracker->password, sizeof tracker->password, "%s:%016llx%016llx", options->key,
+           (unsigned long long)random[0], (unsigned long long)random[1]);
+  snprintf(message, sizeof message, "[%d, \"%s\", [%d, \"%s\"], null]", TRACKER_PUT, options->key,
+           options->port, tracker->password);
+  tracker->missed = 0;
+  return tell_tracker(tracker->connection, message);
+}
+
+/* Whether the password is still the tracker's to give; counts the periods in which it is not. */
+static bool is_pending(Tracker *tracker) {
+  static char answer[LONGEST_ANSWER];
+  char message[8];
+  snprintf(message, sizeof message, "[%d]", TRACKER_PENDING);
+  if (!ask_tracker(tracker->connection, message, answer, sizeof answer)) return false;
+  tracker->missed = strstr(answer, tracker->password) ? 0 : tracker->missed + 1;
+  return true;
+}
+
+static void leave_tracker(Tracker *tracker, const Options *options) {
+  if (tracker->connection >= 0) close(tracker->connection);
+  if (!tracker->was_lost)
+    fprintf(stderr, "agent: no tracker at %s; trying again every %d s\n", options->tracker,
+            TRACKER_PERIOD_MS / 1000);
+  tracker->connection = -1;
+  tracker->was_lost = true;
+}
+
+/* Connects and offers the board where that is due; `renew` after a session. */
+static void visit_tracker(Tracker *tracker, const Options *options, bool renew) {
+  if (tracker->connection < 0) {
+    tracker->connection = connect_tracker(options);
+    renew = true;
+    if (tracker->connection >= 0) {
+      fprintf(stderr, "agent: registered as %s at %s\n", options->key, options->tracker);
+      tracker->was_lost = false;
+    }
+  }
+  bool well = tracker->connection >= 0 && (renew || is_pending(tracker));
+  if (well && (renew || tracker->missed >= PERIODS_TO_COME)) well = put(tracker, options);
+  if (!well) leave_tracker(tracker, options);
 }
 
 /* ---- The agent --------------------------------------------------------------------------- */
@@ -324,13 +484,16 @@ static int listen_on(Options *options) {
     exit(2);
   }
   bool loopback = ntohl(address.sin_addr.s_addr) >> 24 == 127;
-  if (!loopback && !options->expose) {
+  if (!loopback && !options->allow_remote) {
     fprintf(stderr,
             "agent: whoever reaches this port can run code here. Use a tunnel to 127.0.0.1, or, on "
-            "a network you trust, give --expose with --host %s\n",
+            "a network you trust, give --allow-remote with --host %s\n",
             options->host);
     exit(2);
   }
+  if (!loopback)
+    fprintf(stderr, "agent: on %s whoever reaches the port can run code here, without a password\n",
+            options->host);
   setsockopt(listener, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof yes);
   if (bind(listener, (struct sockaddr *)&address, size) != 0) fail("cannot bind");
   if (listen(listener, 1) != 0) fail("cannot listen");
@@ -341,8 +504,9 @@ static int listen_on(Options *options) {
 
 static void usage(const char *fault) {
   fprintf(stderr,
-          "agent: %s\nusage: agent [--host ADDRESS] [--port PORT] [--key KEY] [--work FOLDER] "
-          "[--session-limit SECONDS] [--exit-with-stdin] [--expose]\n",
+          "agent: %s\nusage: agent [--host ADDRESS] [--port PORT] [--key KEY] [--tracker "
+          "HOST:PORT] [--work FOLDER]\n             [--session-limit SECONDS] [--user-id UID] "
+          "[--exit-with-stdin] [--allow-remote]\n",
           fault);
   exit(2);
 }
@@ -354,25 +518,60 @@ static int number(const char *text, int largest) {
   return (int)value;
 }
 
+/* A key stands in JSON and before a blank: letters, digits and `-_.+` need no quoting anywhere. */
+static bool is_key(const char *text) {
+  for (; *text; ++text)
+    if (!isalnum((unsigned char)*text) && !strchr("-_.+", *text)) return false;
+  return true;
+}
+
 static Options parse(int count, char **arguments) {
-  Options options = {.host = "127.0.0.1", .port = 9090, .key = "", .work = "/tmp"};
+  Options options = {.host = "127.0.0.1", .port = 9090, .key = "", .work = "/tmp",
+                     .user = NOBODY};
   for (int i = 1; i < count; ++i) {
     const char *name = arguments[i];
     if (strcmp(name, "--exit-with-stdin") == 0) options.exit_with_stdin = true;
-    else if (strcmp(name, "--expose") == 0) options.expose = true;
+    else if (strcmp(name, "--allow-remote") == 0) options.allow_remote = true;
     else if (i + 1 == count) usage(name);
     else if (strcmp(name, "--host") == 0) options.host = arguments[++i];
     else if (strcmp(name, "--port") == 0) options.port = number(arguments[++i], 65535);
     else if (strcmp(name, "--key") == 0) options.key = arguments[++i];
+    else if (strcmp(name, "--tracker") == 0) options.tracker = arguments[++i];
+    else if (strcmp(name, "--user-id") == 0) options.user = number(arguments[++i], NOBODY);
     else if (strcmp(name, "--work") == 0) options.work = arguments[++i];
     else if (strcmp(name, "--session-limit") == 0)
       options.session_limit_s = number(arguments[++i], 7 * 24 * 3600);
     else usage(name);
   }
   if (strlen(options.key) > LONGEST_KEY) usage("the key is too long");
+  if (!is_key(options.key)) usage("a key has letters, digits and -_.+ only");
+  if (options.tracker && !*options.key) usage("--tracker needs a --key to offer this board under");
+  if (options.tracker && !strchr(options.tracker, ':')) usage("--tracker expects HOST:PORT");
   if (strlen(options.work) + sizeof "/session-XXXXXX" > sizeof work_folder)
     usage("the work folder's path is too long");
   return options;
+}
+
+/* Serves whoever waits at the listener; false where it was no client of ours. */
+static bool meet_client(int listener, const char *password, const Options *options) {
+  struct sockaddr_in address = {0};
+  socklen_t size = sizeof address;
+  int connection = accept4(listener, (struct sockaddr *)&address, &size, SOCK_CLOEXEC);
+  int yes = 1, limit_s = 0;
+  char client[INET_ADDRSTRLEN + 8], host[INET_ADDRSTRLEN] = "";
+  if (connection < 0) return false;
+  inet_ntop(AF_INET, &address.sin_addr, host, sizeof host);
+  snprintf(client, sizeof client, "%s:%d", host, ntohs(address.sin_port));
+  limit_waits(connection, HANDSHAKE_LIMIT_S);
+  if (!shake_hands(connection, password, options->key, &limit_s)) {
+    fprintf(stderr, "agent: %s is no client of mine: another key, or not TVM's protocol\n", client);
+    close(connection);
+    return false;
+  }
+  limit_waits(connection, 0);
+  setsockopt(connection, IPPROTO_TCP, TCP_NODELAY, &yes, sizeof yes);
+  run_session(listener, connection, client, limit_s, options);
+  return true;
 }
 
 int main(int count, char **arguments) {
@@ -382,17 +581,12 @@ int main(int count, char **arguments) {
   int listener = listen_on(&options);
   printf("listening on %s:%d\n", options.host, options.port);
   fflush(stdout);
-  while (wait_for(listener, &options, 0)) {
-    int connection = accept4(listener, NULL, NULL, SOCK_CLOEXEC), yes = 1;
-    if (connection < 0) continue;
-    limit_waits(connection, HANDSHAKE_LIMIT_S);
-    if (shake_hands(connection, options.key)) {
-      limit_waits(connection, 0);
-      setsockopt(connection, IPPROTO_TCP, TCP_NODELAY, &yes, sizeof yes);
-      run_session(listener, connection, &options);
-    } else {
-      close(connection);
-    }
+  Tracker tracker = {.connection = -1};
+  bool renew = true;
+  while (!stopping) {
+    if (options.tracker) visit_tracker(&tracker, &options, renew);
+    renew = wait_for(listener, &options, options.tracker ? now_ms() + TRACKER_PERIOD_MS : 0) &&
+            meet_client(listener, options.tracker ? tracker.password : options.key, &options);
   }
   return 0;
 }

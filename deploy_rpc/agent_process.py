@@ -1,0 +1,108 @@
+"""An agent as a process of this program: started, found, and ended with it, however that ends.
+
+The agent watches the pipe that is its standard input, so that it cannot be orphaned.
+"""
+
+from __future__ import annotations
+
+import os
+import selectors
+import signal
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import IO
+
+from deploy_rpc.board_spec import BoardError
+
+END_LIMIT_S = 3
+SHOWN_LOG_LINES = 3
+
+
+@dataclass(frozen=True)
+class Address:
+    """Where an agent listens."""
+
+    host: str
+    port: int
+
+
+@dataclass(frozen=True)
+class RunningAgent:
+    """An agent that listens at `address`; `process` ends when it does."""
+
+    address: Address
+    process: subprocess.Popen
+
+
+@contextmanager
+def agent_process(
+    command: Sequence[str],
+    *,
+    what: str,
+    timeout_s: float,
+    environment: Mapping[str, str] | None = None,
+    quiet: bool = True,
+) -> Iterator[RunningAgent]:
+    """Runs `command`, an agent with its options, and ends it with the block.
+
+    It is up within `timeout_s`, or a `BoardError` names `what` and the agent's last words. Unless
+    `quiet`, its log goes to this program's standard error.
+    """
+    with tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace") as log:
+        process = subprocess.Popen(
+            [*command, "--exit-with-stdin"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=log if quiet else None,
+            env=environment,
+            start_new_session=True,  # Ctrl-C is for us; then we end it, with all that it started
+        )
+        try:
+            yield RunningAgent(_address(process, log, what, timeout_s), process)
+        finally:
+            _end(process)
+
+
+def _address(process: subprocess.Popen, log: IO[str], what: str, timeout_s: float) -> Address:
+    """Reads `listening on HOST:PORT`, the agent's only line."""
+    line = _first_line(process.stdout, time.monotonic() + timeout_s)
+    if line is None:
+        raise BoardError(f"{what} did not come up within {timeout_s:g} s")
+    if not line.startswith("listening on "):
+        process.wait()
+        log.seek(0)
+        words = " ".join(log.read().split("\n")[-SHOWN_LOG_LINES:]).strip()
+        raise BoardError(f"{what} did not come up: {words or 'it said nothing here'}")
+    host, _, port = line.removeprefix("listening on ").strip().rpartition(":")
+    return Address(host, int(port))
+
+
+def _first_line(stream: IO[bytes], deadline: float) -> str | None:
+    """The first line of `stream`, "" where it ends before one, None where the deadline passes."""
+    line = b""
+    with selectors.DefaultSelector() as selector:
+        selector.register(stream, selectors.EVENT_READ)
+        while not line.endswith(b"\n"):
+            if not selector.select(max(0, deadline - time.monotonic())):
+                return None
+            byte = os.read(stream.fileno(), 1)
+            if not byte:
+                return ""
+            line += byte
+    return line.decode()
+
+
+def _end(process: subprocess.Popen) -> None:
+    """Closes the agent's input, on which it ends its session and itself; kills what is left."""
+    process.stdin.close()
+    try:
+        process.wait(timeout=END_LIMIT_S)
+    except subprocess.TimeoutExpired:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+    finally:
+        process.stdout.close()

@@ -1,0 +1,255 @@
+"""The board agent on this machine, natively: TVM's own tracker and client, and hostile ones."""
+
+from __future__ import annotations
+
+import random
+import socket
+import struct
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+import psutil
+import pytest
+from tvm import rpc
+
+from deploy_rpc.agent_process import Address, RunningAgent, agent_process
+from deploy_rpc.bundle import board_bundle, host_isa
+from deploy_rpc.session import open_session
+from tests.tiny_library import SHAPE, tiny_plain_library, tiny_reference
+
+LIMIT_S = 60
+RPC_MAGIC, TRACKER_MAGIC = 0xFF271, 0x2F271
+
+
+@contextmanager
+def _agent(folder: Path, *words: str) -> Iterator[RunningAgent]:
+    command = [str(board_bundle(host_isa()) / "agent"), "--port", "0", "--work", str(folder)]
+    with agent_process([*command, *words], what="the agent", timeout_s=LIMIT_S) as agent:
+        yield agent
+
+
+@contextmanager
+def _tracker(port: int = 0) -> Iterator[tuple[str, subprocess.Popen]]:
+    """TVM's tracker as `serve.py` starts it, at HOST:PORT."""
+    command = [sys.executable, "-m", "deploy_rpc.serve", "tracker", "--port", str(port)]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    try:
+        yield process.stdout.readline().split()[-1], process
+    finally:
+        process.kill()
+        process.communicate()
+
+
+def _becomes_true(condition: Callable[[], bool], seconds: float = 20) -> bool:
+    deadline = time.monotonic() + seconds
+    while not condition() and time.monotonic() < deadline:
+        time.sleep(0.05)
+    return condition()
+
+
+def _boards(tracker: str) -> int:
+    """How many boards wait at the tracker."""
+    host, _, port = tracker.rpartition(":")
+    try:
+        return rpc.connect_tracker(host, int(port)).summary()["queue_info"]["here"]["free"]
+    except KeyError:
+        return 0
+
+
+def _sends(address: Address, data: bytes) -> bytes:
+    """What comes back for `data`, after which the sending side is closed."""
+    with socket.create_connection((address.host, address.port), timeout=LIMIT_S) as connection:
+        try:
+            connection.sendall(data)
+            connection.shutdown(socket.SHUT_WR)
+            return connection.recv(64)
+        except OSError:  # reset, or closed before our end was
+            return b""
+
+
+def _answers(address: Address, key: str = "") -> bool:
+    """Whether a session can be had."""
+    remote = rpc.connect(address.host, address.port, key, session_timeout=LIMIT_S)
+    return remote.get_function("shufflenet.board_isa")() == host_isa()
+
+
+def test_a_library_is_uploaded_run_and_gone_with_its_session(tmp_path: Path) -> None:
+    library = tiny_plain_library(tmp_path, host_isa())
+    work = tmp_path / "work"
+    work.mkdir()
+    x = np.random.default_rng(0).standard_normal(SHAPE).astype("float32")
+    with _agent(work) as agent:
+        with open_session(f"rpc://127.0.0.1:{agent.address.port}", timeout_s=LIMIT_S) as session:
+            y = session.load(library, output_shape=SHAPE).run(x)
+            assert len(list(work.glob("session-*/*.so"))) == 1
+        assert _becomes_true(lambda: not list(work.iterdir()))
+    np.testing.assert_array_equal(y, tiny_reference(x))
+
+
+def test_upstream_s_tracker_hands_the_board_out_one_session_after_the_other(
+    tmp_path: Path,
+) -> None:
+    with _tracker() as (tracker, _), _agent(tmp_path, "--key", "here", "--tracker", tracker):
+        for _ in range(3):
+            assert _becomes_true(lambda: _boards(tracker) == 1)
+            with open_session(f"tracker://{tracker}/here", timeout_s=LIMIT_S) as session:
+                assert session.isa == host_isa()
+                assert _boards(tracker) == 0
+
+
+def test_a_client_waits_until_the_board_is_free(tmp_path: Path) -> None:
+    with _tracker() as (tracker, _), _agent(tmp_path, "--key", "here", "--tracker", tracker):
+        assert _becomes_true(lambda: _boards(tracker) == 1)
+        program = (
+            "import time\nfrom deploy_rpc.session import open_session\n"
+            f"with open_session('tracker://{tracker}/here'):\n"
+            "    print('busy', flush=True)\n    time.sleep(1)\n"
+        )
+        first = subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, text=True)
+        assert first.stdout.readline() == "busy\n"
+        with open_session(f"tracker://{tracker}/here", timeout_s=LIMIT_S) as session:
+            assert session.isa == host_isa()
+        first.communicate()
+
+
+def test_a_board_comes_back_to_a_tracker_that_was_restarted(tmp_path: Path) -> None:
+    with _tracker() as (tracker, process):
+        port = int(tracker.rpartition(":")[2])
+        with _agent(tmp_path, "--key", "here", "--tracker", tracker):
+            assert _becomes_true(lambda: _boards(tracker) == 1)
+            process.kill()
+            process.wait()
+            with _tracker(port) as (again, _):
+                assert again == tracker
+                assert _becomes_true(lambda: _boards(tracker) == 1)
+                with open_session(f"tracker://{tracker}/here", timeout_s=LIMIT_S) as session:
+                    assert session.isa == host_isa()
+
+
+def test_a_password_that_nobody_uses_is_replaced(tmp_path: Path) -> None:
+    with _tracker() as (tracker, _), _agent(tmp_path, "--key", "here", "--tracker", tracker):
+        assert _becomes_true(lambda: _boards(tracker) == 1)
+        host, _, port = tracker.rpartition(":")
+        taken = rpc.connect_tracker(host, int(port))
+        taken._sock.sendall(struct.pack("<i", len(b'[4,"here","",1]')) + b'[4,"here","",1]')
+        assert _becomes_true(lambda: _boards(tracker) == 0)
+        assert _becomes_true(lambda: _boards(tracker) == 1)
+
+
+def test_behind_a_tracker_the_key_alone_opens_nothing(tmp_path: Path) -> None:
+    with (
+        _tracker() as (tracker, _),
+        _agent(tmp_path, "--key", "here", "--tracker", tracker) as agent,
+    ):
+        assert _becomes_true(lambda: _boards(tracker) == 1)
+        hello = b"client:here"
+        answer = _sends(agent.address, struct.pack("<ii", RPC_MAGIC, len(hello)) + hello)
+        assert answer == struct.pack("<i", RPC_MAGIC + 2)
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        b"",
+        struct.pack("<i", 1),
+        struct.pack("<ii", TRACKER_MAGIC, -1),
+        struct.pack("<ii", TRACKER_MAGIC, 1 << 30) + b"0" * 100,
+        struct.pack("<ii", TRACKER_MAGIC, 2) + b"-1",
+    ],
+    ids=["nothing", "wrong magic", "negative length", "oversized message", "refusal"],
+)
+def test_a_tracker_that_talks_nonsense_does_not_end_the_agent(
+    tmp_path: Path, answer: bytes
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as tracker:
+        tracker.settimeout(LIMIT_S)
+        name = f"127.0.0.1:{tracker.getsockname()[1]}"
+        with _agent(tmp_path, "--key", "here", "--tracker", name) as agent:
+            for _ in range(2):  # it asks again
+                connection, _ = tracker.accept()
+                with connection:
+                    connection.sendall(answer)
+            assert agent.process.poll() is None
+
+
+def test_random_handshakes_leave_the_agent_usable(tmp_path: Path) -> None:
+    draw = random.Random(0)
+    good = struct.pack("<ii", RPC_MAGIC, 7) + b"client:"
+    with _agent(tmp_path) as agent:
+        for _ in range(300):
+            data = bytearray(good if draw.random() < 0.7 else draw.randbytes(draw.randrange(64)))
+            for _ in range(draw.randrange(4)):
+                if data:
+                    data[draw.randrange(len(data))] = draw.randrange(256)
+            _sends(agent.address, bytes(data[: draw.randrange(len(data) + 1)]))
+        assert agent.process.poll() is None
+        assert _answers(agent.address)
+        assert _becomes_true(lambda: not psutil.Process(agent.process.pid).children())
+        assert _becomes_true(lambda: not list(tmp_path.iterdir()))
+
+
+@pytest.mark.parametrize("length", [-1, 1 << 20, 0x7FFFFFFF])
+def test_a_hello_of_impossible_length_is_refused(tmp_path: Path, length: int) -> None:
+    with _agent(tmp_path) as agent:
+        assert _sends(agent.address, struct.pack("<ii", RPC_MAGIC, length) + b"x" * 4096) == b""
+        assert _answers(agent.address)
+
+
+def test_a_client_s_time_limit_ends_its_session(tmp_path: Path) -> None:
+    with _agent(tmp_path) as agent:
+        host, port = agent.address.host, agent.address.port
+        with socket.create_connection((host, port), timeout=LIMIT_S) as connection:
+            hello = b"client: -timeout=1"
+            connection.sendall(struct.pack("<ii", RPC_MAGIC, len(hello)) + hello)
+            assert connection.recv(4) == struct.pack("<i", RPC_MAGIC)
+            begin = time.monotonic()
+            while connection.recv(64):
+                pass
+            assert time.monotonic() - begin < LIMIT_S / 2
+        assert _answers(agent.address)
+
+
+@pytest.mark.skipif(psutil.Process().uids().effective != 0, reason="not root: nothing to give up")
+def test_a_session_of_an_agent_that_is_root_runs_as_nobody(tmp_path: Path) -> None:
+    with _agent(tmp_path) as agent:
+        remote = rpc.connect(agent.address.host, agent.address.port)
+        (session,) = psutil.Process(agent.process.pid).children()
+        assert session.uids() == session.gids() == (65534, 65534, 65534)
+        del remote
+
+
+@pytest.mark.parametrize(
+    ("words", "fault"),
+    [
+        (["--tracker", "127.0.0.1:1"], "--tracker needs a --key"),
+        (["--tracker", "here", "--key", "x"], "HOST:PORT"),
+        (["--key", 'x"y'], "letters, digits"),
+        (["--user-id", "-1"], "-1"),
+        (["--host", "0.0.0.0"], "whoever reaches this port can run code here"),
+    ],
+)
+def test_wrong_options_are_refused(words: list[str], fault: str) -> None:
+    agent = str(board_bundle(host_isa()) / "agent")
+    done = subprocess.run(
+        [agent, "--port", "0", *words], capture_output=True, text=True, timeout=LIMIT_S
+    )
+    assert done.returncode == 2
+    assert fault in done.stderr
+
+
+def test_another_address_is_taken_with_a_warning(tmp_path: Path) -> None:
+    command = [str(board_bundle(host_isa()) / "agent"), "--port", "0", "--work", str(tmp_path)]
+    agent = subprocess.Popen(
+        [*command, "--host", "0.0.0.0", "--allow-remote"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert agent.stdout.readline().startswith("listening on 0.0.0.0:")
+    agent.terminate()
+    assert "whoever reaches the port can run code here" in agent.communicate(timeout=LIMIT_S)[1]
