@@ -22,12 +22,14 @@ def measure_ladder(
     network: Network, target: CompileTarget, board: BoardSpec, threads: int
 ) -> list[Row]:
     """One report row for each level of `network` on `board`."""
-    rungs = [lower(network, level, target, threads=threads) for level in LEVELS]
+    levels = LEVELS[1:] if board.kind == "modelled" else LEVELS  # stock needs TVM's runtime
+    rungs = [lower(network, level, target, threads=threads) for level in levels]
     linker = find_linker("auto", target)
     with tempfile.TemporaryDirectory() as folder:
         library = Path(folder) / f"{network.name}.so"
         build_library(rungs[-1], target, linker, library)
         _, latencies = examine(rungs, library, linker, board)
+    has_stock = latencies[0].level == "stock"
     return [
         report_row(
             "fusion",
@@ -39,7 +41,7 @@ def measure_ladder(
             kind=row.kind,
             unit=row.unit,
             samples=row.samples,
-            speedup_over_stock=latencies[0].median / row.median,
+            speedup_over_stock=latencies[0].median / row.median if has_stock else None,
         )
         for row in latencies
     ]
@@ -48,9 +50,9 @@ def measure_ladder(
 def ladder_table(rows: Sequence[Row]) -> Table:
     """Of the rows that `measure_ladder` makes."""
     table = Table("model", "input", "level", "kind")
-    for column in ("threads", "median", "min", "max", "rounds", "speedup over stock"):
+    for column in ("threads", "median", "min", "max", "rounds", "over stock", "over row above"):
         table.add_column(column, justify="right")
-    for row in rows:
+    for above, row in zip([rows[0], *rows], rows, strict=False):
         samples = row["samples"]
         table.add_row(
             row["model"],
@@ -63,6 +65,11 @@ def ladder_table(rows: Sequence[Row]) -> Table:
                 for value in (row["median"], min(samples), max(samples))
             ),
             str(len(samples)),
-            f"{row['speedup_over_stock']:.2f}x",
+            _ratio(row["speedup_over_stock"]),
+            _ratio(above["median"] / row["median"] if above["model"] == row["model"] else None),
         )
     return table
+
+
+def _ratio(value: float | None) -> str:
+    return f"{value:.2f}x" if value else "-"

@@ -15,6 +15,7 @@ from bench.context import measurement_context
 from bench.footprint import measure_memory, measure_startup, memory_table, startup_table
 from bench.fusion import ladder_table, measure_ladder
 from bench.layers import layers_table, measure_layers
+from bench.modelled_layers import measure_modelled_layers, modelled_layers_table
 from bench.peak import measured_peak_gflops, peak_row, peak_table
 from bench.rows import Row
 from bench.size import measure_size, size_table
@@ -48,6 +49,8 @@ def main(arguments: list[str] | None = None) -> None:
             f"board {options.board} has no times worth reporting, only right answers; measure on "
             "local, rpc://HOST:PORT or tracker://HOST:PORT/KEY"
         )
+    if options.board.kind == "modelled":
+        _check_modelled(options)
     if options.suite in ON_THIS_MACHINE and not _is_here(options):
         raise BoardError(
             f"{options.suite} is measured on this machine only: --target host, without --board"
@@ -66,9 +69,19 @@ def _ladders(options: argparse.Namespace) -> Iterator[Row]:
 
 def _layers(options: argparse.Namespace) -> Iterator[Row]:
     for network in _networks(options):
+        if options.board.kind == "modelled":
+            yield from measure_modelled_layers(
+                network, options.level, options.target, options.board
+            )
+            continue
         yield from measure_layers(
             network, options.level, options.target, options.board, options.threads
         )
+
+
+def _layers_table(rows: Sequence[Row]) -> Table:
+    modelled = rows[-1]["kind"] == "modelled"
+    return modelled_layers_table(rows) if modelled else layers_table(rows)
 
 
 def _size(options: argparse.Namespace) -> Iterator[Row]:
@@ -98,7 +111,7 @@ SUITES = {
     "layers": Suite(
         "every kernel of a network, against the core's peak",
         _layers,
-        layers_table,
+        _layers_table,
         ("model", "input_size", "threads", "level"),
     ),
     "size": Suite(
@@ -119,7 +132,19 @@ SUITES = {
     "peak": Suite("fused multiply-adds in registers, one core", _peak, peak_table, ()),
 }
 ON_THIS_MACHINE = ("memory", "startup")
+MODELLED = ("fusion", "layers")
 DEFAULTS = {"model": [DEFAULT_MODEL], "input_size": None, "threads": 1, "level": DEFAULT_LEVEL}
+
+
+def _check_modelled(options: argparse.Namespace) -> None:
+    if options.suite not in MODELLED:
+        raise BoardError(
+            f"{options.suite} has nothing to model; on {options.board}: {', '.join(MODELLED)}"
+        )
+    if options.target.core.isa != "aarch64":
+        raise BoardError(f"board {options.board} is aarch64, target {options.target.name} is not")
+    if options.threads != 1:
+        raise BoardError(f"board {options.board} models one thread; leave --threads away")
 
 
 def _is_here(options: argparse.Namespace) -> bool:
@@ -178,7 +203,7 @@ def _parser() -> argparse.ArgumentParser:
         type=argument(parse_board),
         default="local",
         metavar="BOARD",
-        help="local, rpc://HOST:PORT or tracker://HOST:PORT/KEY (default: local)",
+        help="local, modelled[:CORE], rpc://HOST:PORT or tracker://HOST:PORT/KEY (default: local)",
     )
     add("--json", type=_report_file, required=True, metavar="FILE", help="the report")
     return parser

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import contextlib
 import os
 import shutil
@@ -32,7 +33,7 @@ def main(arguments: list[str] | None = None) -> None:
     with _staging_folder(options.out) as staging:
         with phase("import"):
             network = import_network(options)
-        levels = LEVELS[: LEVELS.index(options.level) + 1]
+        levels = _levels(options)
         if options.dump:
             _make_folder(options.dump)
         with phase(f"lower {', '.join(levels)}"):
@@ -54,6 +55,13 @@ def main(arguments: list[str] | None = None) -> None:
     if options.json:
         write_json(options.json, report)
     print(options.out / f"{name}.so")
+
+
+def _levels(options: argparse.Namespace) -> tuple[str, ...]:
+    """The rungs up to the level asked for; a modelled board has no runtime for the lowest."""
+    levels = LEVELS[: LEVELS.index(options.level) + 1]
+    modelled = options.board is not None and options.board.kind == "modelled"
+    return levels[1:] if modelled and len(levels) > 1 else levels
 
 
 @contextlib.contextmanager

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import re
 from pathlib import Path
 
@@ -11,7 +12,9 @@ from compile.lower import DEFAULT_LEVEL, LEVELS
 from compile.targets import ABIS, CompileTarget, TargetError, parse_target, with_abi
 from deploy_rpc.board_spec import BoardSpec, parse_board
 from deploy_rpc.bundle import BundleError, board_bundle
+from deploy_rpc.core_models import CoreModelError, llvm_model
 from deploy_rpc.emulator import emulated_cores, missing_emulation_tools
+from deploy_rpc.network_cycles import missing_modelled_board_tools
 from model.cli import argument, existing_file, positive_int
 from model.preprocess import PREPROCESSINGS
 from model.zoo import DEFAULT_MODEL, model_name
@@ -35,7 +38,9 @@ def parse_options(arguments: list[str] | None) -> argparse.Namespace:
             parser.error(f"--abi: {error}")
     options.no_board_reason = ""
     if options.board is None:
-        options.board, options.no_board_reason = _default_board(options.target)
+        options.board, options.no_board_reason = _default_board(
+            options.target, options.threads, options.level
+        )
     return options
 
 
@@ -138,7 +143,7 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _default_board(target: CompileTarget) -> tuple[BoardSpec | None, str]:
+def _default_board(target: CompileTarget, threads: int, level: str) -> tuple[BoardSpec | None, str]:
     """Where to verify without a word from the user; None with the reason where nothing can."""
     if target.is_host:
         return parse_board("local"), ""
@@ -154,6 +159,11 @@ def _default_board(target: CompileTarget) -> tuple[BoardSpec | None, str]:
     except BundleError as error:
         return None, str(error)
     known = target.core.name in emulated_cores()
+    can_be_modelled = known and threads == 1 and level != "stock"
+    if can_be_modelled and not missing_modelled_board_tools():
+        with contextlib.suppress(CoreModelError):
+            llvm_model(target.core)
+            return parse_board(f"modelled:{target.core.name}"), ""
     return parse_board(f"emulated:{target.core.name}" if known else "emulated"), ""
 
 

@@ -1,7 +1,8 @@
 """Verifies a build on its board, and times every level where a clock can be trusted.
 
 An emulated board answers right but has no times: there the same lowered modules, built for this
-machine, are verified and timed as well.
+machine, are verified and timed as well. A modelled board has cycles instead of times, for every
+level that is a plain C library.
 """
 
 from __future__ import annotations
@@ -17,8 +18,10 @@ from compile.lower import Lowered
 from compile.network import Network
 from compile.report import Latency
 from compile.targets import CompileTarget, host_target
-from compile.verify import Verification, verify
+from compile.verify import Verification, verify, verify_output
 from deploy_rpc.board_spec import BoardSpec, parse_board
+from deploy_rpc.cores import find_core
+from deploy_rpc.network_cycles import NetworkFile, network_cycles
 from deploy_rpc.session import open_session
 from deploy_rpc.timing import interleaved_times_ms
 from model.cli import phase
@@ -40,6 +43,8 @@ def examine(
     with phase(f"reference output from {network.reference_name}"):
         expected = network.reference(network.example_input())
     shipped = {rungs[-1].level: library}
+    if board is not None and board.kind == "modelled":
+        return _model(rungs, library, linker, board, expected)
     if board is not None and board.kind != "emulated":
         built = _build_others(rungs[:-1], rungs[-1].target, linker, library.parent)
         return _run(board, f"board {board}", built | shipped, network, expected, threads)
@@ -51,6 +56,39 @@ def examine(
     built = _build_others(rungs, host, find_linker("auto", host), library.parent)
     more, latencies = _run(parse_board("local"), where, built, network, expected, threads)
     return verifications + more, latencies
+
+
+def _model(
+    rungs: Sequence[Lowered],
+    library: Path,
+    linker: Linker,
+    board: BoardSpec,
+    expected: np.ndarray,
+) -> Findings:
+    """Verifies and prices whole inferences of the shipped library and of the other C libraries."""
+    last, others = rungs[-1], [rung for rung in rungs[:-1] if rung.compute is not None]
+    core = find_core(board.core) if board.core else last.target.core
+    where = f"board modelled:{core.name}"
+    libraries = _build_others(others, last.target, linker, library.parent) if others else {}
+    verifications, latencies = [], []
+    for rung in [*others, last]:
+        path = libraries.get(rung.level, library)
+        with phase(f"run {rung.level} on {where}"):
+            report, output = network_cycles(
+                _network_file(rung, path), rung.network.example_input(), core
+            )
+        verifications.append(
+            verify_output(output, rung.network, expected, level=rung.level, where=where)
+        )
+        latencies.append(
+            Latency(rung.level, "modelled", "Mcycles", where, 1, [report.cycles / 1e6])
+        )
+    return verifications, latencies
+
+
+def _network_file(rung: Lowered, path: Path) -> NetworkFile:
+    prefix = rung.compute.prefix if rung.compute else None
+    return NetworkFile(path, prefix, rung.network.output_shape, rung.threads)
 
 
 def _build_others(

@@ -139,9 +139,10 @@ def _verification_table(rows: list[Verification]) -> Table:
 
 def _latency_table(rows: list[Latency]) -> Table:
     baseline = rows[0]
-    title = (
-        f"Time of one inference, {len(baseline.samples)} interleaved rounds, on {baseline.where}"
-    )
+    what = "Modelled cycles" if baseline.kind == "modelled" else "Time"
+    rounds = len(baseline.samples)
+    turns = f"{rounds} interleaved rounds, " if rounds > 1 else ""
+    title = f"{what} of one inference, {turns}on {baseline.where}"
     table = Table("level", "kind", title=title, title_justify="left")
     for column in ("threads", "median", "min", "max", f"over {baseline.level}", "over row above"):
         table.add_column(column, justify="right")

@@ -45,6 +45,13 @@ def verify(
     `TOLERANCE`.
     """
     output = module.run(network.example_input())
+    return verify_output(output, network, expected, level=level, where=where)
+
+
+def verify_output(
+    output: np.ndarray, network: Network, expected: np.ndarray, *, level: str, where: str
+) -> Verification:
+    """Compares `output`, which `network` gave for its example input, as `verify` does."""
     if output.shape != expected.shape:
         raise VerificationError(
             f"{level} on {where}: output shape {output.shape}, {network.reference_name} gives "

@@ -48,16 +48,19 @@ def llvm_model(core: Core) -> str:
 
     Raises `CoreModelError` with the reason where there is none, `PriceError` without llvm-mca.
     """
-    offered = f"offered: {', '.join(modelled_cores())}"
     if core.name not in MODELS:
-        raise CoreModelError(f"LLVM has no pipeline model of {core.name}; {offered}")
+        raise CoreModelError(f"LLVM has no pipeline model of {core.name}; {_offered()}")
     faults = _faults(core)
     if faults:
         raise CoreModelError(
             f"LLVM's pipeline model of {core.name} cannot be believed: {'; '.join(faults)}; "
-            f"{offered}"
+            f"{_offered()}"
         )
     return MODELS[core.name]
+
+
+def _offered() -> str:
+    return f"offered: {', '.join(modelled_cores())}"
 
 
 @functools.cache

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ from deploy_rpc.board_spec import parse_board
 from deploy_rpc.built_library import BuiltLibrary, read_built_library
 from deploy_rpc.cycles import CycleReport
 from deploy_rpc.labels import read_class_names, read_true_classes
-from deploy_rpc.network_cycles import network_cycles
+from deploy_rpc.network_cycles import NetworkFile, network_cycles
 from deploy_rpc.predictions import Prediction, classify, summarise
 from deploy_rpc.session import BoardError, LoadedModule, emulated_core, open_session
 from model.checkpoints import load_checkpoint
@@ -41,6 +42,8 @@ def main(arguments: list[str] | None = None) -> None:
     """Classifies every picture on the board; exits 1 where PyTorch disagrees with the board."""
     options = _parser().parse_args(arguments)
     library = read_built_library(options.library)
+    if options.board.kind == "modelled" and options.board.core is None:
+        options.board = replace(options.board, core=library.core)
     images = _pictures(options.image)
     classes = library.output_shape[-1]
     names = read_class_names(options.labels, classes) if options.labels else None
@@ -64,7 +67,7 @@ def main(arguments: list[str] | None = None) -> None:
     cycles = None
     if options.board.kind == "modelled":
         x = load_image(images[0], library.preprocessing, library.input_shape[2:])
-        cycles, _ = network_cycles(library, x, emulated_core(options.board))
+        cycles, _ = network_cycles(_network_file(library), x, emulated_core(options.board))
     report = summarise(library, str(options.board), predictions, samples, cycles)
     _print_summary(report)
     if cycles:
@@ -127,6 +130,10 @@ def _reference(weights: Path, library: BuiltLibrary) -> Callable[[np.ndarray], n
             return loaded.module(torch.from_numpy(x)).numpy()
 
     return run
+
+
+def _network_file(library: BuiltLibrary) -> NetworkFile:
+    return NetworkFile(library.path, library.prefix, library.output_shape, library.threads)
 
 
 def _progress(images: Sequence[Path]) -> Iterator[Path]:

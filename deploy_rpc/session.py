@@ -27,6 +27,7 @@ import numpy as np
 import tvm
 from tvm import rpc
 
+from deploy_rpc.board_files import local_board_file
 from deploy_rpc.board_spec import BoardError, BoardSpec, parse_board
 from deploy_rpc.core_models import llvm_model
 from deploy_rpc.cores import Core, find_core
@@ -85,6 +86,7 @@ class Link:
     device: tvm.runtime.Device
     load: Callable[[Path, str], tvm.runtime.Module]
     set_threads: Callable[[int], int]
+    board_file: Callable[[str], str]
 
 
 class Session:
@@ -140,6 +142,17 @@ class Session:
             raise
         except Exception as error:  # TVM raises many types, from C++ and from the board
             raise BoardError(f"{what} failed: {message(error)}; {diagnosis(self.spec)}") from error
+
+    def round_trip_s(self) -> float:
+        """Seconds from a question to the board's answer; raises `BoardError`."""
+        start = time.perf_counter()
+        self.call("asking", self._link.board_file, "load")
+        return time.perf_counter() - start
+
+    def board_file(self, name: str) -> str:
+        """What the board tells of its `governor`, `frequency` (kHz), `temperature` (1/1000 of a
+        degree Celsius) or `load`; "" where it does not."""
+        return self.call(f"asking for the {name}", self._link.board_file, name)
 
     def require_times(self) -> None:
         """Raises `BoardError` where the board has no times worth the name."""
@@ -265,7 +278,7 @@ def _local_link(folder: Path) -> Link:
         return count()
 
     isa = ISAS.get(platform.machine(), platform.machine())
-    return Link(isa, tvm.cpu(), load, set_threads)
+    return Link(isa, tvm.cpu(), load, set_threads, local_board_file)
 
 
 def _remote_link(remote: rpc.RPCSession, timeout_s: float) -> Link:
@@ -277,8 +290,15 @@ def _remote_link(remote: rpc.RPCSession, timeout_s: float) -> Link:
         remote.get_function("runtime.config_threadpool")(BIG_CORES, threads)
         return remote.get_function("runtime.NumThreads")()
 
+    def board_file(name: str) -> str:
+        try:
+            return remote.get_function("shufflenet.board_file")(name)
+        except AttributeError:  # a server that is not ours
+            remote.get_function("runtime.NumThreads")()
+            return ""
+
     isa = call_within(timeout_s, _isa_of, remote, what="asking the board what it runs")
-    return Link(isa, remote.cpu(), load, set_threads)
+    return Link(isa, remote.cpu(), load, set_threads, board_file)
 
 
 def _isa_of(remote: rpc.RPCSession) -> str | None:

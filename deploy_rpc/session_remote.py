@@ -60,18 +60,23 @@ def connect_server(
         raise BoardError(f"{what} failed: {message(error)}; {diagnosis(spec)}") from error
 
 
+def tracker_summary(spec: BoardSpec, timeout_s: float) -> dict[str, str]:
+    """The keys that the tracker of `spec` has boards for, each with how many of them are free.
+
+    Raises `BoardError`.
+    """
+    try:
+        address = (spec.host, spec.port)
+        with closing(socket.create_connection(address, timeout=timeout_s)) as tracker:
+            _greet(tracker, spec)
+            return _keys(_ask(tracker, spec, [TrackerCode.SUMMARY]))
+    except OSError as error:
+        raise _unreachable(spec, timeout_s, error) from error
+
+
 def diagnosis(spec: BoardSpec) -> str:
     """What to do next where the board of `spec` does not do as it should."""
-    if spec.kind == "tracker":
-        command = f"python -m tvm.exec.query_rpc_tracker --host {spec.host} --port {spec.port}"
-        return f"see the tracker's boards with `{command}`"
-    if spec.kind == "rpc":
-        server = f"python -m tvm.exec.rpc_server --host HOST --port {spec.port}"
-        return (
-            f"see whether the port is open with `nc -vz {spec.host} {spec.port}`, and whether "
-            f"`{server}` (or the board agent) runs on the board"
-        )
-    return "open the session again"
+    return f"find out why with `python deploy_rpc/doctor.py --board {spec}`"
 
 
 def message(error: BaseException) -> str:

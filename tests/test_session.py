@@ -179,7 +179,7 @@ def test_a_remote_board_runs_times_and_may_die_in_between(libraries: dict[str, P
         _check_both_forms(session, libraries)
         module = session.load(libraries["plain"], output_shape=SHAPE)
         os.killpg(process.pid, signal.SIGKILL)
-        with pytest.raises(BoardError, match=r"running failed.*nc -vz"):
+        with pytest.raises(BoardError, match=r"running failed.*doctor.py --board rpc://"):
             module.run(X)
 
 

@@ -1,0 +1,136 @@
+"""Where the modelled cycles of one network go: a row for each kernel, and the whole network."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+from rich.table import Table
+
+from bench.rows import ENGINE, Row, report_row
+from compile.kernels import Kernel
+from compile.library import build_library
+from compile.link import find_linker
+from compile.lower import Lowered, lower
+from compile.network import Network
+from compile.price_network import price_network
+from compile.targets import CompileTarget
+from compile.verify import verify_output
+from deploy_rpc.board_spec import BoardSpec
+from deploy_rpc.cores import Core, find_core
+from deploy_rpc.cycles import CycleReport
+from deploy_rpc.network_cycles import NetworkFile, network_cycles
+from model.cli import phase
+
+WHOLE = "the network"
+
+
+def measure_modelled_layers(
+    network: Network, level: str, target: CompileTarget, board: BoardSpec
+) -> list[Row]:
+    """A row for each kernel of `network`, priced alone, and one of a whole inference, last.
+
+    The inference's output is verified. `peak_share` is that of the core's multiply-adds a cycle.
+    """
+    core = find_core(board.core) if board.core else target.core
+    with phase(f"lower to {level}"):
+        lowered = lower(network, level, target)
+    with phase(f"model one inference on {core.name}"):
+        whole = _whole(lowered, core)
+    with phase(f"model {len(lowered.kernels)} kernels on {core.name}"):
+        priced = price_network(lowered, core).kernels
+    rows = [_kernel_row(lowered, core, kernel, report, whole) for kernel, report in priced]
+    return [*rows, _row(lowered, core, whole, WHOLE, network.name, 1, lowered.macs, whole)]
+
+
+def _whole(lowered: Lowered, core: Core) -> CycleReport:
+    network, target = lowered.network, lowered.target
+    x = network.example_input()
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "network.so"
+        library = build_library(lowered, target, find_linker("auto", target), path)
+        file = NetworkFile(path, library.prefix, network.output_shape, lowered.threads)
+        report, y = network_cycles(file, x, core)
+    where = f"board modelled:{core.name}"
+    verify_output(y, network, network.reference(x), level=lowered.level, where=where)
+    return report
+
+
+def _kernel_row(
+    lowered: Lowered, core: Core, kernel: Kernel, report: CycleReport, whole: CycleReport
+) -> Row:
+    row = _row(
+        lowered, core, report, kernel.name, kernel.workload, kernel.calls, kernel.macs, whole
+    )
+    return row | {"bytes": kernel.bytes, "source": kernel.source}
+
+
+def _row(
+    lowered: Lowered,
+    core: Core,
+    report: CycleReport,
+    name: str,
+    workload: str,
+    calls: int,
+    macs: int,
+    whole: CycleReport,
+) -> Row:
+    row = report_row(
+        "layers",
+        lowered.target,
+        network=lowered.network,
+        engine=ENGINE,
+        level=lowered.level,
+        threads=lowered.threads,
+        kind="modelled",
+        unit="kcycles",
+        samples=[report.cycles / 1e3],
+    )
+    return row | {
+        "core": core.name,
+        "kernel": name,
+        "workload": workload,
+        "calls": calls,
+        "macs": macs,
+        "peak_share": macs / report.cycles / core.macs_per_cycle,
+        "network_share": calls * report.cycles / whole.cycles,
+        "instructions": report.instructions,
+        "loads": report.loads,
+        "stores": report.stores,
+        "l1_misses": report.l1_misses,
+        "l2_misses": report.l2_misses,
+        "model": lowered.network.name,
+        "llvm_model": report.llvm_model,
+    }
+
+
+def modelled_layers_table(rows: Sequence[Row]) -> Table:
+    """Of the rows that `measure_modelled_layers` makes of one network."""
+    total = rows[-1]
+    table = Table(
+        title=f"{total['model']}, {total['input']}, {total['level']}: modelled cycles, "
+        f"{total['core']}, one thread",
+        title_justify="left",
+        caption="misses: simulated, of one call with warm caches; they cost nothing in the model",
+    )
+    table.add_column("kernel", no_wrap=True)
+    table.add_column("workload", overflow="fold", min_width=12)
+    columns = ("calls", "M MACs", "kcycles", "of peak", "of network", "L1 misses", "L2 misses")
+    for column in columns:
+        table.add_column(column, justify="right", no_wrap=True)
+    for row in rows:
+        if row is total:
+            table.add_section()
+        table.add_row(
+            row["kernel"],
+            row["workload"],
+            str(row["calls"]),
+            f"{row['macs'] / 1e6:.2f}",
+            f"{row['median']:.1f}",
+            f"{row['peak_share']:.1%}" if row["macs"] else "-",
+            f"{row['network_share']:.1%}",
+            f"{row['l1_misses']:,}",
+            f"{row['l2_misses']:,}",
+        )
+    return table
