@@ -20,13 +20,14 @@ from pathlib import Path
 
 import numpy as np
 
-Run = Callable[[str, np.ndarray, int], np.ndarray]
+Run = Callable[[np.ndarray, int], np.ndarray]  # an input, and the number of outputs
+Load = Callable[[str], Run]
 
 
 def main() -> None:
     """Measures, writes the output, prints JSON."""
     engine, model, input_path, output_path, outputs = sys.argv[1:]
-    module, first_answer = ENGINES[engine]
+    module, load = ENGINES[engine]
     x = np.load(input_path)
     Path("/proc/self/clear_refs").write_text("5")
     resident = _status_bytes("VmRSS")
@@ -34,7 +35,7 @@ def main() -> None:
     if module:
         importlib.import_module(module)
     imported = time.perf_counter()
-    y = first_answer(model, x, int(outputs))
+    y = load(model)(x, int(outputs))
     end = time.perf_counter()
     np.save(output_path, y)
     report = {
@@ -52,30 +53,35 @@ def _status_bytes(name: str) -> int:
     raise RuntimeError(f"no {name} in /proc/self/status")
 
 
-def _ours(model: str, x: np.ndarray, outputs: int) -> np.ndarray:
+def _ours(model: str) -> Run:
     path, prefix = model.split(",")
     library, network = ctypes.CDLL(path), ctypes.c_void_p()
-    y = np.empty(outputs, np.float32)
-    status = library[f"{prefix}_create"](ctypes.byref(network), None)
-    pointers = (ctypes.c_void_p(array.ctypes.data) for array in (x, y))
-    sizes = (ctypes.c_size_t(array.size) for array in (x, y))
-    (given, wanted), (inputs, room) = pointers, sizes
-    status = status or library[f"{prefix}_run"](network, given, inputs, wanted, room)
-    if status:
-        raise RuntimeError(f"the library answers with status {status}")
-    return y
+    created = library[f"{prefix}_create"](ctypes.byref(network), None)
+
+    def run(x: np.ndarray, outputs: int) -> np.ndarray:
+        y = np.empty(outputs, np.float32)
+        pointers = (ctypes.c_void_p(array.ctypes.data) for array in (x, y))
+        sizes = (ctypes.c_size_t(array.size) for array in (x, y))
+        (given, wanted), (inputs, room) = pointers, sizes
+        status = created or library[f"{prefix}_run"](network, given, inputs, wanted, room)
+        if status:
+            raise RuntimeError(f"the library answers with status {status}")
+        return y
+
+    return run
 
 
-def _onnxruntime(model: str, x: np.ndarray, outputs: int) -> np.ndarray:
+def _onnxruntime(model: str) -> Run:
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = options.inter_op_num_threads = 1
     session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
-    return session.run(None, {session.get_inputs()[0].name: x})[0].reshape(outputs)
+    name = session.get_inputs()[0].name
+    return lambda x, outputs: session.run(None, {name: x})[0].reshape(outputs)
 
 
-def _ncnn(model: str, x: np.ndarray, outputs: int) -> np.ndarray:
+def _ncnn(model: str) -> Run:
     import ncnn
 
     net = ncnn.Net()
@@ -85,15 +91,34 @@ def _ncnn(model: str, x: np.ndarray, outputs: int) -> np.ndarray:
     parameters, weights = model.split(",")
     net.load_param(parameters)
     net.load_model(weights)
-    extractor = net.create_extractor()
-    extractor.input("in0", ncnn.Mat(x[0]))
-    return np.array(extractor.extract("out0")[1]).reshape(outputs)
+
+    def run(x: np.ndarray, outputs: int) -> np.ndarray:
+        extractor = net.create_extractor()
+        extractor.input("in0", ncnn.Mat(x[0]))
+        return np.array(extractor.extract("out0")[1]).reshape(outputs)
+
+    return run
 
 
-ENGINES: dict[str, tuple[str | None, Run]] = {
+def _mnn(model: str) -> Run:
+    from MNN import expr, nn
+
+    settings = {"backend": "CPU", "precision": "high", "numThread": 1}
+    manager = nn.create_runtime_manager((settings,))
+    network = nn.load_module_from_file(model, [], [], runtime_manager=manager)
+
+    def run(x: np.ndarray, outputs: int) -> np.ndarray:
+        given = expr.convert(expr.const(x, list(x.shape), expr.NCHW), expr.NC4HW4)
+        return np.array(network.forward([given])[0].read()).reshape(outputs)
+
+    return run
+
+
+ENGINES: dict[str, tuple[str | None, Load]] = {
     "shufflenet-compiled": (None, _ours),
     "onnxruntime": ("onnxruntime", _onnxruntime),
     "ncnn": ("ncnn", _ncnn),
+    "mnn": ("MNN", _mnn),
 }
 
 if __name__ == "__main__":

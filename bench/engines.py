@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import subprocess
 import sys
 import warnings
 from collections.abc import Iterator
@@ -20,7 +21,13 @@ from compile.network import Network
 from model.errors import InputError
 from model.zoo import create_model
 
-PEERS = {"onnxruntime": ("onnxruntime",), "ncnn": ("ncnn", "pnnx")}  # with what makes their files
+PEERS = {  # with what makes their files
+    "onnxruntime": ("onnxruntime",),
+    "ncnn": ("ncnn", "pnnx"),
+    "mnn": ("MNN", "onnxruntime"),
+}
+
+CONVERT_LIMIT_S = 300
 
 
 class EngineError(InputError):
@@ -54,15 +61,28 @@ def prepare_engines(network: Network, library: Library, folder: Path) -> list[En
     size = network.input_shape[2:]
     module = create_model(network.name, input_size=size).eval()
     example = torch.zeros(network.input_shape)
+    path = folder / "network.onnx"
     if "onnxruntime" in installed:
-        path = folder / "network.onnx"
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             torch.onnx.export(module, (example,), str(path), dynamo=False)
         engines.append(Engine("onnxruntime", str(path)))
     if "ncnn" in installed:
         engines.append(Engine("ncnn", _ncnn_files(module, example, folder)))
+    if "mnn" in installed:
+        engines.append(Engine("mnn", _mnn_file(path)))
     return engines
+
+
+def _mnn_file(onnx: Path) -> str:
+    model = onnx.with_suffix(".mnn")
+    words = ("-f", "ONNX", "--modelFile", str(onnx), "--MNNModel", str(model), "--bizCode", "bench")
+    program = "import sys; from MNN.tools.mnnconvert import main; sys.exit(main())"
+    command = [sys.executable, "-c", program, *words]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=CONVERT_LIMIT_S)
+    if not model.is_file():
+        raise EngineError(f"MNN made no file of the network: {done.stderr.strip()[-200:]}")
+    return str(model)
 
 
 def _ncnn_files(module: torch.nn.Module, example: torch.Tensor, folder: Path) -> str:

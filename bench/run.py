@@ -17,6 +17,7 @@ from bench.fusion import ladder_table, measure_ladder
 from bench.layers import layers_table, measure_layers
 from bench.modelled_layers import measure_modelled_layers, modelled_layers_table
 from bench.peak import measured_peak_gflops, peak_row, peak_table
+from bench.peers import measure_peers, peers_table
 from bench.rows import Row
 from bench.size import measure_size, size_table
 from compile.build_options import input_size
@@ -99,6 +100,13 @@ def _startup(options: argparse.Namespace) -> Iterator[Row]:
         yield from measure_startup(network, options.target)
 
 
+def _peers(options: argparse.Namespace) -> Iterator[Row]:
+    if options.board.kind != "modelled":
+        raise BoardError("peers stand on a modelled board in this version: --board modelled:CORE")
+    for network in _networks(options):
+        yield from measure_peers(network, options.target, options.board)
+
+
 def _peak(options: argparse.Namespace) -> Iterator[Row]:
     print(f"peak: one core of {options.target.name} on {options.board}")
     yield peak_row(measured_peak_gflops(options.target, options.board), options.target)
@@ -129,10 +137,13 @@ SUITES = {
         startup_table,
         ("model", "input_size"),
     ),
+    "peers": Suite(
+        "other engines, and ours, on a modelled board", _peers, peers_table, ("model", "input_size")
+    ),
     "peak": Suite("fused multiply-adds in registers, one core", _peak, peak_table, ()),
 }
 ON_THIS_MACHINE = ("memory", "startup")
-MODELLED = ("fusion", "layers")
+MODELLED = ("fusion", "layers", "peers")
 DEFAULTS = {"model": [DEFAULT_MODEL], "input_size": None, "threads": 1, "level": DEFAULT_LEVEL}
 
 

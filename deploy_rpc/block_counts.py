@@ -8,7 +8,7 @@ from __future__ import annotations
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,7 +22,7 @@ PLUGIN_WORDS = (
     *("-std=c11", "-O2", "-s", "-shared", "-fPIC", "-fvisibility=hidden"),
     "-Wl,--allow-shlib-undefined",  # QEMU itself defines the plugin interface
 )
-RUN_LIMIT_S = 300
+RUN_LIMIT_S = 900
 WORD_BYTES = 4  # every aarch64 instruction
 
 
@@ -61,11 +61,17 @@ def missing_counting_tools() -> list[str]:
 
 
 def count_blocks(
-    program: Path, arguments: Sequence[str], core: Core, *, sysroot: Path | None = None
+    program: Path,
+    arguments: Sequence[str],
+    core: Core,
+    *,
+    sysroot: Path | None = None,
+    environment: Mapping[str, str] | None = None,
 ) -> Counts:
     """Runs the aarch64 `program` on an emulated `core`, with `core`'s caches simulated.
 
-    It is a static one, or finds its libraries under `sysroot`. Raises `CountError` where the
+    It is a static one, or finds its libraries under `sysroot`; it sees no other variables than
+    those of `environment`. Raises `CountError` where the
     program or QEMU fails, or no marked region ended.
     """
     _check_tools(core)
@@ -73,7 +79,9 @@ def count_blocks(
         output = Path(folder) / "counts"
         plugin = ",".join((str(_plugin()), f"out={output}", *_caches(core)))
         root = ("-L", str(sysroot.resolve())) if sysroot else ()
-        emulator = (QEMU, "-cpu", core.name, *root, "-plugin", plugin)
+        variables = (f"{name}={value}" for name, value in (environment or {}).items())
+        given = (word for variable in variables for word in ("-E", variable))
+        emulator = (QEMU, "-cpu", core.name, *root, *given, "-plugin", plugin)
         command = [*emulator, f"./{program.name}", *arguments]
         try:
             done = _run(command, program.parent)

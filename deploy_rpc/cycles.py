@@ -10,7 +10,7 @@ ARM silicon: say "modelled cycles, CORE, one thread", and never a time.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -58,7 +58,12 @@ def missing_modelling_tools() -> list[str]:
 
 
 def modelled_cycles(
-    program: Path, arguments: Sequence[str], core: Core, *, sysroot: Path | None = None
+    program: Path,
+    arguments: Sequence[str],
+    core: Core,
+    *,
+    sysroot: Path | None = None,
+    environment: Mapping[str, str] | None = None,
 ) -> CycleReport:
     """The modelled cost of the marked region of an aarch64 `program`, as `count_blocks` takes it.
 
@@ -66,7 +71,7 @@ def modelled_cycles(
     where tools are missing or fail.
     """
     model = llvm_model(core)
-    counts = count_blocks(program, arguments, core, sysroot=sysroot)
+    counts = count_blocks(program, arguments, core, sysroot=sysroot, environment=environment)
     prices = price_blocks((block.code for block in counts.blocks), model)
     priced = [(block, prices[block.code]) for block in counts.blocks]
     instructions = sum(block.executions * block.instructions for block, _ in priced)

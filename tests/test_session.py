@@ -211,7 +211,9 @@ def test_a_tracker_hands_out_its_board_and_names_the_keys_it_has(
         server = _server(_free_port(), "--tracker", f"127.0.0.1:{port}", "--key", "tiny")
         with _program(*server):
             _wait_for_key(board)
-            with pytest.raises(BoardError, match=r"keys: tiny \(. of 1 free\);.*doctor.py --board tracker"):
+            with pytest.raises(
+                BoardError, match=r"keys: tiny \(. of 1 free\);.*doctor.py --board tracker"
+            ):
                 _open_and_close(f"tracker://127.0.0.1:{port}/other")
             with open_session(board, timeout_s=20) as session:
                 _check_both_forms(session, libraries)

@@ -1,0 +1,35 @@
+"""One engine on the modelled board: three inferences, the last of them between the markers.
+
+    python modelled_engine.py ENGINE MODEL INPUT.npy OUTPUT.npy OUTPUTS MARK.so
+
+Runs in Python for aarch64 under QEMU, beside `engine_process.py`, with NumPy and the engine alone.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import sys
+
+import numpy as np
+from engine_process import ENGINES
+
+WARM_UPS = 2
+
+
+def main() -> None:
+    """Runs, and writes the output of the last inference."""
+    engine, model, input_path, output_path, outputs, mark_path = sys.argv[1:]
+    _, load = ENGINES[engine]
+    x = np.load(input_path)
+    run = load(model)
+    mark = ctypes.CDLL(mark_path)
+    for _ in range(WARM_UPS):
+        run(x, int(outputs))
+    mark.mark_begin()
+    y = run(x, int(outputs))
+    mark.mark_end()
+    np.save(output_path, y)
+
+
+if __name__ == "__main__":
+    main()

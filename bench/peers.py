@@ -1,0 +1,144 @@
+"""Other engines on the modelled board, beside ours: the same network, weights, input and price.
+
+Each runs from its own aarch64 wheel in Python under QEMU, ours from the library that ships; what is
+priced is one inference after two others, as the engine's Python interface makes it.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+
+import numpy as np
+from rich.table import Table
+
+import bench
+from bench.engines import Engine, check_output, missing_engines, prepare_engines
+from bench.rows import ENGINE, Row, report_row
+from compile.library import build_library
+from compile.link import find_linker
+from compile.lower import DEFAULT_LEVEL, lower
+from compile.network import Network
+from compile.targets import CompileTarget
+from deploy_rpc.arm_python import ArmPython, arm_python
+from deploy_rpc.board_spec import BoardSpec
+from deploy_rpc.compiled_once import compiled_once
+from deploy_rpc.cores import Core, find_core
+from deploy_rpc.cycles import CycleReport, modelled_cycles
+from model.cli import phase
+
+ENGINE_PROGRAM = "modelled_engine.py"
+ARM_PACKAGES = ("numpy==2.3.5", "ncnn==1.0.20261020", "MNN==3.6.1", "onnxruntime==1.32.0")
+MARK_SOURCE = Path(__file__).parent.parent / "deploy_rpc" / "cycle_model" / "mark.c"
+MARK_WORDS = ("-target", "aarch64-linux-gnu.2.28", "-O2", "-s", "-shared", "-fPIC")
+ENVIRONMENT = {  # one thread, and the same order of everything in every run
+    "PYTHONHOME": "/usr",
+    "PYTHONHASHSEED": "0",
+    "PYTHONDONTWRITEBYTECODE": "1",
+    "OPENBLAS_NUM_THREADS": "1",
+    "OMP_NUM_THREADS": "1",
+}
+
+
+def measure_peers(network: Network, target: CompileTarget, board: BoardSpec) -> list[Row]:
+    """A row for each engine, ours first; outputs are compared before the cycles count.
+
+    An engine that cannot make its own file of the network here is named, and left out. Raises
+    `EngineError` for a wrong output, `ArmPythonError` where the engines cannot be fetched.
+    """
+    core = find_core(board.core) if board.core else target.core
+    for name, reason in missing_engines().items():
+        print(f"without {name}: {reason}")
+    python = arm_python(ARM_PACKAGES)
+    expected = network.reference(network.example_input())
+    lowered = lower(network, DEFAULT_LEVEL, target)
+    rows = []
+    with tempfile.TemporaryDirectory(prefix="peers-") as name:
+        folder = Path(name)
+        path = folder / "network.so"
+        library = build_library(lowered, target, find_linker("auto", target), path)
+        np.save(folder / "input.npy", network.example_input())
+        for engine in prepare_engines(network, library, folder):
+            with phase(f"run {engine.name} on board modelled:{core.name}"):
+                report, y = _model(engine, network, python, core, folder)
+            check_output(engine.name, network, y, expected)
+            rows.append(_row(engine, network, target, core, report, lowered.macs))
+    return rows
+
+
+def _model(
+    engine: Engine, network: Network, python: ArmPython, core: Core, folder: Path
+) -> tuple[CycleReport, np.ndarray]:
+    output = folder / f"{engine.name}.npy"
+    program = Path(bench.__file__).parent / ENGINE_PROGRAM
+    mark = compiled_once(MARK_SOURCE, MARK_WORDS, ".so")
+    values = int(np.prod(network.output_shape))
+    words = [program, engine.name, engine.model, folder / "input.npy", output, values, mark]
+    environment = ENVIRONMENT | {"PYTHONPATH": str(python.packages)}
+    report = modelled_cycles(
+        python.program, [str(word) for word in words], core, sysroot=python.root,
+        environment=environment,
+    )  # fmt: skip
+    return report, np.load(output)
+
+
+def _row(
+    engine: Engine,
+    network: Network,
+    target: CompileTarget,
+    core: Core,
+    report: CycleReport,
+    macs: int,
+) -> Row:
+    row = report_row(
+        "peers",
+        target,
+        network=network,
+        engine=engine.name,
+        level=DEFAULT_LEVEL if engine.name == ENGINE else None,
+        threads=1,
+        kind="modelled",
+        unit="Mcycles",
+        samples=[report.cycles / 1e6],
+    )
+    return row | {
+        "core": core.name,
+        "llvm_model": report.llvm_model,
+        "macs": macs,
+        "peak_share": macs / report.cycles / core.macs_per_cycle,
+        "instructions": report.instructions,
+        "loads": report.loads,
+        "stores": report.stores,
+        "l1_misses": report.l1_misses,
+        "l2_misses": report.l2_misses,
+        "coverage": report.coverage,
+    }
+
+
+def peers_table(rows: list[Row]) -> Table:
+    """Of the rows that `measure_peers` makes."""
+    table = Table(
+        "model",
+        "input",
+        "engine",
+        title=f"Modelled cycles of one inference, {rows[0]['core']}, one thread",
+        title_justify="left",
+        caption="misses: simulated; they cost nothing in the model",
+    )
+    columns = ("M instructions", "Mcycles", "of peak", "of ours", "L1 misses", "L2 misses")
+    for column in columns:
+        table.add_column(column, justify="right")
+    ours = {(row["model"], row["input"]): row for row in rows if row["engine"] == ENGINE}
+    for row in rows:
+        table.add_row(
+            row["model"],
+            row["input"],
+            row["engine"],
+            f"{row['instructions'] / 1e6:.1f}",
+            f"{row['median']:.2f}",
+            f"{row['peak_share']:.1%}",
+            f"{row['median'] / ours[row['model'], row['input']]['median']:.2f}x",
+            f"{row['l1_misses'] / 1e6:.2f} M",
+            f"{row['l2_misses'] / 1e6:.2f} M",
+        )
+    return table

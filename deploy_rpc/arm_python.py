@@ -1,0 +1,175 @@
+"""Python for aarch64 in a folder, with packages, so that other engines run on the modelled board.
+
+Debian's packages and the package index's wheels, 400 MB, fetched once. The host's own packages and
+its apt are left alone: apt works on a state of its own, with the host's sources. Debian or Ubuntu.
+
+`proc/cpuinfo` and `sys/devices/system/cpu` in it describe four Cortex-A72, since ONNX Runtime would
+read the host's there, through QEMU, and crash.
+"""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+import tempfile
+import zipfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from platformdirs import user_cache_path
+
+from model.errors import InputError
+
+DEBIAN_PACKAGES = ("python3-minimal", "libpython3-stdlib", "libstdc++6")
+PLATFORMS = tuple(f"manylinux{tag}_aarch64" for tag in ("_2_28", "_2_27", "_2_24", "_2_17", "2014"))
+TOOLS = {"apt-get": "apt", "dpkg-deb": "dpkg"}
+LIMIT_S = 900
+CORES = 4
+CPUINFO = """\
+processor\t: {index}
+BogoMIPS\t: 108.00
+Features\t: fp asimd evtstrm crc32 cpuid
+CPU implementer\t: 0x41
+CPU architecture: 8
+CPU variant\t: 0x0
+CPU part\t: 0xd08
+CPU revision\t: 3
+
+"""
+
+
+class ArmPythonError(InputError):
+    """Python for aarch64 cannot be fetched or unpacked here."""
+
+
+@dataclass(frozen=True)
+class ArmPython:
+    """`root` is a sysroot for QEMU, `program` its Python, `packages` the folder for PYTHONPATH."""
+
+    root: Path
+    program: Path
+    packages: Path
+
+
+def arm_python(packages: Sequence[str], cache: Path | None = None) -> ArmPython:
+    """Python for aarch64 with `packages` (`NAME==VERSION`), fetched where it is not in the cache.
+
+    Raises `ArmPythonError` with the command that failed.
+    """
+    names = "_".join(package.replace("==", "-") for package in packages)
+    root = (cache or user_cache_path("shufflenet-compiled")) / "arm_python" / names
+    if not root.is_dir():
+        _make(root, packages)
+    return ArmPython(root, _program(root), root / "opt" / "packages")
+
+
+def missing_arm_python_tools() -> list[str]:
+    """What is needed to fetch Python for aarch64 and is not here, a sentence each."""
+    return [
+        f"{tool} is not on the PATH (it comes with {package}, on Debian and Ubuntu)"
+        for tool, package in TOOLS.items()
+        if shutil.which(tool) is None
+    ]
+
+
+def _make(root: Path, packages: Sequence[str]) -> None:
+    """Fills a folder beside `root` and renames it: whole or not at all, whoever else asks."""
+    missing = missing_arm_python_tools()
+    if missing:
+        raise ArmPythonError(f"Python for aarch64 cannot be fetched: {'; '.join(missing)}")
+    root.parent.mkdir(parents=True, exist_ok=True)
+    print("fetching Python for aarch64, once", file=sys.stderr)
+    with tempfile.TemporaryDirectory(prefix=".making-", dir=root.parent) as folder:
+        work, made = Path(folder), Path(folder) / "root"
+        made.mkdir()
+        _unpack_debian(work, made)
+        _unpack_wheels(work, made, packages)
+        _describe_processor(made)
+        try:
+            made.rename(root)
+        except OSError as error:
+            if not root.is_dir():  # else another program was faster
+                raise ArmPythonError(f"cannot make {root}: {error.strerror}") from error
+
+
+def _unpack_debian(work: Path, root: Path) -> None:
+    state, cache, status = work / "state", work / "cache", work / "status"
+    (state / "lists" / "partial").mkdir(parents=True)
+    (cache / "archives" / "partial").mkdir(parents=True)
+    status.touch()
+    settings = {
+        "APT::Architecture": "arm64",
+        "APT::Architectures": "arm64",
+        "APT::Sandbox::User": "root",
+        "Debug::NoLocking": "1",
+        "Dir::State": state,
+        "Dir::State::status": status,
+        "Dir::Cache": cache,
+        "Dir::Etc::preferencesparts": "-",
+    }
+    options = (word for name, value in settings.items() for word in ("-o", f"{name}={value}"))
+    apt = ["apt-get", "-q", *options]
+    _run([*apt, "update"])
+    _run([*apt, "-y", "--download-only", "--no-install-recommends", "install", *DEBIAN_PACKAGES])
+    for package in sorted((cache / "archives").glob("*.deb")):
+        _run(["dpkg-deb", "-x", str(package), str(root)])
+    shutil.rmtree(root / "usr" / "share", ignore_errors=True)
+
+
+def _unpack_wheels(work: Path, root: Path, packages: Sequence[str]) -> None:
+    version = _program(root).name.removeprefix("python")
+    wheels = work / "wheels"
+    platforms = (word for name in PLATFORMS for word in ("--platform", name))
+    fixed = ("--no-deps", "--only-binary=:all:", "--python-version", version, "--dest", str(wheels))
+    _run([sys.executable, "-m", "pip", "download", *fixed, *platforms, *packages])
+    for wheel in sorted(wheels.glob("*.whl")):
+        with zipfile.ZipFile(wheel) as archive:
+            archive.extractall(root / "opt" / "packages")
+
+
+def _describe_processor(root: Path) -> None:
+    folder = root / "sys" / "devices" / "system" / "cpu"
+    (root / "proc").mkdir(exist_ok=True)
+    cpuinfo = "".join(CPUINFO.format(index=index) for index in range(CORES))
+    (root / "proc" / "cpuinfo").write_text(cpuinfo, encoding="ascii")
+    folder.mkdir(parents=True)
+    for name in ("possible", "present", "online"):
+        (folder / name).write_text(f"0-{CORES - 1}\n", encoding="ascii")
+    (folder / "kernel_max").write_text(f"{CORES - 1}\n", encoding="ascii")
+    for index in range(CORES):
+        for name, value in _facts_of_core(index).items():
+            file = folder / f"cpu{index}" / name
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_text(f"{value}\n", encoding="ascii")
+
+
+def _facts_of_core(index: int) -> dict[str, str]:
+    return {
+        "cpufreq/cpuinfo_max_freq": "1500000",
+        "cpufreq/cpuinfo_min_freq": "600000",
+        "topology/physical_package_id": "0",
+        "topology/core_id": str(index),
+        "topology/core_siblings": f"{1 << index:x}",
+        "topology/core_siblings_list": str(index),
+        "topology/thread_siblings_list": str(index),
+    }
+
+
+def _program(root: Path) -> Path:
+    programs = sorted((root / "usr" / "bin").glob("python3.[0-9]*"))
+    if not programs:
+        raise ArmPythonError(f"no python3 among Debian's packages in {root}")
+    return programs[-1]
+
+
+def _run(command: list[str]) -> None:
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=LIMIT_S)
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise ArmPythonError(f"{error}; try it by hand: {' '.join(command)}") from error
+    if done.returncode != 0:
+        lines = [line for line in done.stderr.splitlines() if line.strip()]
+        errors = [line for line in lines if line.startswith(("E:", "ERROR"))] or lines or ["failed"]
+        raise ArmPythonError(f"{errors[0].strip()}; try it by hand: {' '.join(command)}")

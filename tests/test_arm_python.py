@@ -1,0 +1,51 @@
+"""Python for aarch64: fetched whole or not at all, and errors say what failed."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from deploy_rpc import arm_python as module
+from deploy_rpc.arm_python import ArmPythonError, arm_python, missing_arm_python_tools
+from deploy_rpc.emulator import missing_emulation_tools
+
+MISSING = [*missing_arm_python_tools(), *missing_emulation_tools()]
+needs_arm_python = pytest.mark.skipif(bool(MISSING), reason="; ".join(MISSING) or "all there")
+
+
+@needs_arm_python
+def test_it_runs_under_qemu_with_its_packages_on_an_arm_core() -> None:
+    python = arm_python(("numpy==2.3.5",))
+    program = (
+        "import numpy, platform; print(platform.machine(), numpy.__version__, "
+        "'CPU part\\t: 0xd08' in open('/proc/cpuinfo').read())"
+    )
+    variables = ["-E", "PYTHONHOME=/usr", "-E", f"PYTHONPATH={python.packages}"]
+    command = ["qemu-aarch64", "-L", str(python.root), *variables, str(python.program)]
+    done = subprocess.run([*command, "-c", program], capture_output=True, text=True, timeout=120)
+    assert done.stdout == "aarch64 2.3.5 True\n", done.stderr
+
+
+def test_without_debian_s_tools_they_are_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(ArmPythonError, match=r"apt-get is not on the PATH.*dpkg-deb is not"):
+        arm_python(("numpy==2.3.5",), cache=tmp_path)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_command_that_fails_is_told_and_nothing_is_left(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "missing_arm_python_tools", lambda: [])
+    programs = tmp_path / "bin"
+    programs.mkdir()
+    (programs / "apt-get").write_text("#!/bin/sh\necho 'E: no network' >&2\nexit 100\n")
+    (programs / "apt-get").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{programs}:/bin:/usr/bin")
+    with pytest.raises(ArmPythonError, match=r"E: no network; try it by hand: apt-get .*update"):
+        arm_python(("numpy==2.3.5",), cache=tmp_path / "cache")
+    assert list((tmp_path / "cache" / "arm_python").iterdir()) == []
