@@ -66,6 +66,7 @@ def test_missing_engines_come_with_what_installs_them(monkeypatch: pytest.Monkey
     assert missing_engines() == {
         "onnxruntime": "not installed: pip install onnxruntime",
         "ncnn": "not installed: pip install ncnn pnnx",
+        "mnn": "not installed: pip install MNN onnxruntime",
     }
 
 
