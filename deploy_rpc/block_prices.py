@@ -105,7 +105,7 @@ def _analyse(texts: Sequence[str], llvm_cpu: str) -> list[tuple[float, int]]:
     command = [
         *(ANALYSER, f"-mtriple={TRIPLE}", f"-mcpu={llvm_cpu}", f"-iterations={ITERATIONS}"),
         *("-json", "-instruction-info=false", "-resource-pressure=false"),
-        "-skip-unsupported-instructions=parse-failure",
+        "-skip-unsupported-instructions=any",
     ]
     out, _ = _run(command, source)
     regions = {int(region["Name"]): region["SummaryView"] for region in _regions(out)}
