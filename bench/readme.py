@@ -80,7 +80,35 @@ def _size_section() -> str:
     return "\n".join(lines)
 
 
+def _peers_section() -> str:
+    lines = [
+        "| modelled core | engine | M instructions | modelled Mcycles | of peak | of ours "
+        "| L1 / L2 misses |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    kept = []
+    for target in MODELLED_CORES:
+        report = _report("peers", target)
+        ours = report["rows"][0]["median"]
+        lines += [
+            f"| {row['core']} | {row['engine']} | {row['instructions'] / 1e6:.1f} "
+            f"| {row['median']:.2f} | {row['peak_share']:.1%} | {row['median'] / ours:.2f}x "
+            f"| {row['l1_misses'] / 1e6:.2f} M / {row['l2_misses'] / 1e6:.2f} M |"
+            for row in report["rows"]
+        ]
+        kept.append(f"`{_path('peers', target)}`")
+    row, context = report["rows"][0], report["context"]
+    lines += [
+        "",
+        f"{row['model']} at {row['input']}, float32, one thread, untuned; modelled, not measured; "
+        f"{context['date'][:10]}, revision {context['revision']}; reports: {', '.join(kept)}.",
+    ]
+    return "\n".join(lines)
+
+
+MODELLED_CORES = ("cortex-a72", "neoverse-n1")
 SECTIONS = {
+    "peers": _peers_section,
     "results": _ladder_section,
     "sizes": _size_section,
     "footprint": _footprint_section,
