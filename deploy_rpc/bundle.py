@@ -9,7 +9,6 @@ a name that changes with whatever it is made from.
 from __future__ import annotations
 
 import hashlib
-import platform
 import shutil
 import subprocess
 import sys
@@ -23,7 +22,7 @@ import tvm
 import tvm_ffi
 from platformdirs import user_cache_path
 
-from deploy_rpc.host import ISAS
+from deploy_rpc.host import machine_isa
 from model.errors import InputError
 
 AGENT_SOURCE = Path(__file__).parent / "agent" / "agent.c"
@@ -72,7 +71,7 @@ def board_bundle(isa: str = BOARD_ISA, cache: Path | None = None) -> Path:
     Makes it where it is not in `cache` (default: the user's cache folder) yet, which downloads
     100 MB unless `isa` is this machine's. Two programs may ask at once. Raises `BundleError`.
     """
-    if isa not in ZIG_TARGETS or isa not in (BOARD_ISA, host_isa()):
+    if isa not in ZIG_TARGETS or isa not in (BOARD_ISA, machine_isa()):
         raise BundleError(f"no runtime for {isa} boards can be made here; expected {BOARD_ISA}")
     folder = bundle_folder(isa, cache)
     if not folder.is_dir():
@@ -88,11 +87,6 @@ def bundle_folder(isa: str = BOARD_ISA, cache: Path | None = None) -> Path:
     return (cache or user_cache_path("shufflenet-compiled")) / "boards" / name
 
 
-def host_isa() -> str:
-    """This machine's instruction set, as `elf_machine` names it."""
-    return ISAS.get(platform.machine(), platform.machine())
-
-
 def _make(folder: Path, isa: str) -> None:
     """Fills a folder beside `folder` and renames it: whole or not at all, whoever else asks."""
     try:
@@ -104,7 +98,7 @@ def _make(folder: Path, isa: str) -> None:
             "you can write to"
         ) from error
     try:
-        if isa == host_isa():
+        if isa == machine_isa():
             _copy_installed_libraries(temporary)
         else:
             for wheel in WHEELS:

@@ -39,7 +39,7 @@ from deploy_rpc.emulator import (
     missing_emulation_tools,
     running_agent,
 )
-from deploy_rpc.host import ISAS
+from deploy_rpc.host import machine_isa
 from deploy_rpc.session import DEFAULT_EMULATED_CORE, Session, open_session
 from deploy_rpc.session_remote import diagnosis, tracker_summary
 from model.cli import EXIT_FAILURE, argument, positive_int, run_command, write_json
@@ -254,7 +254,7 @@ def _state(session: Session) -> Iterator[Finding]:
 
 
 def _kernel(session: Session) -> Iterator[Finding]:
-    isa = session.isa or ISAS.get(platform.machine(), platform.machine())
+    isa = session.isa or machine_isa()
     if isa not in ZIG_TARGETS:
         yield Finding("test kernel", MISSING, f"none for {isa}")
         return

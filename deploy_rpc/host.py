@@ -10,7 +10,7 @@ from tvm.target import Target, codegen
 
 from deploy_rpc.cores import Core
 
-ISAS = {"x86_64": "x86_64", "AMD64": "x86_64", "aarch64": "aarch64", "arm64": "aarch64"}
+ISAS = {"AMD64": "x86_64", "arm64": "aarch64", "armv7l": "arm", "armv6l": "arm"}
 X86_VECTOR_BITS = (("avx512f", 512), ("avx", 256))
 CACHE_FOLDER = Path("/sys/devices/system/cpu/cpu0/cache")
 DEFAULT_CACHES = {1: (32, 8), 2: (512, 8)}  # KiB and ways, where the kernel does not tell
@@ -21,7 +21,7 @@ def host_core() -> Core:
     """This machine's core. `macs_per_cycle` assumes two fused multiply-add units."""
     cpu = codegen.llvm_get_system_cpu()
     vector_bits = float_vector_bits(Target({"kind": "llvm", "mcpu": cpu}))
-    isa = ISAS.get(platform.machine(), platform.machine())
+    isa = machine_isa()
     (l1_kib, l1_ways), (l2_kib, l2_ways) = _cache(1), _cache(2)
     return Core(
         name="host",
@@ -35,6 +35,11 @@ def host_core() -> Core:
         l2_kib=l2_kib,
         l2_ways=l2_ways,
     )
+
+
+def machine_isa() -> str:
+    """This machine's instruction set, as `elf_machine` names it."""
+    return ISAS.get(platform.machine(), platform.machine())
 
 
 def float_vector_bits(target: Target) -> int:

@@ -9,18 +9,15 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
-import gzip
-import io
 import json
-import os
-import tarfile
 from importlib.metadata import version
 from pathlib import Path
 from string import Template
 
+from deploy_rpc.archive import write_archive
 from deploy_rpc.built_library import BuiltLibrary, read_built_library
 from deploy_rpc.labels import read_class_names
-from model.cli import existing_file, run_command, write_atomically
+from model.cli import existing_file, run_command
 from model.errors import InputError
 from model.preprocess import CROP_SIDE, RESIZE_SIDE
 
@@ -30,7 +27,7 @@ EXAMPLES = ("classify.c", "classify.py", "README.md")
 
 
 class PackageError(InputError):
-    """A library that cannot be packaged, or a package that cannot be written."""
+    """A library that cannot be packaged."""
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -43,15 +40,8 @@ def main(arguments: list[str] | None = None) -> None:
     files = package_files(library, names)
     folder = options.library.name.removesuffix(".so")
     out = options.out or Path(f"{folder}.tar.gz")
-    try:
-        write_atomically(out, lambda temporary: _write(temporary, folder, files))
-    except OSError as error:
-        raise PackageError(
-            f"cannot write {out}: {os.strerror(error.errno)}; name a folder you can write to"
-        ) from error
-    for name, content in files.items():
-        print(f"  {folder}/{name}  {len(content):,} bytes")
-    print(f"{out}  {out.stat().st_size:,} bytes")
+    programs = [name for name in files if name.endswith((".so", ".py"))]
+    write_archive(out, folder, files, programs)
 
 
 def package_files(library: BuiltLibrary, names: list[str] | None) -> dict[str, bytes]:
@@ -136,19 +126,6 @@ def _preprocessing(library: BuiltLibrary) -> bytes:
         **dataclasses.asdict(library.preprocessing),
     }
     return (json.dumps(constants, indent=2) + "\n").encode()
-
-
-def _write(path: Path, folder: str, files: dict[str, bytes]) -> None:
-    with (
-        path.open("wb") as raw,
-        gzip.GzipFile(filename="", mode="wb", fileobj=raw, mtime=0) as packed,
-        tarfile.open(fileobj=packed, mode="w", format=tarfile.PAX_FORMAT) as archive,
-    ):
-        for name, content in files.items():
-            entry = tarfile.TarInfo(f"{folder}/{name}")
-            entry.size = len(content)
-            entry.mode = 0o755 if name.endswith((".so", ".py")) else 0o644
-            archive.addfile(entry, io.BytesIO(content))
 
 
 if __name__ == "__main__":

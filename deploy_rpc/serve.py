@@ -11,14 +11,10 @@ All of them serve until Ctrl-C, and end with all that they started.
 from __future__ import annotations
 
 import argparse
-import gzip
-import io
-import os
 import secrets
 import signal
 import socket
 import sys
-import tarfile
 import tempfile
 import time
 from collections.abc import Callable
@@ -29,11 +25,13 @@ from pathlib import Path
 from tvm.rpc.tracker import TrackerServerHandler
 
 from deploy_rpc.agent_process import RunningAgent, agent_process
+from deploy_rpc.archive import write_archive
 from deploy_rpc.board_spec import BoardError, BoardSpecError, parse_board
-from deploy_rpc.bundle import BOARD_ISA, BundleError, board_bundle, host_isa
+from deploy_rpc.bundle import BOARD_ISA, BundleError, board_bundle
 from deploy_rpc.emulator import aarch64_sysroot, missing_emulation_tools, running_agent
+from deploy_rpc.host import machine_isa
 from deploy_rpc.session import DEFAULT_EMULATED_CORE
-from model.cli import positive_int, run_command, write_atomically
+from model.cli import positive_int, run_command
 
 LOOPBACK = "127.0.0.1"
 AGENT_PORT, TRACKER_PORT = 9090, 9190
@@ -42,8 +40,9 @@ LOOK_EVERY_S = 0.2
 RESTART_PAUSE_S = 1
 SHORTEST_LIFE_S = 10  # of an agent that is worth starting again
 INSTRUCTIONS = Path(__file__).parent / "agent" / "README.md"
+LOADER = "ld-linux-aarch64.so.1"
 LIBC_FILES = (  # what the agent needs where the board has no glibc; under lib/ of the sysroot
-    *("ld-linux-aarch64.so.1", "libc.so.6", "libm.so.6", "libdl.so.2", "libpthread.so.0"),
+    *(LOADER, "libc.so.6", "libm.so.6", "libdl.so.2", "libpthread.so.0"),
     *("librt.so.1", "libgcc_s.so.1", "libstdc++.so.6"),
 )
 WARNING = (
@@ -82,7 +81,7 @@ def _agent(options: argparse.Namespace) -> None:
     key = options.key or ("host" if options.tracker else "")
     words = [*_session_words(options), *_tracker_words(options.tracker, key)]
     words += ["--host", options.host, *(["--allow-remote"] if options.allow_remote else [])]
-    agent = str(board_bundle(host_isa()) / "agent")
+    agent = str(board_bundle(machine_isa()) / "agent")
 
     def start(port: int) -> AbstractContextManager[RunningAgent]:
         command = [agent, "--port", str(port), "--work", tempfile.gettempdir(), *words]
@@ -172,28 +171,7 @@ def write_bundle(out: Path, *, with_libc: bool = False) -> None:
             raise BundleError(f"no C library for aarch64 here: {'; '.join(missing)}")
         files |= {name: (library_folder / name).read_bytes() for name in LIBC_FILES}
     files["README.md"] = INSTRUCTIONS.read_bytes()
-    try:
-        write_atomically(out, lambda temporary: _pack(temporary, files))
-    except OSError as error:
-        raise BundleError(
-            f"cannot write {out}: {os.strerror(error.errno)}; name a folder you can write to"
-        ) from error
-    for name, content in files.items():
-        print(f"  board/{name}  {len(content):,} bytes")
-    print(f"{out}  {out.stat().st_size:,} bytes")
-
-
-def _pack(path: Path, files: dict[str, bytes]) -> None:
-    with (
-        path.open("wb") as raw,
-        gzip.GzipFile(filename="", mode="wb", fileobj=raw, mtime=0) as packed,
-        tarfile.open(fileobj=packed, mode="w", format=tarfile.PAX_FORMAT) as archive,
-    ):
-        for name, content in files.items():
-            entry = tarfile.TarInfo(f"board/{name}")
-            entry.size = len(content)
-            entry.mode = 0o755 if name == "agent" or name.startswith("ld-") else 0o644
-            archive.addfile(entry, io.BytesIO(content))
+    write_archive(out, "board", files, ("agent", LOADER))
 
 
 def _session_words(options: argparse.Namespace) -> list[str]:

@@ -13,7 +13,6 @@ remote object talks to the board: a board that hangs must not take the program w
 from __future__ import annotations
 
 import os
-import platform
 import shutil
 import tempfile
 import time
@@ -33,6 +32,7 @@ from deploy_rpc.core_models import llvm_model
 from deploy_rpc.cores import Core, find_core
 from deploy_rpc.elf import LibraryError, elf_machine
 from deploy_rpc.emulator import running_agent
+from deploy_rpc.host import machine_isa
 from deploy_rpc.session_kernels import KernelProgram, LoadedKernels, Shapes
 from deploy_rpc.session_program import PlainProgram, Program, VmProgram
 from deploy_rpc.session_remote import connect_board, connect_server, diagnosis, message
@@ -46,7 +46,6 @@ T = TypeVar("T")
 
 KINDS_OF_TIME = {"emulated": None, "modelled": "modelled"}
 DEFAULT_EMULATED_CORE = "cortex-a72"
-ISAS = {"AMD64": "x86_64", "arm64": "aarch64", "armv7l": "arm", "armv6l": "arm"}
 BIG_CORES, GIVEN_CORES = 1, -3  # affinity modes of TVM's thread pool
 CLOSE_S = 5
 SLOWEST_RUN = 10  # a timed run may take this many times as long as the first one
@@ -277,7 +276,7 @@ def _local_link(folder: Path) -> Link:
             configure(GIVEN_CORES, threads, cpus)
         return count()
 
-    isa = ISAS.get(platform.machine(), platform.machine())
+    isa = machine_isa()
     return Link(isa, tvm.cpu(), load, set_threads, local_board_file)
 
 

@@ -18,7 +18,8 @@ import pytest
 from tvm import rpc
 
 from deploy_rpc.agent_process import Address, RunningAgent, agent_process
-from deploy_rpc.bundle import board_bundle, host_isa
+from deploy_rpc.bundle import board_bundle
+from deploy_rpc.host import machine_isa
 from deploy_rpc.session import open_session
 from tests.tiny_library import SHAPE, tiny_plain_library, tiny_reference
 
@@ -28,7 +29,7 @@ RPC_MAGIC, TRACKER_MAGIC = 0xFF271, 0x2F271
 
 @contextmanager
 def _agent(folder: Path, *words: str) -> Iterator[RunningAgent]:
-    command = [str(board_bundle(host_isa()) / "agent"), "--port", "0", "--work", str(folder)]
+    command = [str(board_bundle(machine_isa()) / "agent"), "--port", "0", "--work", str(folder)]
     with agent_process([*command, *words], what="the agent", timeout_s=LIMIT_S) as agent:
         yield agent
 
@@ -75,11 +76,11 @@ def _sends(address: Address, data: bytes) -> bytes:
 def _answers(address: Address, key: str = "") -> bool:
     """Whether a session can be had."""
     remote = rpc.connect(address.host, address.port, key, session_timeout=LIMIT_S)
-    return remote.get_function("shufflenet.board_isa")() == host_isa()
+    return remote.get_function("shufflenet.board_isa")() == machine_isa()
 
 
 def test_a_library_is_uploaded_run_and_gone_with_its_session(tmp_path: Path) -> None:
-    library = tiny_plain_library(tmp_path, host_isa())
+    library = tiny_plain_library(tmp_path, machine_isa())
     work = tmp_path / "work"
     work.mkdir()
     x = np.random.default_rng(0).standard_normal(SHAPE).astype("float32")
@@ -98,7 +99,7 @@ def test_upstream_s_tracker_hands_the_board_out_one_session_after_the_other(
         for _ in range(3):
             assert _becomes_true(lambda: _boards(tracker) == 1)
             with open_session(f"tracker://{tracker}/here", timeout_s=LIMIT_S) as session:
-                assert session.isa == host_isa()
+                assert session.isa == machine_isa()
                 assert _boards(tracker) == 0
 
 
@@ -113,7 +114,7 @@ def test_a_client_waits_until_the_board_is_free(tmp_path: Path) -> None:
         first = subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, text=True)
         assert first.stdout.readline() == "busy\n"
         with open_session(f"tracker://{tracker}/here", timeout_s=LIMIT_S) as session:
-            assert session.isa == host_isa()
+            assert session.isa == machine_isa()
         first.communicate()
 
 
@@ -128,7 +129,7 @@ def test_a_board_comes_back_to_a_tracker_that_was_restarted(tmp_path: Path) -> N
                 assert again == tracker
                 assert _becomes_true(lambda: _boards(tracker) == 1)
                 with open_session(f"tracker://{tracker}/here", timeout_s=LIMIT_S) as session:
-                    assert session.isa == host_isa()
+                    assert session.isa == machine_isa()
 
 
 def test_a_password_that_nobody_uses_is_replaced(tmp_path: Path) -> None:
@@ -234,7 +235,7 @@ def test_a_session_of_an_agent_that_is_root_runs_as_nobody(tmp_path: Path) -> No
     ],
 )
 def test_wrong_options_are_refused(words: list[str], fault: str) -> None:
-    agent = str(board_bundle(host_isa()) / "agent")
+    agent = str(board_bundle(machine_isa()) / "agent")
     done = subprocess.run(
         [agent, "--port", "0", *words], capture_output=True, text=True, timeout=LIMIT_S
     )
@@ -243,7 +244,7 @@ def test_wrong_options_are_refused(words: list[str], fault: str) -> None:
 
 
 def test_another_address_is_taken_with_a_warning(tmp_path: Path) -> None:
-    command = [str(board_bundle(host_isa()) / "agent"), "--port", "0", "--work", str(tmp_path)]
+    command = [str(board_bundle(machine_isa()) / "agent"), "--port", "0", "--work", str(tmp_path)]
     agent = subprocess.Popen(
         [*command, "--host", "0.0.0.0", "--allow-remote"],
         stdout=subprocess.PIPE,

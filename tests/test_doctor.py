@@ -14,9 +14,10 @@ import pytest
 from deploy_rpc import doctor
 from deploy_rpc.agent_process import agent_process
 from deploy_rpc.board_spec import parse_board
-from deploy_rpc.bundle import board_bundle, host_isa
+from deploy_rpc.bundle import board_bundle
 from deploy_rpc.doctor import BROKEN, FOUND, MISSING, check_board, machine_checks
 from deploy_rpc.emulator import missing_emulation_tools
+from deploy_rpc.host import machine_isa
 
 LIMIT_S = 120
 
@@ -101,12 +102,12 @@ def test_a_board_that_computes_wrong_is_broken(
 
 
 def test_our_agent_tells_the_board_s_state() -> None:
-    agent = str(board_bundle(host_isa()) / "agent")
+    agent = str(board_bundle(machine_isa()) / "agent")
     command = [agent, "--port", "0", "--work", tempfile.gettempdir()]
     with agent_process(command, what="the agent", timeout_s=LIMIT_S) as running:
         board = parse_board(f"rpc://127.0.0.1:{running.address.port}")
         findings = {finding.part: finding for finding in check_board(board, 10)}
-    assert findings[f"board {board}"].detail == host_isa()
+    assert findings[f"board {board}"].detail == machine_isa()
     assert float(findings["load"].detail) >= 0
     assert findings["test kernel"].state == FOUND
 

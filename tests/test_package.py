@@ -16,6 +16,7 @@ import pytest
 from compile.network import Network
 from compile.source import random_network
 from deploy_rpc import package
+from deploy_rpc.archive import ArchiveError
 from deploy_rpc.built_library import ReportError
 from deploy_rpc.package import PackageError
 from model.preprocess import PREPROCESSINGS, load_image
@@ -194,5 +195,5 @@ def test_a_library_without_its_header_or_interface_is_refused(
 
 def test_an_output_that_cannot_be_written_is_named(on_host: Path, tmp_path: Path) -> None:
     (library,) = on_host.glob("*.so")
-    with pytest.raises(PackageError, match="cannot write"):
+    with pytest.raises(ArchiveError, match="cannot write"):
         package.main([str(library), "--out", str(tmp_path / "none" / "p.tar.gz")])
