@@ -15,6 +15,9 @@ from bench.context import measurement_context
 from bench.footprint import measure_memory, measure_startup, memory_table, startup_table
 from bench.fusion import ladder_table, measure_ladder
 from bench.layers import layers_table, measure_layers
+from bench.model_check import check_model
+from bench.model_check_cases import check_cases
+from bench.model_check_report import draw_model_check, model_check_table
 from bench.modelled_layers import measure_modelled_layers, modelled_layers_table
 from bench.peak import measured_peak_gflops, peak_row, peak_table
 from bench.peers import measure_peers, peers_table
@@ -112,6 +115,14 @@ def _peak(options: argparse.Namespace) -> Iterator[Row]:
     yield peak_row(measured_peak_gflops(options.target, options.board), options.target)
 
 
+def _model_check(options: argparse.Namespace) -> Iterator[Row]:
+    rows = check_model(check_cases())
+    picture = options.json.with_suffix(".png")
+    if draw_model_check(rows, picture):
+        print(picture)
+    yield from rows
+
+
 SUITES = {
     "fusion": Suite(
         "the ladder of levels", _ladders, ladder_table, ("model", "input_size", "threads")
@@ -141,8 +152,11 @@ SUITES = {
         "other engines, and ours, on a modelled board", _peers, peers_table, ("model", "input_size")
     ),
     "peak": Suite("fused multiply-adds in registers, one core", _peak, peak_table, ()),
+    "model-check": Suite(
+        "the cycle model against this x86 machine's times", _model_check, model_check_table, ()
+    ),
 }
-ON_THIS_MACHINE = ("memory", "startup")
+ON_THIS_MACHINE = ("memory", "startup", "model-check")
 MODELLED = ("fusion", "layers", "peers")
 DEFAULTS = {"model": [DEFAULT_MODEL], "input_size": None, "threads": 1, "level": DEFAULT_LEVEL}
 

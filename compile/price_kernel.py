@@ -17,6 +17,7 @@ from compile.aot.kernels import as_c_kernel
 from compile.targets import CompileTarget
 from deploy_rpc.cores import Core
 from deploy_rpc.cycles import CycleReport, modelled_cycles
+from deploy_rpc.isa import isa_called
 from deploy_rpc.kernel_program import MAX_BUFFERS, link_kernel_program
 from model.errors import InputError
 
@@ -32,8 +33,18 @@ class KernelPriceError(InputError):
 def price_kernel(function: tirx.PrimFunc, target: CompileTarget, core: Core) -> CycleReport:
     """What one call of the scheduled `function`, built for `target`, costs on `core`.
 
-    The second of two calls, so its caches are warm. Its buffers are float32, of static shape, at
-    most `MAX_BUFFERS`, and it uses one thread; raises `KernelPriceError` where they are not.
+    The second of two calls, so its caches are warm; raises `KernelPriceError` as `kernel_program`.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        program = Path(folder) / "kernel"
+        return modelled_cycles(program, kernel_program(function, target, program), core)
+
+
+def kernel_program(function: tirx.PrimFunc, target: CompileTarget, program: Path) -> list[str]:
+    """Makes the scheduled `function` the executable `program` for `target`; returns its arguments.
+
+    Its buffers are float32, of static shape, at most `MAX_BUFFERS`, and it uses one thread; raises
+    `KernelPriceError` where they are not.
     """
     kernel = as_c_kernel(function)
     scratch = [str(-(-each.bytes // FLOAT_BYTES)) for each in kernel.scratch]
@@ -41,11 +52,11 @@ def price_kernel(function: tirx.PrimFunc, target: CompileTarget, core: Core) -> 
     if len(sizes) > MAX_BUFFERS:
         raise KernelPriceError(f"a kernel of {len(sizes)} buffers; at most {MAX_BUFFERS} expected")
     with tempfile.TemporaryDirectory() as folder:
-        compiled, program = Path(folder) / "kernel.o", Path(folder) / "kernel"
+        compiled = Path(folder) / "kernel.o"
         module = tvm.IRModule({SYMBOL: exported(kernel.function, SYMBOL)})
         compile_module(module, target.tvm).write_to_file(str(compiled), "o")
-        link_kernel_program(compiled, program)
-        return modelled_cycles(program, sizes, core)
+        link_kernel_program(compiled, program, isa_called(target.core.isa))
+    return sizes
 
 
 def _values(buffer: tirx.Buffer) -> int:

@@ -1,6 +1,6 @@
-"""How often each basic block of an ARM program runs, counted by our plugin under QEMU.
+"""How often each basic block of a program runs, counted by our plugin under QEMU.
 
-The region that counts lies between two marker instructions, which see `cycle_model/blocks.c`.
+The region that counts lies between two marker instructions, which see `cycle_model/markers.h`.
 """
 
 from __future__ import annotations
@@ -14,7 +14,8 @@ from pathlib import Path
 
 from deploy_rpc.compiled_once import compiled_once
 from deploy_rpc.cores import Core
-from deploy_rpc.emulator import QEMU, emulated_cores
+from deploy_rpc.emulator import emulated_cpus
+from deploy_rpc.isa import AARCH64, Code, Isa, isa_called
 from model.errors import InputError
 
 PLUGIN_SOURCE = Path(__file__).parent / "cycle_model" / "blocks.c"
@@ -23,7 +24,6 @@ PLUGIN_WORDS = (
     "-Wl,--allow-shlib-undefined",  # QEMU itself defines the plugin interface
 )
 RUN_LIMIT_S = 900
-WORD_BYTES = 4  # every aarch64 instruction
 
 
 class CountError(InputError):
@@ -36,12 +36,12 @@ class Block:
 
     address: int
     executions: int
-    code: bytes
+    code: Code
 
     @property
     def instructions(self) -> int:
         """Of one execution."""
-        return len(self.code) // WORD_BYTES
+        return len(self.code)
 
 
 @dataclass(frozen=True)
@@ -53,10 +53,10 @@ class Counts:
     l2_misses: int
 
 
-def missing_counting_tools() -> list[str]:
-    """What to install before programs can be counted, a sentence each."""
-    if shutil.which(QEMU) is None:
-        return [f"{QEMU} is not on the PATH (Debian: apt-get install qemu-user)"]
+def missing_counting_tools(isa: Isa = AARCH64) -> list[str]:
+    """What to install before programs of `isa` can be counted, a sentence each."""
+    if shutil.which(isa.qemu) is None:
+        return [f"{isa.qemu} is not on the PATH (Debian: apt-get install qemu-user)"]
     return []
 
 
@@ -68,20 +68,21 @@ def count_blocks(
     sysroot: Path | None = None,
     environment: Mapping[str, str] | None = None,
 ) -> Counts:
-    """Runs the aarch64 `program` on an emulated `core`, with `core`'s caches simulated.
+    """Runs `program` on an emulated `core`, with `core`'s caches simulated.
 
     It is a static one, or finds its libraries under `sysroot`; it sees no other variables than
     those of `environment`. Raises `CountError` where the
     program or QEMU fails, or no marked region ended.
     """
-    _check_tools(core)
+    isa = isa_called(core.isa)
+    _check_tools(core, isa)
     with tempfile.TemporaryDirectory() as folder:
         output = Path(folder) / "counts"
         plugin = ",".join((str(_plugin()), f"out={output}", *_caches(core)))
         root = ("-L", str(sysroot.resolve())) if sysroot else ()
         variables = (f"{name}={value}" for name, value in (environment or {}).items())
         given = (word for variable in variables for word in ("-E", variable))
-        emulator = (QEMU, "-cpu", core.name, *root, *given, "-plugin", plugin)
+        emulator = (isa.qemu, "-cpu", core.name, *root, *given, "-plugin", plugin)
         command = [*emulator, f"./{program.name}", *arguments]
         try:
             done = _run(command, program.parent)
@@ -89,10 +90,12 @@ def count_blocks(
             raise CountError(f"{program.name} did not end within {RUN_LIMIT_S} s") from error
         if done.returncode != 0:
             words = done.stderr.strip() or "it said nothing"
-            raise CountError(f"{program.name} ended with {done.returncode} under {QEMU}: {words}")
+            raise CountError(
+                f"{program.name} ended with {done.returncode} under {isa.qemu}: {words}"
+            )
         if not output.exists():
-            raise CountError(f"{program.name} ran no region between hint #0x70 and hint #0x71")
-        return _read(output.read_text(encoding="ascii"))
+            raise CountError(f"{program.name} ran no region between {' and '.join(isa.markers)}")
+        return _read(output.read_text(encoding="ascii"), isa)
 
 
 def _run(command: list[str], folder: Path) -> subprocess.CompletedProcess[str]:
@@ -107,14 +110,14 @@ def _run(command: list[str], folder: Path) -> subprocess.CompletedProcess[str]:
     )
 
 
-def _check_tools(core: Core) -> None:
-    missing = missing_counting_tools()
+def _check_tools(core: Core, isa: Isa) -> None:
+    missing = missing_counting_tools(isa)
     if missing:
         raise CountError(f"no program can be counted here: {'; '.join(missing)}")
-    if core.name not in emulated_cores():
+    if core.name not in emulated_cpus(isa.qemu):
         raise CountError(
-            f"the installed {QEMU} cannot emulate {core.name}; it knows "
-            f"{', '.join(emulated_cores())}"
+            f"the installed {isa.qemu} cannot emulate {core.name}; `{isa.qemu} -cpu help` lists "
+            "what it can"
         )
 
 
@@ -129,46 +132,48 @@ def _caches(core: Core) -> Iterator[str]:
     yield f"l2_ways={core.l2_ways}"
 
 
-def _read(text: str) -> Counts:
+def _read(text: str, isa: Isa) -> Counts:
     rows = [line.split() for line in text.splitlines()]
     misses = {name: int(value[0]) for name, *value in rows if name != "block"}
     translated = [
-        Block(int(row[1], 16), int(row[2]), bytes.fromhex(row[3]))
+        Block(int(row[1], 16), int(row[2]), tuple(map(bytes.fromhex, row[3].split("."))))
         for row in rows
         if row[0] == "block"
     ]
-    return Counts(tuple(_basic_blocks(translated)), misses["l1_misses"], misses["l2_misses"])
+    return Counts(tuple(_basic_blocks(translated, isa)), misses["l1_misses"], misses["l2_misses"])
 
 
-def _basic_blocks(translated: Iterable[Block]) -> Iterator[Block]:
-    """QEMU's blocks, which overlap and end at page borders, as blocks of the program itself."""
+def _placed(block: Block) -> Iterator[tuple[int, bytes, int]]:
+    """Each instruction's address, bytes and executions."""
+    address = block.address
+    for instruction in block.code:
+        yield address, instruction, block.executions
+        address += len(instruction)
+
+
+def _basic_blocks(translated: Iterable[Block], isa: Isa = AARCH64) -> Iterator[Block]:
+    """QEMU's blocks, which overlap and end at page borders, as blocks of the program itself.
+
+    Behind the last instruction of a block there may be the first bytes of one that crosses the
+    page's border (x86). QEMU runs that one as the beginning of the next block: here it is dropped.
+    """
     executions: dict[int, int] = {}
-    words: dict[int, bytes] = {}
-    for block in translated:
-        for index in range(block.instructions):
-            address = block.address + index * WORD_BYTES
-            executions[address] = executions.get(address, 0) + block.executions
-            words[address] = block.code[index * WORD_BYTES : (index + 1) * WORD_BYTES]
+    instructions: dict[int, bytes] = {}
+    placed = [each for block in translated for each in _placed(block)]
+    for address, instruction, _ in placed:
+        instructions[address] = max(instruction, instructions.get(address, b""), key=len)
+    for address, instruction, runs in placed:
+        if len(instruction) == len(instructions[address]):
+            executions[address] = executions.get(address, 0) + runs
     run: list[int] = []
     for address in sorted(executions):
         if run and not (
-            address == run[-1] + WORD_BYTES
+            address == run[-1] + len(instructions[run[-1]])
             and executions[address] == executions[run[-1]]
-            and not _jumps(words[run[-1]])
+            and not isa.jumps(instructions[run[-1]])
         ):
-            yield Block(run[0], executions[run[0]], b"".join(words[a] for a in run))
+            yield Block(run[0], executions[run[0]], tuple(instructions[a] for a in run))
             run = []
         run.append(address)
     if run:
-        yield Block(run[0], executions[run[0]], b"".join(words[a] for a in run))
-
-
-def _jumps(code: bytes) -> bool:
-    """Whether an instruction is a branch, by the encodings of the Arm ARM, C4.1.66."""
-    word = int.from_bytes(code, "little")
-    return (
-        word & 0x7C000000 == 0x14000000  # B, BL
-        or word & 0xFE000000 == 0x54000000  # B.cond
-        or word & 0x7C000000 == 0x34000000  # CBZ, CBNZ, TBZ, TBNZ
-        or word & 0xFE000000 == 0xD6000000  # BR, BLR, RET
-    )
+        yield Block(run[0], executions[run[0]], tuple(instructions[a] for a in run))

@@ -1,4 +1,4 @@
-"""What a block of ARM instructions costs on a core, by llvm-mca's model of its pipeline.
+"""What a block of instructions costs on a core, by llvm-mca's model of its pipeline.
 
 A price is the mean over `ITERATIONS` executions back to back, all loads hitting the L1, as in a
 loop. The same LLVM gives the same price on any machine; another release may not, so only LLVM 19 is
@@ -15,13 +15,12 @@ import subprocess
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from deploy_rpc.isa import AARCH64, Code, Isa
 from model.errors import InputError
 
 DISASSEMBLER, ANALYSER = "llvm-mc-19", "llvm-mca-19"
-TRIPLE = "aarch64-linux-gnu"
 ITERATIONS = 100
 LIMIT_S = 120
-WORD_BYTES = 4
 
 
 class PriceError(InputError):
@@ -46,8 +45,8 @@ def missing_pricing_tools() -> list[str]:
     ]
 
 
-def price_blocks(blocks: Iterable[bytes], llvm_cpu: str) -> dict[bytes, Price]:
-    """The price of each of `blocks` (machine code) on LLVM's model of `llvm_cpu`.
+def price_blocks(blocks: Iterable[Code], llvm_cpu: str, isa: Isa = AARCH64) -> dict[Code, Price]:
+    """The price of each of `blocks` on LLVM's model of `llvm_cpu`, a CPU of `isa`.
 
     One run of llvm-mca for all that this program has not priced before. Raises `PriceError`.
     """
@@ -55,55 +54,51 @@ def price_blocks(blocks: Iterable[bytes], llvm_cpu: str) -> dict[bytes, Price]:
     wanted = list(dict.fromkeys(blocks))
     new = [code for code in wanted if code not in known]
     if new:
-        known.update(zip(new, _price(new, llvm_cpu), strict=True))
+        known.update(zip(new, _price(new, llvm_cpu, isa), strict=True))
     return {code: known[code] for code in wanted}
 
 
-def price_text(texts: Sequence[str], llvm_cpu: str) -> list[float]:
+def price_text(texts: Sequence[str], llvm_cpu: str, isa: Isa = AARCH64) -> list[float]:
     """Cycles of one execution of each block of assembly."""
-    return [cycles for cycles, _ in _analyse(texts, llvm_cpu)]
+    return [cycles for cycles, _ in _analyse(texts, llvm_cpu, isa)]
 
 
 @functools.cache
-def _prices_of(llvm_cpu: str) -> dict[bytes, Price]:
+def _prices_of(llvm_cpu: str) -> dict[Code, Price]:
     """This program's prices on one model so far."""
     return {}
 
 
-def _price(blocks: Sequence[bytes], llvm_cpu: str) -> list[Price]:
-    listings = _disassemble(blocks)
-    costs = _analyse(["\n".join(listing) for listing in listings], llvm_cpu)
+def _price(blocks: Sequence[Code], llvm_cpu: str, isa: Isa) -> list[Price]:
+    listings = _disassemble(blocks, isa)
+    costs = _analyse(["\n".join(listing) for listing in listings], llvm_cpu, isa)
     return [
         Price(cycles, priced, listing)
         for listing, (cycles, priced) in zip(listings, costs, strict=True)
     ]
 
 
-def _disassemble(blocks: Sequence[bytes]) -> list[tuple[str, ...]]:
+def _disassemble(blocks: Sequence[Code], isa: Isa) -> list[tuple[str, ...]]:
     """Each block's instructions as text; what LLVM does not know is left away."""
-    words = list(dict.fromkeys(word for code in blocks for word in _words(code)))
+    words = list(dict.fromkeys(word for code in blocks for word in code))
     source = "\n".join(" ".join(f"0x{byte:02x}" for byte in word) for word in words)
-    command = [DISASSEMBLER, f"-triple={TRIPLE}", "--disassemble", "-mattr=+all"]
+    command = [DISASSEMBLER, f"-triple={isa.triple}", "--disassemble", *isa.disassembler_words]
     out, complaints = _run(command, source)
     unknown = {int(row) - 1 for row in re.findall(r"<stdin>:(\d+):\d+: warning", complaints)}
     known = [word for index, word in enumerate(words) if index not in unknown]
     lines = [" ".join(line.split()) for line in out.splitlines() if line.strip()]
     listing = [line for line in lines if not line.startswith(".")]
     text = dict(zip(known, listing, strict=True))
-    return [tuple(text[word] for word in _words(code) if word in text) for code in blocks]
+    return [tuple(text[word] for word in code if word in text) for code in blocks]
 
 
-def _words(code: bytes) -> list[bytes]:
-    return [code[begin : begin + WORD_BYTES] for begin in range(0, len(code), WORD_BYTES)]
-
-
-def _analyse(texts: Sequence[str], llvm_cpu: str) -> list[tuple[float, int]]:
+def _analyse(texts: Sequence[str], llvm_cpu: str, isa: Isa) -> list[tuple[float, int]]:
     """Cycles, and instructions that the model knows, of one execution of each text."""
     source = "\n".join(
         f"# LLVM-MCA-BEGIN {index}\n{text}\n# LLVM-MCA-END" for index, text in enumerate(texts)
     )
     command = [
-        *(ANALYSER, f"-mtriple={TRIPLE}", f"-mcpu={llvm_cpu}", f"-iterations={ITERATIONS}"),
+        *(ANALYSER, f"-mtriple={isa.triple}", f"-mcpu={llvm_cpu}", f"-iterations={ITERATIONS}"),
         *("-json", "-instruction-info=false", "-resource-pressure=false"),
         "-skip-unsupported-instructions=any",
     ]

@@ -13,9 +13,11 @@ Sources: throughput of a 128-bit FMLA as in `cores`; LLVM 19, lib/Target/AArch64
 from __future__ import annotations
 
 import functools
+import itertools
 
 from deploy_rpc.block_prices import price_text
 from deploy_rpc.cores import CORES, Core
+from deploy_rpc.isa import isa_called
 from model.errors import InputError
 
 # fmt: off
@@ -29,9 +31,6 @@ MODELS = {  # LLVM's name of the model for each core
 }
 # fmt: on
 TOLERANCE = 1.05
-
-FMLAS = [f"fmla v{i}.4s, v30.4s, v31.s[0]" for i in range(16)]
-LOADS = [f"ldr q{16 + i}, [x0, #{16 * i}]" for i in range(8)]
 
 
 class CoreModelError(InputError):
@@ -48,7 +47,8 @@ def llvm_model(core: Core) -> str:
 
     Raises `CoreModelError` with the reason where there is none, `PriceError` without llvm-mca.
     """
-    if core.name not in MODELS:
+    model = _model_of(core)
+    if model is None:
         raise CoreModelError(f"LLVM has no pipeline model of {core.name}; {_offered()}")
     faults = _faults(core)
     if faults:
@@ -56,7 +56,12 @@ def llvm_model(core: Core) -> str:
             f"LLVM's pipeline model of {core.name} cannot be believed: {'; '.join(faults)}; "
             f"{_offered()}"
         )
-    return MODELS[core.name]
+    return model
+
+
+def _model_of(core: Core) -> str | None:
+    """LLVM has a model of every x86 that it has a name for."""
+    return core.llvm_cpu if core.isa == "x86_64" else MODELS.get(core.name)
 
 
 def _offered() -> str:
@@ -66,16 +71,20 @@ def _offered() -> str:
 @functools.cache
 def _faults(core: Core) -> tuple[str, ...]:
     """What is implausible in the model of `core`, a clause each."""
-    mixed = [text for pair in zip(FMLAS, LOADS, strict=False) for text in pair] + FMLAS[8:]
-    texts = ["\n".join(instructions) for instructions in (FMLAS, LOADS, mixed)]
-    fmlas, loads, both = price_text(texts, MODELS[core.name])
-    expected = len(FMLAS) * core.lanes / core.macs_per_cycle
+    isa = isa_called(core.isa)
+    multiply_adds, vector_loads = isa.multiply_adds, isa.vector_loads
+    pairs = zip(multiply_adds, vector_loads, strict=False)
+    mixed = [*itertools.chain.from_iterable(pairs), *multiply_adds[len(vector_loads) :]]
+    texts = ["\n".join(instructions) for instructions in (multiply_adds, vector_loads, mixed)]
+    fmlas, loads, both = price_text(texts, _model_of(core), isa)
+    count = len(multiply_adds)
+    expected = count * core.lanes / core.macs_per_cycle
     faults = []
     if not expected / TOLERANCE <= fmlas <= expected * TOLERANCE:
-        faults.append(f"16 FMLAs cost {fmlas:.1f} cycles there, {expected:g} in silicon")
+        faults.append(f"{count} FMLAs cost {fmlas:.1f} cycles there, {expected:g} in silicon")
     if both > (fmlas + loads) * TOLERANCE:
         faults.append(
-            f"16 FMLAs with 8 loads between them cost {both:.1f} cycles there, more than one after "
-            f"the other ({fmlas + loads:.1f})"
+            f"{count} FMLAs with 8 loads between them cost {both:.1f} cycles there, more than one "
+            f"after the other ({fmlas + loads:.1f})"
         )
     return tuple(faults)

@@ -1,4 +1,4 @@
-"""Modelled cycles of an ARM program, where no core is at hand: counted under QEMU, priced by LLVM.
+"""Modelled cycles of a program, where no core is at hand: counted under QEMU, priced by LLVM.
 
     cycles = sum over basic blocks of executions x llvm-mca's price of one execution
 
@@ -10,6 +10,7 @@ ARM silicon: say "modelled cycles, CORE, one thread", and never a time.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +19,7 @@ from deploy_rpc.block_counts import Block, count_blocks, missing_counting_tools
 from deploy_rpc.block_prices import Price, missing_pricing_tools, price_blocks
 from deploy_rpc.core_models import llvm_model
 from deploy_rpc.cores import Core
+from deploy_rpc.isa import AARCH64, Isa, isa_called
 
 HOTTEST = 10
 
@@ -52,9 +54,9 @@ class CycleReport:
     hottest: tuple[HotBlock, ...]
 
 
-def missing_modelling_tools() -> list[str]:
-    """What to install before cycles can be modelled, a sentence each; empty where all is there."""
-    return [*missing_counting_tools(), *missing_pricing_tools()]
+def missing_modelling_tools(isa: Isa = AARCH64) -> list[str]:
+    """What to install before cycles of `isa` can be modelled, a sentence each; maybe nothing."""
+    return [*missing_counting_tools(isa), *missing_pricing_tools()]
 
 
 def modelled_cycles(
@@ -65,14 +67,14 @@ def modelled_cycles(
     sysroot: Path | None = None,
     environment: Mapping[str, str] | None = None,
 ) -> CycleReport:
-    """The modelled cost of the marked region of an aarch64 `program`, as `count_blocks` takes it.
+    """The modelled cost of the marked region of `program`, as `count_blocks` takes it.
 
     Raises `CoreModelError` for a core without a believable model, `CountError` and `PriceError`
     where tools are missing or fail.
     """
-    model = llvm_model(core)
+    model, isa = llvm_model(core), isa_called(core.isa)
     counts = count_blocks(program, arguments, core, sysroot=sysroot, environment=environment)
-    prices = price_blocks((block.code for block in counts.blocks), model)
+    prices = price_blocks((block.code for block in counts.blocks), model, isa)
     priced = [(block, prices[block.code]) for block in counts.blocks]
     instructions = sum(block.executions * block.instructions for block, _ in priced)
     return CycleReport(
@@ -80,8 +82,8 @@ def modelled_cycles(
         llvm_model=model,
         cycles=sum(block.executions * price.cycles for block, price in priced),
         instructions=instructions,
-        loads=_executed(priced, "ld"),
-        stores=_executed(priced, "st"),
+        loads=_executed(priced, isa.loads),
+        stores=_executed(priced, isa.stores),
         l1_misses=counts.l1_misses,
         l2_misses=counts.l2_misses,
         coverage=sum(block.executions * price.priced for block, price in priced) / instructions,
@@ -89,10 +91,10 @@ def modelled_cycles(
     )
 
 
-def _executed(priced: list[tuple[Block, Price]], prefix: str) -> int:
-    """Executed instructions whose mnemonic begins with `prefix`."""
+def _executed(priced: list[tuple[Block, Price]], pattern: re.Pattern[str]) -> int:
+    """Executed instructions whose text begins with a match of `pattern`."""
     return sum(
-        block.executions * sum(line.startswith(prefix) for line in price.disassembly)
+        block.executions * sum(pattern.match(line) is not None for line in price.disassembly)
         for block, price in priced
     )
 

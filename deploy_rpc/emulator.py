@@ -51,13 +51,20 @@ def missing_emulation_tools() -> list[str]:
 @functools.cache
 def emulated_cores() -> tuple[str, ...]:
     """The cores of the table that the installed QEMU knows; none where it is not installed."""
-    qemu = shutil.which(QEMU)
-    if qemu is None:
-        return ()
-    listed = subprocess.run(
-        [qemu, "-cpu", "help"], capture_output=True, text=True, timeout=QEMU_LIMIT_S
-    ).stdout.split()
+    listed = emulated_cpus(QEMU)
     return tuple(core.name for core in CORES if core.name in listed)
+
+
+@functools.cache
+def emulated_cpus(qemu: str) -> frozenset[str]:
+    """What `qemu -cpu help` lists, its remarks included; empty where `qemu` is not installed."""
+    program = shutil.which(qemu)
+    if program is None:
+        return frozenset()
+    listed = subprocess.run(
+        [program, "-cpu", "help"], capture_output=True, text=True, timeout=QEMU_LIMIT_S
+    )
+    return frozenset(listed.stdout.split())
 
 
 @contextmanager

@@ -11,7 +11,7 @@ from deploy_rpc.cores import find_core
 from tests.marked_program import ROUNDS, marked_loop, marked_program, needs_cycle_model
 
 A72 = find_core("cortex-a72")  # L1 of 32 KiB in 2 ways: addresses 16 KiB apart share a set
-NOP, BRANCH, OTHER = (bytes.fromhex(code) for code in ("1f2003d5", "e0ffff54", "0000018b"))
+NOP, BRANCH, OTHER = ((bytes.fromhex(code),) for code in ("1f2003d5", "e0ffff54", "0000018b"))
 READS = """
 static _Alignas(65536) char data[1 << 18];
 int main(void) {{

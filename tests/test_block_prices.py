@@ -10,8 +10,8 @@ from deploy_rpc import block_prices
 from deploy_rpc.block_prices import PriceError, price_blocks, price_text
 from tests.marked_program import needs_cycle_model
 
-FMLA = bytes.fromhex("c0cf3f4e")  # fmla v0.4s, v30.4s, v31.4s
-NONSENSE = bytes.fromhex("ffffffff")
+FMLA = (bytes.fromhex("c0cf3f4e"),)  # fmla v0.4s, v30.4s, v31.4s
+NONSENSE = (bytes.fromhex("ffffffff"),)
 
 
 @needs_cycle_model

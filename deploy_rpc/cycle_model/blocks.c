@@ -1,12 +1,12 @@
-/* QEMU plugin: how often each block of an aarch64 program ran between two marker instructions, and
- * what a two-level data cache would have missed there.
+/* QEMU plugin: how often each block of an aarch64 or x86-64 program ran between two marker
+ * instructions, and what a two-level data cache would have missed there.
  *
  *     qemu-aarch64 -plugin blocks.so,out=FILE,l1_kib=32,l1_ways=2,l2_kib=1024,l2_ways=16 PROGRAM
  *
- * `hint #0x70` begins what is counted, `hint #0x71` ends it; both do nothing on any core. Between
+ * The instructions of markers.h begin and end what is counted; both do nothing on any core. Between
  * them the program has one thread. At the end FILE holds lines of text:
  *
- *     block ADDRESS EXECUTIONS BYTES       BYTES in hexadecimal, in the order of memory
+ *     block ADDRESS EXECUTIONS BYTES.BYTES...      of each instruction, in hexadecimal
  *     l1_misses N
  *     l2_misses N
  *
@@ -23,16 +23,27 @@
 
 #include "qemu_plugin.h"
 
-enum { BEGIN = 0xd5032e1f, END = 0xd5032e3f }; /* hint #0x70, hint #0x71 */
-enum { INSTRUCTION_BYTES = 4, LINE_SHIFT = 6, PATH_BYTES = 4096 };
+enum { LINE_SHIFT = 6, PATH_BYTES = 4096, LONGEST_MARKER = 7 };
 
 __attribute__((visibility("default"))) int qemu_plugin_version = 1;
+
+/* The two marker instructions of an instruction set, which QEMU calls `name`. */
+struct isa {
+    const char *name;
+    size_t size;
+    unsigned char begin[LONGEST_MARKER], end[LONGEST_MARKER];
+};
+
+static const struct isa isas[] = {
+    {"aarch64", 4, {0x1f, 0x2e, 0x03, 0xd5}, {0x3f, 0x2e, 0x03, 0xd5}},
+    {"x86_64", 7, {0x0f, 0x1f, 0x80, 0x70, 0x54, 0x46, 0x53},
+     {0x0f, 0x1f, 0x80, 0x71, 0x54, 0x46, 0x53}},
+};
 
 struct block {
     struct block *next;
     uint64_t address, executed, executed_before, counted;
-    size_t size;
-    unsigned char bytes[];
+    char text[]; /* of its instructions, as in FILE */
 };
 
 struct cache {
@@ -40,6 +51,7 @@ struct cache {
     uint64_t sets, ways, misses;
 };
 
+static const struct isa *isa;
 static struct block *blocks;
 static struct cache l1 = {.sets = 32, .ways = 2}, l2 = {.sets = 1024, .ways = 16}; /* sets: KiB */
 static char path[PATH_BYTES];
@@ -69,9 +81,8 @@ static void write_counts(void) {
     if (!file) return;
     for (struct block *block = blocks; block; block = block->next) {
         if (!block->counted) continue;
-        fprintf(file, "block %" PRIx64 " %" PRIu64 " ", block->address, block->counted);
-        for (size_t i = 0; i < block->size; i++) fprintf(file, "%02x", block->bytes[i]);
-        fputc('\n', file);
+        fprintf(file, "block %" PRIx64 " %" PRIu64 " %s\n", block->address, block->counted,
+                block->text);
     }
     fprintf(file, "l1_misses %" PRIu64 "\nl2_misses %" PRIu64 "\n", l1.misses, l2.misses);
     fclose(file);
@@ -93,21 +104,29 @@ static void on_end(unsigned vcpu, void *unused) {
     write_counts();
 }
 
+static int is(const unsigned char *bytes, size_t size, const unsigned char *marker) {
+    return size == isa->size && !memcmp(bytes, marker, size);
+}
+
 static void on_translation(qemu_plugin_id_t id, struct qemu_plugin_tb *tb) {
     (void)id;
-    size_t count = qemu_plugin_tb_n_insns(tb), size = count * INSTRUCTION_BYTES;
-    struct block *block = calloc(1, sizeof *block + size);
+    size_t count = qemu_plugin_tb_n_insns(tb), characters = 0;
+    for (size_t i = 0; i < count; i++)
+        characters += 2 * qemu_plugin_insn_size(qemu_plugin_tb_get_insn(tb, i)) + 1;
+    struct block *block = calloc(1, sizeof *block + characters + 1);
     if (!block) abort();
     block->address = qemu_plugin_tb_vaddr(tb);
-    block->size = size;
+    char *text = block->text;
     for (size_t i = 0; i < count; i++) {
         struct qemu_plugin_insn *insn = qemu_plugin_tb_get_insn(tb, i);
-        uint32_t word;
-        memcpy(&word, qemu_plugin_insn_data(insn), sizeof word);
-        memcpy(block->bytes + i * INSTRUCTION_BYTES, &word, sizeof word);
-        if (word == BEGIN || word == END)
-            qemu_plugin_register_vcpu_insn_exec_cb(insn, word == BEGIN ? on_begin : on_end,
-                                                   QEMU_PLUGIN_CB_NO_REGS, block);
+        const unsigned char *bytes = qemu_plugin_insn_data(insn);
+        size_t size = qemu_plugin_insn_size(insn);
+        if (i) *text++ = '.';
+        for (size_t at = 0; at < size; at++) text += sprintf(text, "%02x", bytes[at]);
+        if (is(bytes, size, isa->begin))
+            qemu_plugin_register_vcpu_insn_exec_cb(insn, on_begin, QEMU_PLUGIN_CB_NO_REGS, block);
+        if (is(bytes, size, isa->end))
+            qemu_plugin_register_vcpu_insn_exec_cb(insn, on_end, QEMU_PLUGIN_CB_NO_REGS, block);
         qemu_plugin_register_vcpu_mem_cb(insn, on_access, QEMU_PLUGIN_CB_NO_REGS,
                                          QEMU_PLUGIN_MEM_RW, NULL);
     }
@@ -140,7 +159,12 @@ static int option(const char *word) {
 __attribute__((visibility("default"))) int qemu_plugin_install(qemu_plugin_id_t id,
                                                                const qemu_info_t *info, int count,
                                                                char **words) {
-    (void)info;
+    for (size_t i = 0; i < sizeof isas / sizeof *isas; i++)
+        if (!strcmp(isas[i].name, info->target_name)) isa = &isas[i];
+    if (!isa) {
+        fprintf(stderr, "blocks: no markers for %s\n", info->target_name);
+        return 1;
+    }
     for (int i = 0; i < count; i++)
         if (!option(words[i])) {
             fprintf(stderr, "blocks: unusable option %s\n", words[i]);

@@ -1,17 +1,25 @@
 /* Runs one kernel twice, the second time between the markers of blocks.c:
  *
- *     PROGRAM COUNT...        the float32 values in each buffer of `kernel`, in its order
+ *     PROGRAM COUNT...                the float32 values in each buffer of `kernel`, in its order
+ *     PROGRAM time NS COUNT...        calls it for NS nanoseconds and a bit instead, and prints those
+ *                                     of one call in the fastest batch of calls
  *
- * `kernel` is what TVM makes of a PrimFunc over raw pointers. It is called with as many arguments
- * as there are registers for them; AArch64 lets a function ignore those that it does not have.
+ * `kernel` is what TVM makes of a PrimFunc over raw pointers. It is called with `MAX_BUFFERS`
+ * arguments; AArch64 and x86-64 let a C function ignore those that it does not have.
  *
  * All memory is part of the program, so that addresses, and with them cache misses, are the same
  * whenever and wherever it runs. */
+#define _POSIX_C_SOURCE 199309L /* clock_gettime */
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "markers.h"
 
 enum { MAX_BUFFERS = 8, ALIGNMENT = 64, MEMORY_BYTES = 1 << 30, DEPTH = 64 };
+enum { BATCH_NS = 20000 };
 
 int32_t kernel(float *, float *, float *, float *, float *, float *, float *, float *);
 
@@ -58,17 +66,41 @@ static float *buffer_of(size_t count) {
     return values;
 }
 
+static double now_ns(void) {
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return 1e9 * (double)now.tv_sec + (double)now.tv_nsec;
+}
+
+/* Batches of twice as many calls until one is long enough for the clock, then more like that. Short
+ * ones, as what else runs on the core lengthens some and leaves others alone. */
+static int time_calls(float **b, double enough_ns) {
+    double start = now_ns(), best = 0;
+    for (uint64_t calls = 1; now_ns() - start < enough_ns;) {
+        double begin = now_ns();
+        for (uint64_t i = 0; i < calls; i++)
+            if (kernel(b[0], b[1], b[2], b[3], b[4], b[5], b[6], b[7])) return 1;
+        double spent = now_ns() - begin, of_one = spent / (double)calls;
+        if (!best || of_one < best) best = of_one;
+        if (spent < BATCH_NS) calls *= 2;
+    }
+    printf("%.3f\n", best);
+    return 0;
+}
+
 int main(int count, char **words) {
     float *b[MAX_BUFFERS] = {0};
-    if (count - 1 > MAX_BUFFERS) return 2;
-    for (int i = 1; i < count; i++)
-        if (!(b[i - 1] = buffer_of(strtoull(words[i], NULL, 10)))) {
+    int times = count > 2 && !strcmp(words[1], "time"), first = times ? 3 : 1;
+    if (count - first > MAX_BUFFERS) return 2;
+    for (int i = first; i < count; i++)
+        if (!(b[i - first] = buffer_of(strtoull(words[i], NULL, 10)))) {
             fprintf(stderr, "buffers of more than %d bytes\n", MEMORY_BYTES);
             return 2;
         }
     if (kernel(b[0], b[1], b[2], b[3], b[4], b[5], b[6], b[7])) return 1;
-    __asm__ volatile("hint #0x70" ::: "memory");
+    if (times) return time_calls(b, strtod(words[2], NULL));
+    __asm__ volatile(BEGIN_MARKER : : : "memory");
     int32_t code = kernel(b[0], b[1], b[2], b[3], b[4], b[5], b[6], b[7]);
-    __asm__ volatile("hint #0x71" ::: "memory");
+    __asm__ volatile(END_MARKER : : : "memory");
     return code != 0;
 }

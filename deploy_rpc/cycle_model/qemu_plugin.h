@@ -8,7 +8,9 @@
 
 typedef uint64_t qemu_plugin_id_t;
 typedef uint32_t qemu_plugin_meminfo_t;
-typedef struct qemu_info_t qemu_info_t; /* handed to us, never looked into */
+typedef struct {
+    const char *target_name; /* more members follow, handed to us and never looked into */
+} qemu_info_t;
 
 struct qemu_plugin_tb;
 struct qemu_plugin_insn;
@@ -35,6 +37,7 @@ size_t qemu_plugin_tb_n_insns(const struct qemu_plugin_tb *);
 uint64_t qemu_plugin_tb_vaddr(const struct qemu_plugin_tb *);
 struct qemu_plugin_insn *qemu_plugin_tb_get_insn(const struct qemu_plugin_tb *, size_t index);
 const void *qemu_plugin_insn_data(const struct qemu_plugin_insn *);
+size_t qemu_plugin_insn_size(const struct qemu_plugin_insn *);
 unsigned int qemu_plugin_mem_size_shift(qemu_plugin_meminfo_t);
 
 #endif
