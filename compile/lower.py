@@ -5,6 +5,7 @@ Level stock runs in TVM's Relax VM, every other one is a C function with no runt
 stock     TVM's own default pipeline, as `tvm.compile` runs it: no fusion, no schedules
 unfused   batch norms folded, our templates and layouts, but every operator a kernel of its own
 fused     the same templates with ReLU, shortcut and shuffle inside, concats and shortcuts in place
+tuned     fused, with the decisions of tuning records where there are some
 """
 
 from __future__ import annotations
@@ -23,10 +24,11 @@ from compile.kernels import Kernel, list_kernels
 from compile.network import Network
 from compile.operators import count_operators
 from compile.passes import Pass, passes_of
+from compile.passes.take_decisions import Decisions, take_decisions
 from compile.schedules import schedule_kernels
 from compile.targets import CompileTarget
 
-LEVELS = ("stock", "unfused", "fused")
+LEVELS = ("stock", "unfused", "fused", "tuned")
 DEFAULT_LEVEL = "fused"
 
 LEGALISE_STOCK = (relax.transform.LegalizeOps(), relax.transform.RewriteDataflowReshape())
@@ -87,12 +89,18 @@ def lower(
     target: CompileTarget,
     *,
     threads: int = 1,
+    decisions: Decisions | None = None,
     dump: Path | None = None,
 ) -> Lowered:
-    """Lowers `network`; writes the IR after each phase to `dump`, where one is named."""
+    """Lowers `network`; writes the IR after each phase to `dump`, where one is named.
+
+    `decisions` are those of tuning records; level tuned takes them, all other levels the defaults.
+    """
     trail = _Trail(level, dump)
     with target.tvm:
         passes = passes_of(level, target.core, threads)
+        if level == "tuned" and decisions is not None:
+            passes = (*passes, take_decisions(decisions))
         module = trail.run("graph", network.module, passes)
         given, left = count_operators(network.module), count_operators(module)
         operators = {kind: (given[kind], left[kind]) for kind in given}

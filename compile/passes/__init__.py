@@ -27,11 +27,12 @@ CLEAN: tuple[Pass, ...] = (
 def passes_of(level: str, core: Core, threads: int) -> tuple[Pass, ...]:
     """The graph passes of a level of the ladder, for `core`.
 
-    Unfused and fused differ in nothing but fusion: both take the same templates and layouts.
+    Unfused and fused differ in nothing but fusion: both take the same templates and layouts. Tuned
+    is fused here; what records say comes behind (`take_decisions`).
     """
     if level == "stock":
         return ()
-    return (*CLEAN, _into_templates(core, threads, fused=level == "fused"))
+    return (*CLEAN, _into_templates(core, threads, fused=level != "unfused"))
 
 
 def _into_templates(core: Core, threads: int, *, fused: bool) -> Pass:

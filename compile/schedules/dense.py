@@ -97,21 +97,25 @@ class DenseTile:
 
 def default_tile(workload: DenseWorkload, core: Core) -> DenseTile:
     """The tile with the least loads, of those the one with most accumulators."""
-    lanes = min(core.lanes, 1 << (workload.outputs.bit_length() - 1))
-    vectors = range(1, min(MAX_WIDTH, workload.outputs) // lanes + 1)
-    sums = [count for count in SUMS if count <= workload.inputs] or [1]
-    fitting = [
-        DenseTile(*shape, lanes, has_maxnum(core))
-        for shape in itertools.product(sums, vectors)
-        if math.prod(shape) <= accumulator_budget(core)
-    ]
 
     def cost(tile: DenseTile) -> tuple[float, int]:
         """Loads of weights, and of one input for each row of them."""
         m_tiles = -(-workload.outputs // tile.width)
         return m_tiles * (tile.vectors + INPUT_LOADS), -tile.sums * tile.vectors
 
-    return min(fitting, key=cost)
+    return min(fitting_tiles(workload, core), key=cost)
+
+
+def fitting_tiles(workload: DenseWorkload, core: Core) -> list[DenseTile]:
+    """The tiles whose accumulators fit the registers."""
+    lanes = min(core.lanes, 1 << (workload.outputs.bit_length() - 1))
+    vectors = range(1, min(MAX_WIDTH, workload.outputs) // lanes + 1)
+    sums = [count for count in SUMS if count <= workload.inputs] or [1]
+    return [
+        DenseTile(*shape, lanes, has_maxnum(core))
+        for shape in itertools.product(sums, vectors)
+        if math.prod(shape) <= accumulator_budget(core)
+    ]
 
 
 def pack_weights(weights: np.ndarray, workload: DenseWorkload, tile: DenseTile) -> np.ndarray:

@@ -157,7 +157,7 @@ def default_tile(workload: PointwiseWorkload, core: Core) -> PointwiseTile:
 
     With a shortcut one that can run in place is preferred, which saves a third of the memory.
     """
-    fitting = _fitting_tiles(workload, core)
+    fitting = fitting_tiles(workload, core)
     cycles = {tile: _modelled_cycles(workload, core, *tile) for tile in fitting}
     best = min(fitting, key=cycles.__getitem__)
     if workload.shortcut:
@@ -174,12 +174,15 @@ def default_tile(workload: PointwiseWorkload, core: Core) -> PointwiseTile:
         pixels_outer=pixels_outer,
         prefetch=not pixels_outer and _prefetches(workload, core),
         maxnum=has_maxnum(core),
-        row_lanes=_row_lanes(workload, core, rows),
+        row_lanes=row_lanes(workload, core, rows),
     )
 
 
-def _row_lanes(workload: PointwiseWorkload, core: Core, rows: int) -> int:
-    """Rows of planes are weights, packed side by side; rows of pixels lie apart."""
+def row_lanes(workload: PointwiseWorkload, core: Core, rows: int) -> int:
+    """How many of a tile's broadcast rows one load brings.
+
+    Rows of planes are weights, packed side by side; rows of pixels lie apart.
+    """
     return weights_per_load(core, rows) if workload.layout == "planes" else 1
 
 
@@ -193,16 +196,16 @@ def runs_in_place(workload: PointwiseWorkload, tile: PointwiseTile) -> bool:
     return workload.shortcut and plain and _is_exact(workload, tile.rows, tile.width)
 
 
-def _fitting_tiles(workload: PointwiseWorkload, core: Core) -> list[tuple[int, int, int]]:
+def fitting_tiles(workload: PointwiseWorkload, core: Core) -> list[tuple[int, int, int]]:
     """Rows, vectors and lanes of the tiles whose accumulators fit the registers."""
     across, along = _axes(workload)
-    most = accumulator_budget(core, _row_lanes(workload, core, rows=0))
+    most = accumulator_budget(core, row_lanes(workload, core, rows=0))
     padded = workload.layout == "channels"
     return [
         (rows, vectors, lanes)
         for lanes in lane_choices(along, core, padded=padded)
         for rows, vectors in itertools.product(range(1, most + 1), repeat=2)
-        if rows * vectors <= accumulator_budget(core, _row_lanes(workload, core, rows))
+        if rows * vectors <= accumulator_budget(core, row_lanes(workload, core, rows))
         and rows <= across
         and (vectors * lanes <= along or (padded and (vectors - 1) * lanes < along))
     ]

@@ -137,13 +137,21 @@ class WindowTile:
 
 def default_tile(workload: WindowWorkload, core: Core) -> WindowTile:
     """The tile with the least modelled cycles among those whose accumulators fit the registers."""
+    tile = min(
+        fitting_tiles(workload, core), key=lambda tile: _modelled_cycles(workload, core, tile)
+    )
+    return replace(tile, band=_default_band(workload, tile, core))
+
+
+def fitting_tiles(workload: WindowWorkload, core: Core) -> list[WindowTile]:
+    """The tiles whose accumulators fit the registers, of one row of tiles a band."""
     rows, columns = workload.output_size
     lanes = min(core.lanes, 1 << (columns.bit_length() - 1))
     budget, most_rows = accumulator_budget(core), MAX_ROWS
     if core.isa == "aarch64":
         limits = ARM_CHANNELWISE if workload.is_channelwise else ARM_DENSE
         budget, most_rows = limits
-    fitting = [
+    return [
         WindowTile(channels, tile_rows, vectors, lanes, has_maxnum(core))
         for channels, tile_rows, vectors in itertools.product(range(1, budget + 1), repeat=3)
         if channels * tile_rows * vectors <= budget
@@ -151,8 +159,13 @@ def default_tile(workload: WindowWorkload, core: Core) -> WindowTile:
         and tile_rows <= min(rows, most_rows)
         and vectors * lanes <= columns
     ]
-    tile = min(fitting, key=lambda tile: _modelled_cycles(workload, core, tile))
-    return replace(tile, band=_default_band(workload, tile, core))
+
+
+def banded(workload: WindowWorkload, tile: WindowTile, core: Core) -> Iterator[WindowTile]:
+    """`tile` with bands of the default height, of one row of tiles, and of the whole picture."""
+    count = len(tile_starts(workload.output_size[0], tile.rows))
+    for band in dict.fromkeys((_default_band(workload, tile, core), 1, count)):
+        yield replace(tile, band=band)
 
 
 def _default_band(workload: WindowWorkload, tile: WindowTile, core: Core) -> int:

@@ -1,0 +1,102 @@
+"""Kernels made again with the decisions of tuning records.
+
+    call_tir(kernel, x, W packed for the default tile, b)
+      ->  call_tir(kernel', x, W packed for the recorded tile, b)
+
+After all other passes, when every workload is final. Weights are unpacked and packed again by what
+the template does with the index of each. Left alone: kernels that no template made, workloads
+without a record, and what a record says that the workload does not allow.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import tvm
+from tvm import relax
+from tvm.relax.expr_functor import PyExprMutator, mutator
+
+from compile.passes.rewriting import constant
+from compile.schedules.dense import DenseWorkload
+from compile.schedules.templates import TEMPLATES, Made, Workload, made_from
+from compile.schedules.window import WindowWorkload
+
+WEIGHTS = 1  # which operand they are
+CALLS = ("relax.call_tir", "relax.call_tir_inplace")
+
+
+@dataclasses.dataclass(frozen=True)
+class Decision:
+    """A tile, and where it comes from in the words of a build report."""
+
+    tile: Any
+    source: str
+
+
+Decisions = Callable[[Workload, int], Decision | None]  # by workload and threads
+
+
+def take_decisions(decisions: Decisions) -> Callable[[tvm.IRModule], tvm.IRModule]:
+    """The pass for `decisions`: Relax to Relax, main only."""
+
+    def apply(module: tvm.IRModule) -> tvm.IRModule:
+        updated = module.clone()
+        rewriter = _Deciding(updated, decisions)
+        main = rewriter.visit_expr(updated["main"])
+        updated = rewriter.builder_.get()
+        updated.update_func(updated.get_global_var("main"), main)
+        return relax.transform.DeadCodeElimination()(updated)
+
+    return apply
+
+
+def repacked(packed: np.ndarray, old: Made, new: Made) -> np.ndarray:
+    """Weights packed for `old` in the order of `new`, which differ in their tiles alone."""
+    places = old.packed(_indices(old.workload))
+    weights = np.empty(_weights_shape(old.workload), packed.dtype)
+    there = places > 0  # where there is no padding
+    weights.reshape(-1)[places[there] - 1] = packed[there]
+    return new.packed(weights)
+
+
+@mutator
+class _Deciding(PyExprMutator):
+    def __init__(self, module: tvm.IRModule, decisions: Decisions) -> None:
+        super().__init__(module)
+        self._module = module
+        self._decisions = decisions
+
+    def visit_call_(self, call: relax.Call) -> relax.Expr:
+        if not (isinstance(call.op, tvm.ir.Op) and call.op.name in CALLS):
+            return self.visit_expr_post_order(call)
+        made = made_from(self._module[call.args[0]])
+        decision = self._decisions(made.workload, made.threads) if made else None
+        if decision is None:
+            return self.visit_expr_post_order(call)
+        new = dataclasses.replace(made, tile=decision.tile)
+        kernel = new.kernel().with_attr("schedule", decision.source)
+        operands = [self.visit_expr(operand) for operand in call.args[1].fields]
+        if TEMPLATES[made.template].pack_weights and len(kernel.params) > 2:
+            weights = operands[WEIGHTS].value.numpy()
+            operands[WEIGHTS] = constant(repacked(weights, made, new))
+        function = self.builder_.add_func(kernel, call.args[0].name_hint)
+        return tvm.ir.Call(
+            call.op, [function, relax.Tuple(operands)], call.attrs, ty_args=list(call.ty_args)
+        )
+
+
+def _weights_shape(workload: Workload) -> tuple[int, ...]:
+    """Of the weights before they are packed: OIHW, or (M, K)."""
+    if isinstance(workload, DenseWorkload):
+        return workload.outputs, workload.inputs
+    kernel = workload.kernel if isinstance(workload, WindowWorkload) else (1, 1)
+    return workload.groups * workload.outputs, workload.inputs, *kernel
+
+
+def _indices(workload: Workload) -> np.ndarray:
+    """From 1 on, as 0 is padding."""
+    shape = _weights_shape(workload)
+    return np.arange(1, np.prod(shape) + 1).reshape(shape)

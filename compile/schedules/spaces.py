@@ -1,0 +1,64 @@
+"""Which decisions a template leaves open on a core: every tile that fits its registers.
+
+Points that are known to spill, or that cannot run (in place where tiles overlap), are not among
+them, so no board sees one.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from typing import Any
+
+from compile.schedules import dense, pointwise, window
+from compile.schedules.dense import DenseTile, DenseWorkload
+from compile.schedules.pointwise import PointwiseTile, PointwiseWorkload
+from compile.schedules.templates import TEMPLATES, Workload, template_of
+from compile.schedules.window import WindowTile, WindowWorkload
+from deploy_rpc.cores import Core
+
+UNROLLS = (1, 2, 4, 5, 8, 10)  # of K: longer bodies leave the instruction cache's loop buffer
+
+
+def space_of(workload: Workload, core: Core) -> list[Any]:
+    """The tiles to choose from for `workload`, the default one first; without repetition."""
+    name = template_of(workload)
+    default = TEMPLATES[name].default_tile(workload, core)
+    others = SPACES[name](workload, core) if name in SPACES else iter(())
+    return list(dict.fromkeys([default, *others]))
+
+
+def _pointwise(workload: PointwiseWorkload, core: Core) -> Iterator[PointwiseTile]:
+    default = pointwise.default_tile(workload, core)
+    unrolls = [step for step in UNROLLS if workload.inputs % step == 0]
+    shapes = pointwise.fitting_tiles(workload, core)
+    for (rows, vectors, lanes), unroll, outer in itertools.product(shapes, unrolls, (True, False)):
+        tile = replace(
+            default,
+            rows=rows,
+            vectors=vectors,
+            lanes=lanes,
+            k_unroll=unroll,
+            pixels_outer=outer,
+            prefetch=default.prefetch and not outer,
+            row_lanes=pointwise.row_lanes(workload, core, rows),
+        )
+        if not workload.in_place or pointwise.runs_in_place(workload, tile):
+            yield tile
+
+
+def _window(workload: WindowWorkload, core: Core) -> Iterator[WindowTile]:
+    for tile in window.fitting_tiles(workload, core):
+        yield from window.banded(workload, tile, core)
+
+
+def _dense(workload: DenseWorkload, core: Core) -> Iterator[DenseTile]:
+    yield from dense.fitting_tiles(workload, core)
+
+
+SPACES: dict[str, Callable[[Any, Core], Iterator[Any]]] = {
+    "pointwise": _pointwise,
+    "window": _window,
+    "dense": _dense,
+}

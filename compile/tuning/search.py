@@ -1,0 +1,92 @@
+"""Which tile of a kernel to try next: a gradient-boosted model, learned from what was tried.
+
+The model learns the cost of a tile, to that of its task's default tile, from the decisions, the
+workload and a few products of both. Records of other shapes of the same template teach it, too.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import random
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from xgboost import XGBRegressor
+
+from compile.tuning.task import Task
+
+LEAST_LEARNED = 12  # tiles before the model says more than chance
+EXPLORED = 0.25  # share of the tiles that are tried whatever the model says
+TREES, DEPTH = 80, 5
+
+
+class Model:
+    """Predicts costs relative to the default tile, one regressor for each template."""
+
+    def __init__(self) -> None:
+        self._known: dict[str, list[tuple[list[float], float]]] = {}
+        self._fitted: dict[str, XGBRegressor] = {}
+
+    def learn(self, task: Task, tile: Any, cost: float) -> None:  # noqa: ANN401 (any tile)
+        """That `tile` costs `cost` times as much as the default one."""
+        self._known.setdefault(task.made.template, []).append((_features(task, tile), cost))
+        self._fitted.pop(task.made.template, None)
+
+    def predict(self, task: Task, tiles: Sequence[Any]) -> np.ndarray | None:
+        """The cost of each of `tiles`; None where too little is known."""
+        known = self._known.get(task.made.template, [])
+        if len(known) < LEAST_LEARNED or not tiles:
+            return None
+        return self._regressor(task.made.template).predict(
+            np.array([_features(task, tile) for tile in tiles], np.float32)
+        )
+
+    def _regressor(self, template: str) -> XGBRegressor:
+        if template not in self._fitted:
+            rows, costs = zip(*self._known[template], strict=True)
+            regressor = XGBRegressor(
+                n_estimators=TREES, max_depth=DEPTH, learning_rate=0.15, n_jobs=1, random_state=0
+            )
+            regressor.fit(np.array(rows, np.float32), np.log(costs))
+            self._fitted[template] = regressor
+        return self._fitted[template]
+
+
+def proposed(
+    task: Task, tiles: Sequence[Any], model: Model, count: int, chance: random.Random
+) -> list[Any]:
+    """`count` of the untried `tiles`: those the model likes best, and some by chance."""
+    costs = model.predict(task, tiles)
+    if costs is None:
+        return chance.sample(list(tiles), min(count, len(tiles)))
+    ranked = [tiles[index] for index in np.argsort(costs, kind="stable")]
+    explored = round(EXPLORED * count)
+    best, rest = ranked[: count - explored], ranked[count - explored :]
+    return best + chance.sample(rest, min(explored, len(rest)))
+
+
+def _features(task: Task, tile: Any) -> list[float]:  # noqa: ANN401 (any tile)
+    workload = dataclasses.asdict(task.made.workload)
+    decisions = dataclasses.asdict(tile)
+    sizes = [*_numbers(workload.values()), *_numbers(decisions.values())]
+    accumulators = float(np.prod([_extent(decisions, name) for name in ACCUMULATOR_AXES]))
+    return [*sizes, accumulators]
+
+
+ACCUMULATOR_AXES = ("channels", "rows", "vectors", "pixels", "sums")
+
+
+def _extent(decisions: dict[str, Any], name: str) -> int:
+    return int(decisions.get(name, 1))
+
+
+def _numbers(values: Any) -> list[float]:  # noqa: ANN401 (fields of a dataclass)
+    """Numbers and pairs of them, flat; words are left out."""
+    flat: list[float] = []
+    for value in values:
+        if isinstance(value, (tuple, list)):
+            flat += _numbers(value)
+        elif isinstance(value, (int, float)):
+            flat.append(float(value))
+    return flat
