@@ -17,6 +17,7 @@ from compile.link import find_linker
 from compile.lower import LEVELS, lower
 from compile.report import build_report, print_report
 from compile.source import import_network
+from compile.tuning.decisions import recorded_decisions
 from model.cli import phase, run_command, write_json
 from model.errors import InputError
 
@@ -36,9 +37,21 @@ def main(arguments: list[str] | None = None) -> None:
         levels = _levels(options)
         if options.dump:
             _make_folder(options.dump)
+        decisions = (
+            recorded_decisions(options.tuning_logs, options.target.core)
+            if options.level == "tuned"
+            else None
+        )
         with phase(f"lower {', '.join(levels)}"):
             rungs = [
-                lower(network, level, options.target, threads=options.threads, dump=options.dump)
+                lower(
+                    network,
+                    level,
+                    options.target,
+                    threads=options.threads,
+                    decisions=decisions,
+                    dump=options.dump,
+                )
                 for level in levels
             ]
         name = f"{network.name}.{options.target.name}"

@@ -10,6 +10,7 @@ from pathlib import Path
 from compile.link import LINKERS
 from compile.lower import DEFAULT_LEVEL, LEVELS
 from compile.targets import ABIS, CompileTarget, TargetError, parse_target, with_abi
+from compile.tuning.decisions import TUNING_LOGS
 from deploy_rpc.board_spec import BoardSpec, parse_board
 from deploy_rpc.bundle import BundleError, board_bundle
 from deploy_rpc.core_models import CoreModelError, llvm_model
@@ -105,6 +106,13 @@ def _parser() -> argparse.ArgumentParser:
         choices=LEVELS,
         default=DEFAULT_LEVEL,
         help="rung of the ladder (default: %(default)s)",
+    )
+    how.add_argument(
+        "--tuning-logs",
+        type=Path,
+        default=TUNING_LOGS,
+        metavar="DIR",
+        help="records that --level tuned takes (default: those of the project)",
     )
     how.add_argument(
         "--threads",

@@ -55,7 +55,7 @@ def take_decisions(decisions: Decisions) -> Callable[[tvm.IRModule], tvm.IRModul
 
 def repacked(packed: np.ndarray, old: Made, new: Made) -> np.ndarray:
     """Weights packed for `old` in the order of `new`, which differ in their tiles alone."""
-    places = old.packed(_indices(old.workload))
+    places = old.packed(indices_of(old.workload))
     weights = np.empty(_weights_shape(old.workload), packed.dtype)
     there = places > 0  # where there is no padding
     weights.reshape(-1)[places[there] - 1] = packed[there]
@@ -96,7 +96,7 @@ def _weights_shape(workload: Workload) -> tuple[int, ...]:
     return workload.groups * workload.outputs, workload.inputs, *kernel
 
 
-def _indices(workload: Workload) -> np.ndarray:
-    """From 1 on, as 0 is padding."""
+def indices_of(workload: Workload) -> np.ndarray:
+    """The place of each weight before it is packed, from 1 on, as 0 is padding."""
     shape = _weights_shape(workload)
     return np.arange(1, np.prod(shape) + 1).reshape(shape)

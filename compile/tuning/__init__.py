@@ -1,1 +1,5 @@
-"""The search for decisions that are better than the defaults, and its records."""
+"""The autotuner, whose logs are the product.
+
+record.py one result as a line of JSON, checked field by field
+log.py    a file of records that neither a crash nor a second writer spoils
+"""

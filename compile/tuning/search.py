@@ -12,21 +12,22 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from xgboost import XGBRegressor
+from xgboost import Booster, DMatrix, train
 
 from compile.tuning.task import Task
 
 LEAST_LEARNED = 12  # tiles before the model says more than chance
 EXPLORED = 0.25  # share of the tiles that are tried whatever the model says
-TREES, DEPTH = 80, 5
+TREES = 80
+BOOSTING = {"max_depth": 5, "eta": 0.15, "nthread": 1, "seed": 0}
 
 
 class Model:
-    """Predicts costs relative to the default tile, one regressor for each template."""
+    """Predicts costs relative to the default tile, one ensemble for each template."""
 
     def __init__(self) -> None:
         self._known: dict[str, list[tuple[list[float], float]]] = {}
-        self._fitted: dict[str, XGBRegressor] = {}
+        self._fitted: dict[str, Booster] = {}
 
     def learn(self, task: Task, tile: Any, cost: float) -> None:  # noqa: ANN401 (any tile)
         """That `tile` costs `cost` times as much as the default one."""
@@ -38,18 +39,14 @@ class Model:
         known = self._known.get(task.made.template, [])
         if len(known) < LEAST_LEARNED or not tiles:
             return None
-        return self._regressor(task.made.template).predict(
-            np.array([_features(task, tile) for tile in tiles], np.float32)
-        )
+        rows = np.array([_features(task, tile) for tile in tiles], np.float32)
+        return np.exp(self._booster(task.made.template).predict(DMatrix(rows)))
 
-    def _regressor(self, template: str) -> XGBRegressor:
+    def _booster(self, template: str) -> Booster:
         if template not in self._fitted:
             rows, costs = zip(*self._known[template], strict=True)
-            regressor = XGBRegressor(
-                n_estimators=TREES, max_depth=DEPTH, learning_rate=0.15, n_jobs=1, random_state=0
-            )
-            regressor.fit(np.array(rows, np.float32), np.log(costs))
-            self._fitted[template] = regressor
+            data = DMatrix(np.array(rows, np.float32), np.log(costs))
+            self._fitted[template] = train(BOOSTING, data, TREES)
         return self._fitted[template]
 
 

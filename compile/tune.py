@@ -1,0 +1,167 @@
+"""python compile/tune.py --target T --board modelled:CORE: better decisions for each kernel."""
+
+from __future__ import annotations
+
+import argparse
+import os
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from compile.lower import lower
+from compile.source import random_network
+from compile.targets import TargetError, parse_target
+from compile.tuning.decisions import TUNING_LOGS
+from compile.tuning.log import TuningLog
+from compile.tuning.task import tasks_of
+from compile.tuning.tuner import Step, Tuner, Where
+from deploy_rpc.board_spec import BoardError, BoardSpec, parse_board
+from deploy_rpc.core_models import llvm_model
+from deploy_rpc.cores import find_core
+from deploy_rpc.cycles import missing_modelling_tools
+from model.cli import argument, phase, positive_int, run_command, write_json
+from model.zoo import DEFAULT_MODEL, model_name
+
+DEFAULT_TRIALS = 1000
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Tunes the kernels of a network; what was tried is in the log at every moment."""
+    parser = _parser()
+    options = parser.parse_args(arguments)
+    try:
+        options.target = parse_target(options.target_text)
+    except TargetError as error:
+        parser.error(f"--target: {error}")
+    board = options.board or BoardSpec("modelled", core=options.target.core.name)
+    where = Where(options.target, options.target_text, board, _core(options, board))
+    with phase(f"lower {options.model}"):
+        network = random_network(options.model)
+        tasks = tasks_of(lower(network, "fused", options.target))
+    log = TuningLog(options.tuning_logs / where.core.name / f"{options.model}.jsonl")
+    tuner = Tuner(tasks, where, log, options.workers)
+    print(
+        f"{len(tasks)} kernels on {board}, up to {options.trials} trials, {options.workers} "
+        f"workers; log: {log.path}"
+    )
+    if options.resume:
+        print(f"resumed: {tuner.resume()} trials from the log")
+    try:
+        tuner.run(options.trials, _print_step(options.trials))
+    except KeyboardInterrupt:
+        print(f"interrupted; {log.path} holds every trial, go on with --resume")
+        raise
+    _print_result(tuner)
+    if options.json:
+        write_json(options.json, _report(tuner, options, where))
+    print(log.path)
+
+
+def _core(options: argparse.Namespace, board: BoardSpec) -> Any:  # noqa: ANN401
+    if board.kind != "modelled":
+        raise BoardError(
+            f"this version tunes on a modelled core only (modelled:CORE), not on {board}"
+        )
+    missing = missing_modelling_tools()
+    if missing:
+        raise BoardError(f"no cycles can be modelled here: {'; '.join(missing)}")
+    core = find_core(board.core) if board.core else options.target.core
+    llvm_model(core)
+    return core
+
+
+def _print_step(trials: int) -> Any:  # noqa: ANN401
+    def report(step: Step) -> None:
+        rate = step.trials / max(step.seconds, 1e-9)
+        print(
+            f"{step.trials:5d}/{trials} trials, {step.cycles / 1e6:8.3f} M modelled cycles, "
+            f"{rate:.1f} trials/s, at most {(trials - step.trials) / max(rate, 1e-9):.0f} s left "
+            f"({step.task})",
+            flush=True,
+        )
+
+    return report
+
+
+def _print_result(tuner: Tuner) -> None:
+    total = tuner.network_cycles
+    table = Table("kernel", title="Modelled cycles, one thread", title_justify="left")
+    for column in ("calls", "tried", "of", "default, k", "best, k", "gain", "share"):
+        table.add_column(column, justify="right")
+    for each in tuner.progress:
+        table.add_row(
+            each.task.name,
+            str(each.task.calls),
+            str(len(each.tried)),
+            str(len(each.space)),
+            f"{each.default_cycles / 1e3:.1f}",
+            f"{each.best_cycles / 1e3:.1f}",
+            f"{each.default_cycles / each.best_cycles:.3f}x",
+            f"{each.task.calls * each.best_cycles / total:.1%}",
+        )
+    Console(width=None if Console().is_terminal else 120).print(table)
+    before = tuner.default_network_cycles
+    print(
+        f"all kernels: {before / 1e6:.2f} -> {total / 1e6:.2f} M modelled cycles "
+        f"({before / total:.3f}x)"
+    )
+
+
+def _report(tuner: Tuner, options: argparse.Namespace, where: Where) -> dict[str, Any]:
+    return {
+        "model": options.model,
+        "target": where.target.name,
+        "core": where.core.name,
+        "kind": "modelled",
+        "unit": "cycles",
+        "default": tuner.default_network_cycles,
+        "tuned": tuner.network_cycles,
+        "curve": [vars(step) for step in tuner.steps],
+    }
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="tune.py",
+        description="Searches each kernel's decisions on a modelled core; build.py --level tuned "
+        "takes what was found.",
+    )
+    add = parser.add_argument
+    add("--target", required=True, dest="target_text", metavar="T", help="as for build.py")
+    add(
+        "--board",
+        type=argument(parse_board),
+        metavar="BOARD",
+        help="modelled[:CORE] (default: the target's core)",
+    )
+    add(
+        "--model",
+        type=argument(model_name),
+        default=DEFAULT_MODEL,
+        metavar="NAME",
+        help="default: %(default)s",
+    )
+    add("--trials", type=positive_int, default=DEFAULT_TRIALS, metavar="N", help="at most")
+    add("--resume", action="store_true", help="go on from what the log holds")
+    add(
+        "--workers",
+        type=positive_int,
+        default=len(os.sched_getaffinity(0)),
+        metavar="N",
+        help="candidates at once (default: the cores of this machine)",
+    )
+    add(
+        "--tuning-logs",
+        type=Path,
+        default=TUNING_LOGS,
+        metavar="DIR",
+        help="DIR/CORE/NAME.jsonl is written (default: those of the project)",
+    )
+    add("--json", type=Path, metavar="FILE", help="write the result and the tuning curve here")
+    return parser
+
+
+if __name__ == "__main__":
+    run_command(main)

@@ -1,0 +1,103 @@
+"""What the records of a folder decide for a core.
+
+A record counts for its own core. For another one only where `FALLBACKS` says so, nearest first, and
+the source of the kernel then names the core that it is from. A tile that the core's space no longer
+holds does not count.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from compile.passes.take_decisions import Decision, Decisions
+from compile.schedules.spaces import space_of
+from compile.schedules.templates import TEMPLATES, Workload, template_of
+from compile.tuning.log import LogError, TuningLog
+from compile.tuning.record import Record
+from compile.tuning.task import TEMPLATE_VERSIONS
+from deploy_rpc.cores import Core
+
+TUNING_LOGS = Path(__file__).resolve().parents[2] / "tuning_logs"  # those that are shipped
+FALLBACKS = {
+    "cortex-a73": ("cortex-a72",),
+    "cortex-a76": ("neoverse-n1",),  # Arm made the N1 from it
+    "neoverse-n1": ("cortex-a76",),
+    "cortex-a78": ("cortex-a76", "neoverse-n1"),
+    "cortex-x1": ("cortex-a78", "cortex-a76", "neoverse-n1"),
+    "neoverse-n2": ("neoverse-n1",),
+}
+
+
+def recorded_decisions(folder: Path, core: Core) -> Decisions:
+    """By workload and threads, the best of the records in `folder` for `core` or its fallbacks.
+
+    Raises `LogError` where there is no such folder or a log in it cannot be read.
+    """
+    if not folder.is_dir():
+        raise LogError(f"expected a folder of tuning logs, found none at {folder}")
+    sources = (core.name, *FALLBACKS.get(core.name, ()))
+    best = {name: best_records(records_of(folder / name)) for name in sources}
+
+    def decide(workload: Workload, threads: int) -> Decision | None:
+        template = template_of(workload)
+        wanted = key_of(template, workload, threads)
+        for name in sources:
+            tile = _tile(template, best[name].get(wanted))
+            if tile is not None and tile in space_of(workload, core):
+                return Decision(tile, "tuned" if name == core.name else f"tuned for {name}")
+        return None
+
+    return decide
+
+
+def records_of(folder: Path) -> list[Record]:
+    """Of every log in `folder`; none where there is no folder."""
+    logs = sorted(folder.glob("*.jsonl"))
+    return [record for log in logs for record in TuningLog(log).read().records]
+
+
+def best_records(records: Iterable[Record]) -> dict[str, Record]:
+    """The fastest right answer for each key; a measured time counts before a modelled one."""
+    best: dict[str, Record] = {}
+    for record in records:
+        if record.outcome == "ok" and (
+            record.key not in best or _rank(record) < _rank(best[record.key])
+        ):
+            best[record.key] = record
+    return best
+
+
+def key_of(template: str, workload: Workload, threads: int) -> str:
+    """`Record.key` of the records of `workload`."""
+    fields = plain(dataclasses.asdict(workload))
+    unmeasured = Record(
+        1, "template", template, 0, fields, threads, {}, "-", "-", "-", "", "modelled", "cycles",
+        "does not build", (), {}, {}, "2026-01-01T00:00:00Z",
+    )  # fmt: skip
+    return unmeasured.key
+
+
+def plain(fields: dict[str, Any]) -> dict[str, Any]:
+    """The fields of a dataclass as JSON has them: lists for tuples."""
+    return {name: list(v) if isinstance(v, tuple) else v for name, v in fields.items()}
+
+
+def tile_of(record: Record) -> Any | None:  # noqa: ANN401 (any template's tile)
+    """The decisions of `record`; None where its template has other ones by now."""
+    return _tile(record.template, record)
+
+
+def _tile(template: str, record: Record | None) -> Any | None:  # noqa: ANN401
+    if record is None or record.space != "template":
+        return None
+    if template not in TEMPLATES or record.template_version != TEMPLATE_VERSIONS[template]:
+        return None
+    names = {field.name for field in dataclasses.fields(TEMPLATES[template].tile)}
+    return TEMPLATES[template].tile(**record.decisions) if names == {*record.decisions} else None
+
+
+def _rank(record: Record) -> tuple[bool, float]:
+    return record.kind == "modelled", record.median

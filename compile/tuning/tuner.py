@@ -1,0 +1,208 @@
+"""The search over all kernels of a network on a modelled core, with a record of every trial.
+
+The next batch goes to the kernel from which the network can gain most: its calls times what it
+costs above the model's best guess, or above its arithmetic while too little is known. The search
+ends after `trials`, or where the best gain is below `LEAST_GAIN` of the network.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime
+import multiprocessing
+import random
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass, field
+from typing import Any
+
+from compile.report import versions
+from compile.targets import CompileTarget
+from compile.tuning.candidate import Examined, examine_candidate
+from compile.tuning.decisions import key_of, plain, tile_of
+from compile.tuning.log import TuningLog
+from compile.tuning.record import RECORD_FORMAT, Record
+from compile.tuning.search import LEAST_LEARNED, Model, proposed
+from compile.tuning.task import TEMPLATE_VERSIONS, Task
+from deploy_rpc.board_spec import BoardSpec
+from deploy_rpc.cores import Core
+
+BATCH = 8
+LEAST_GAIN = 5e-4  # of the whole network's cycles, that one kernel promises
+RECORDED_VERSIONS = ("apache-tvm", "llvm", "shufflenet-compiled")
+
+
+@dataclass(frozen=True)
+class Where:
+    """What candidates are built for, and where they are priced."""
+
+    target: CompileTarget
+    target_text: str
+    board: BoardSpec
+    core: Core
+
+
+@dataclass
+class Progress:
+    """What is known of one task: cycles of every tile tried, and of the default one."""
+
+    task: Task
+    space: list[Any]
+    tried: dict[Any, float] = field(default_factory=dict)  # infinite where it does not work
+
+    @property
+    def default_cycles(self) -> float:
+        """Of one call without a record."""
+        return self.tried[self.task.made.tile]
+
+    @property
+    def best_cycles(self) -> float:
+        """Of one call with the best tile."""
+        return min(self.tried.values())
+
+    @property
+    def untried(self) -> list[Any]:
+        """What is left of the space."""
+        return [tile for tile in self.space if tile not in self.tried]
+
+
+@dataclass(frozen=True)
+class Step:
+    """The state after a batch: trials so far, and modelled cycles of the network's kernels."""
+
+    task: str
+    trials: int
+    seconds: float
+    cycles: float
+
+
+class Tuner:
+    """Tunes `tasks` at `where`; every trial is in `log` before the next batch begins."""
+
+    def __init__(
+        self, tasks: Sequence[Task], where: Where, log: TuningLog, workers: int, seed: int = 0
+    ) -> None:
+        self.progress = [Progress(task, task.space(where.core)) for task in tasks]
+        self.steps: list[Step] = []
+        self._where, self._log, self._workers = where, log, workers
+        self._model, self._chance = Model(), random.Random(seed)
+        self._trials, self._start = 0, time.monotonic()
+
+    def resume(self) -> int:
+        """Takes what the log already holds for these tasks; returns how many trials that is."""
+        known = {self._key(each.task): each for each in self.progress}
+        taken = 0
+        for record in self._log.read().records if self._log.path.exists() else ():
+            each = known.get(record.key) if record.core == self._where.core.name else None
+            tile = tile_of(record) if each and record.unit == "cycles" else None
+            if tile is not None and tile in each.space:
+                each.tried[tile] = record.median if record.outcome == "ok" else float("inf")
+                taken += 1
+        for each in self.progress:
+            self._learn_all(each)
+        return taken
+
+    def run(self, trials: int, report: Callable[[Step], None]) -> None:
+        """Up to `trials` more trials, the default tiles among them."""
+        context = multiprocessing.get_context("forkserver")
+        context.set_forkserver_preload(["compile.tuning.candidate"])
+        with ProcessPoolExecutor(self._workers, context) as pool:
+            self._start = time.monotonic()
+            self._try_defaults(pool, report)
+            while self._trials < trials and (each := self._most_promising()) is not None:
+                count = min(BATCH, trials - self._trials)
+                tiles = proposed(each.task, each.untried, self._model, count, self._chance)
+                self._try(pool, [(each, tile) for tile in tiles])
+                self._report(each.task.name, report)
+
+    @property
+    def network_cycles(self) -> float:
+        """Of all tasks' calls with their best tiles."""
+        return sum(each.task.calls * each.best_cycles for each in self.progress)
+
+    @property
+    def default_network_cycles(self) -> float:
+        """Of all tasks' calls without records."""
+        return sum(each.task.calls * each.default_cycles for each in self.progress)
+
+    def _try_defaults(self, pool: ProcessPoolExecutor, report: Callable[[Step], None]) -> None:
+        missing = [each for each in self.progress if each.task.made.tile not in each.tried]
+        self._try(pool, [(each, each.task.made.tile) for each in missing])
+        self._report("defaults", report)
+
+    def _try(self, pool: ProcessPoolExecutor, pairs: Sequence[tuple[Progress, Any]]) -> None:
+        where = self._where
+        futures = [
+            pool.submit(examine_candidate, each.task.made, tile, where.target_text, where.core.name)
+            for each, tile in pairs
+        ]
+        found = [future.result() for future in futures]
+        self._log.append(
+            self._record(each.task, tile, examined)
+            for (each, tile), examined in zip(pairs, found, strict=True)
+        )
+        for (each, tile), examined in zip(pairs, found, strict=True):
+            each.tried[tile] = examined.cycles if examined.outcome == "ok" else float("inf")
+            self._learn(each, tile)
+        self._trials += len(pairs)
+
+    def _learn_all(self, each: Progress) -> None:
+        for tile in each.tried:
+            self._learn(each, tile)
+
+    def _learn(self, each: Progress, tile: Any) -> None:  # noqa: ANN401 (any template's tile)
+        cycles = each.tried[tile]
+        if cycles < float("inf") and each.task.made.tile in each.tried:
+            self._model.learn(each.task, tile, cycles / each.default_cycles)
+
+    def _most_promising(self) -> Progress | None:
+        """The task to go on with; None where none promises enough."""
+        open_ones = [each for each in self.progress if each.untried]
+        gains = {id(each): self._gain(each) for each in open_ones}
+        best = max(open_ones, key=lambda each: gains[id(each)], default=None)
+        if best is None or gains[id(best)] < LEAST_GAIN * self.network_cycles:
+            return None
+        return best
+
+    def _gain(self, each: Progress) -> float:
+        """Cycles that the network may gain by one more batch."""
+        costs = self._model.predict(each.task, each.untried)
+        if costs is None or len(each.tried) < LEAST_LEARNED:
+            least = each.task.macs / self._where.core.macs_per_cycle
+        else:
+            least = float(each.default_cycles * costs.min())
+        return each.task.calls * (each.best_cycles - least) / len(each.tried)
+
+    def _report(self, name: str, report: Callable[[Step], None]) -> None:
+        seconds = time.monotonic() - self._start
+        self.steps.append(Step(name, self._trials, seconds, self.network_cycles))
+        report(self.steps[-1])
+
+    def _key(self, task: Task) -> str:
+        return key_of(task.made.template, task.made.workload, task.made.threads)
+
+    def _record(self, task: Task, tile: Any, examined: Examined) -> Record:  # noqa: ANN401
+        taking_part, made, where = versions(), task.made, self._where
+        is_right = examined.outcome == "ok"
+        misses = {"l1_misses": examined.l1_misses, "l2_misses": examined.l2_misses}
+        return Record(
+            format=RECORD_FORMAT,
+            space="template",
+            template=made.template,
+            template_version=TEMPLATE_VERSIONS[made.template],
+            workload=plain(dataclasses.asdict(made.workload)),
+            threads=made.threads,
+            decisions=plain(dataclasses.asdict(tile)),
+            target=where.target.name,
+            core=where.core.name,
+            tvm_target=str(where.target.tvm),
+            board=str(where.board),
+            kind="modelled",
+            unit="cycles",
+            outcome=examined.outcome,
+            samples=(examined.cycles,) if is_right else (),
+            counters=misses if is_right else {},
+            versions={name: taking_part[name] for name in RECORDED_VERSIONS},
+            date=datetime.datetime.now(datetime.timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ"),
+        )
