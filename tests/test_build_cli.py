@@ -11,7 +11,6 @@ from pathlib import Path
 import pytest
 import torch
 
-from compile.lower import LEVELS
 from deploy_rpc.elf import elf_machine
 from deploy_rpc.emulator import missing_emulation_tools
 from model.zoo import create_model
@@ -77,7 +76,7 @@ def test_the_report_says_what_was_built_and_how_right_and_fast_it_is(
     assert (
         report["library_bytes"] == (folder / "build/shufflenet-0.25x-g3.arm_cpu.so").stat().st_size
     )
-    assert {row["level"] for row in report["verification"]} == set(LEVELS)
+    assert [row["level"] for row in report["verification"]] == ["stock", "unfused", "fused"]
     assert all(row["relative_error"] < 1e-4 for row in report["verification"])
     for row in report["latencies"]:
         assert (row["kind"], row["unit"], len(row["samples"])) == ("measured", "ms", 9)

@@ -129,7 +129,9 @@ class PointwiseTile:
 
     Rows are channels and lanes pixels in planes, the other way round with channels in the lanes.
     With `prefetch` the pixels of one tile of outputs bring the weights of the next one to L2. The
-    broadcast rows are loaded as vectors of `row_lanes`, which divides them; 1 is one by one.
+    broadcast rows are loaded as vectors of `row_lanes`, which divides them; 1 is one by one. With
+    `peel`, which needs `can_peel`, the first and the last step over k stand outside their loop,
+    where their FMAs overlap the loads of the start and the stores of the end.
     """
 
     rows: int
@@ -140,6 +142,7 @@ class PointwiseTile:
     prefetch: bool = False
     maxnum: bool = False
     row_lanes: int = 1
+    peel: bool = False
 
     @property
     def width(self) -> int:
@@ -166,16 +169,29 @@ def default_tile(workload: PointwiseWorkload, core: Core) -> PointwiseTile:
         best = min(exact, key=cycles.__getitem__, default=best)
     rows, vectors, lanes = best
     pixels_outer = _pixels_outer(workload, core, rows, vectors * lanes)
+    k_unroll = next(unroll for unroll in K_UNROLLS if workload.inputs % unroll == 0)
+    prefetch = not pixels_outer and _prefetches(workload, core)
     return PointwiseTile(
         rows=rows,
         vectors=vectors,
         lanes=lanes,
-        k_unroll=next(unroll for unroll in K_UNROLLS if workload.inputs % unroll == 0),
+        k_unroll=k_unroll,
         pixels_outer=pixels_outer,
-        prefetch=not pixels_outer and _prefetches(workload, core),
+        prefetch=prefetch,
         maxnum=has_maxnum(core),
         row_lanes=row_lanes(workload, core, rows),
+        peel=_gains_by_peeling(core) and not prefetch and can_peel(workload, k_unroll),
     )
+
+
+def can_peel(workload: PointwiseWorkload, k_unroll: int) -> bool:
+    """Whether a step over k is left between the first and the last; behind a shuffle none is."""
+    return workload.load_rows == 1 and workload.inputs // k_unroll > 2
+
+
+def _gains_by_peeling(core: Core) -> bool:
+    """With one FMLA a cycle every other instruction hides behind them, where there are any."""
+    return core.isa == "aarch64" and core.macs_per_cycle == core.lanes
 
 
 def row_lanes(workload: PointwiseWorkload, core: Core, rows: int) -> int:
@@ -401,7 +417,12 @@ def _each_input(
     regular = 1 < rows <= MOST_ROWS_UNROLLED
     step = rows if regular else tile.k_unroll
     whole, rest = divmod(workload.inputs, step)
-    if whole:
+    if tile.peel:
+        for outer in _peeled(whole):
+            with T.unroll(step) as inner:
+                k = outer * step + inner
+                yield k, workload.loaded_channel(first + k)
+    elif whole:
         with T.serial(whole) as outer:
             if tile.prefetch:
                 _prefetch(workload, tile, place, weights, outer, whole)
@@ -412,6 +433,14 @@ def _each_input(
     if rest:
         with T.unroll(rest) as inner:
             yield whole * step + inner, workload.loaded_channel(first + inner) + whole
+
+
+def _peeled(steps: int) -> Iterator[int | tirx.Expr]:
+    """The first step, a loop over those between, and the last: the body runs three times."""
+    yield 0
+    with T.serial(steps - 2) as between:
+        yield between + 1
+    yield steps - 1
 
 
 def _prefetch(

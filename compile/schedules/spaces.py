@@ -33,7 +33,8 @@ def _pointwise(workload: PointwiseWorkload, core: Core) -> Iterator[PointwiseTil
     default = pointwise.default_tile(workload, core)
     unrolls = [step for step in UNROLLS if workload.inputs % step == 0]
     shapes = pointwise.fitting_tiles(workload, core)
-    for (rows, vectors, lanes), unroll, outer in itertools.product(shapes, unrolls, (True, False)):
+    choices = itertools.product(shapes, unrolls, (True, False), (True, False))
+    for (rows, vectors, lanes), unroll, outer, peel in choices:
         tile = replace(
             default,
             rows=rows,
@@ -41,8 +42,9 @@ def _pointwise(workload: PointwiseWorkload, core: Core) -> Iterator[PointwiseTil
             lanes=lanes,
             k_unroll=unroll,
             pixels_outer=outer,
-            prefetch=default.prefetch and not outer,
+            prefetch=default.prefetch and not outer and not peel,
             row_lanes=pointwise.row_lanes(workload, core, rows),
+            peel=peel and pointwise.can_peel(workload, unroll),
         )
         if not workload.in_place or pointwise.runs_in_place(workload, tile):
             yield tile
