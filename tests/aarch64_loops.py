@@ -21,7 +21,7 @@ LOADED = {"ldp": 2}  # what else begins with ld loads one register
 
 @dataclass(frozen=True)
 class Loop:
-    """The instructions of a loop that holds no other."""
+    """The instructions of a loop, without those of loops inside."""
 
     instructions: tuple[str, ...]
 
@@ -55,7 +55,10 @@ class Loop:
 
 
 def hot_loop(function: tirx.PrimFunc, target: CompileTarget) -> Loop:
-    """The innermost loop with the most multiply-adds in what `target` makes of `function`."""
+    """The loop with the most multiply-adds in what `target` makes of `function`.
+
+    Loops around one with multiply-adds do not count: peeled steps stand in them.
+    """
     kernel = exported(as_c_kernel(function).function, "kernel")
     module = compile_module(tvm.IRModule({"kernel": kernel}), target.tvm)
     return max(_loops(module.inspect_source("asm").splitlines()), key=lambda loop: loop.fmlas)
@@ -69,13 +72,22 @@ def _loops(lines: list[str]) -> list[Loop]:
             labels[label[1]] = index
         if (branch := BRANCH.match(line)) and branch[1] in labels:
             spans.append((labels[branch[1]] + 1, index + 1))
-    innermost = [span for span in spans if not any(_holds(span, other) for other in spans)]
-    return [Loop(tuple(_instructions(lines[first:end]))) for first, end in innermost]
+    found = {span: Loop(tuple(_own_instructions(lines, span, spans))) for span in spans}
+    working = [span for span, loop in found.items() if loop.fmlas]
+    return [found[span] for span in working if not any(_holds(span, o) for o in working)]
 
 
 def _holds(span: tuple[int, int], other: tuple[int, int]) -> bool:
     return other != span and span[0] <= other[0] and other[1] <= span[1]
 
 
-def _instructions(lines: list[str]) -> Iterator[str]:
-    return (line.strip() for line in lines if re.match(r"\t[a-z]", line))
+def _own_instructions(
+    lines: list[str], span: tuple[int, int], spans: list[tuple[int, int]]
+) -> Iterator[str]:
+    """What lies in `span`, but in no loop inside it."""
+    first, end = span
+    inside = [other for other in spans if _holds(span, other)]
+    for index in range(first, end):
+        in_one = any(start <= index < stop for start, stop in inside)
+        if not in_one and re.match(r"\t[a-z]", lines[index]):
+            yield lines[index].strip()

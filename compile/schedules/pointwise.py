@@ -180,7 +180,7 @@ def default_tile(workload: PointwiseWorkload, core: Core) -> PointwiseTile:
         prefetch=prefetch,
         maxnum=has_maxnum(core),
         row_lanes=row_lanes(workload, core, rows),
-        peel=_gains_by_peeling(core) and not prefetch and can_peel(workload, k_unroll),
+        peel=_gains_by_peeling(workload, core, rows) and can_peel(workload, k_unroll),
     )
 
 
@@ -189,9 +189,10 @@ def can_peel(workload: PointwiseWorkload, k_unroll: int) -> bool:
     return workload.load_rows == 1 and workload.inputs // k_unroll > 2
 
 
-def _gains_by_peeling(core: Core) -> bool:
-    """With one FMLA a cycle every other instruction hides behind them, where there are any."""
-    return core.isa == "aarch64" and core.macs_per_cycle == core.lanes
+def _gains_by_peeling(workload: PointwiseWorkload, core: Core, rows: int) -> bool:
+    """With one FMLA a cycle other instructions hide behind it; weights one by one would spill."""
+    one_a_cycle = core.isa == "aarch64" and core.macs_per_cycle == core.lanes
+    return one_a_cycle and row_lanes(workload, core, rows) > 1
 
 
 def row_lanes(workload: PointwiseWorkload, core: Core, rows: int) -> int:
