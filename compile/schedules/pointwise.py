@@ -58,6 +58,7 @@ from deploy_rpc.cores import Core
 
 K_UNROLLS = (4, 2, 1)
 MOST_UNEVEN = 1.15  # longest share of the pixels, against that of the best loop
+LEAST_STEPS_PEELED = 5  # by default: LLVM writes a loop of fewer in full, and spills
 MOST_ROWS_UNROLLED = 8  # of a shuffle before
 DEAREST_IN_PLACE = 1.25  # times the modelled cycles of the best tile, which knows no caches
 FLOAT, FLOAT_BYTES = "float32", 4
@@ -180,7 +181,7 @@ def default_tile(workload: PointwiseWorkload, core: Core) -> PointwiseTile:
         prefetch=prefetch,
         maxnum=has_maxnum(core),
         row_lanes=row_lanes(workload, core, rows),
-        peel=_gains_by_peeling(workload, core, rows) and can_peel(workload, k_unroll),
+        peel=can_peel(workload, k_unroll) and _gains_by_peeling(workload, core, rows, k_unroll),
     )
 
 
@@ -189,10 +190,11 @@ def can_peel(workload: PointwiseWorkload, k_unroll: int) -> bool:
     return workload.load_rows == 1 and workload.inputs // k_unroll > 2
 
 
-def _gains_by_peeling(workload: PointwiseWorkload, core: Core, rows: int) -> bool:
-    """With one FMLA a cycle other instructions hide behind it; weights one by one would spill."""
+def _gains_by_peeling(workload: PointwiseWorkload, core: Core, rows: int, k_unroll: int) -> bool:
+    """With one FMLA a cycle all else hides behind it; weights one by one, or few steps, spill."""
     one_a_cycle = core.isa == "aarch64" and core.macs_per_cycle == core.lanes
-    return one_a_cycle and row_lanes(workload, core, rows) > 1
+    many_steps = workload.inputs // k_unroll >= LEAST_STEPS_PEELED
+    return one_a_cycle and many_steps and row_lanes(workload, core, rows) > 1
 
 
 def row_lanes(workload: PointwiseWorkload, core: Core, rows: int) -> int:
