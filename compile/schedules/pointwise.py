@@ -58,7 +58,7 @@ from deploy_rpc.cores import Core
 
 K_UNROLLS = (4, 2, 1)
 MOST_UNEVEN = 1.15  # longest share of the pixels, against that of the best loop
-LEAST_STEPS_PEELED = 5  # by default: LLVM writes a loop of fewer in full, and spills
+LEAST_STEPS_PEELED = 6  # by default: LLVM writes a loop of fewer in full, and spills
 MOST_ROWS_UNROLLED = 8  # of a shuffle before
 DEAREST_IN_PLACE = 1.25  # times the modelled cycles of the best tile, which knows no caches
 FLOAT, FLOAT_BYTES = "float32", 4
