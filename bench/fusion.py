@@ -15,6 +15,7 @@ from compile.link import find_linker
 from compile.lower import LEVELS, lower
 from compile.network import Network
 from compile.targets import CompileTarget
+from compile.tuning.decisions import TUNING_LOGS, recorded_decisions
 from deploy_rpc.board_spec import BoardSpec
 
 
@@ -23,7 +24,10 @@ def measure_ladder(
 ) -> list[Row]:
     """One report row for each level of `network` on `board`."""
     levels = LEVELS[1:] if board.kind == "modelled" else LEVELS  # stock needs TVM's runtime
-    rungs = [lower(network, level, target, threads=threads) for level in levels]
+    decisions = recorded_decisions(TUNING_LOGS, target.core)
+    rungs = [
+        lower(network, level, target, threads=threads, decisions=decisions) for level in levels
+    ]
     linker = find_linker("auto", target)
     with tempfile.TemporaryDirectory() as folder:
         library = Path(folder) / f"{network.name}.so"

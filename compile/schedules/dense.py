@@ -34,7 +34,7 @@ from tvm.script.ir_builder import IRBuilder
 from tvm.script.ir_builder import tirx as T
 
 from compile.schedules.layouts import Layout, matrix_shape
-from compile.schedules.maximum import ZERO, has_maxnum, larger
+from compile.schedules.maximum import has_maxnum, rectified
 from compile.schedules.overlap import start_of, tile_starts
 from compile.schedules.registers import accumulator_budget
 from deploy_rpc.cores import Core
@@ -194,7 +194,7 @@ def _finish(
         value = acc[0, vector, lane]
         for part in range(1, tile.sums):
             value = value + acc[part, vector, lane]
-        value = larger(value, ZERO, maxnum=tile.maxnum) if workload.relu else value
+        value = rectified(value, maxnum=tile.maxnum) if workload.relu else value
         T.buffer_store(y, value, [first + vector * tile.lanes + lane])
 
 

@@ -44,7 +44,7 @@ from tvm.script.ir_builder import IRBuilder
 from tvm.script.ir_builder import tirx as T
 
 from compile.schedules.layouts import Layout, matrix_shape
-from compile.schedules.maximum import ZERO, has_maxnum, larger
+from compile.schedules.maximum import has_maxnum, rectified
 from compile.schedules.overlap import start_of, tile_starts
 from compile.schedules.registers import (
     LOAD_COSTS,
@@ -58,7 +58,7 @@ from deploy_rpc.cores import Core
 
 K_UNROLLS = (4, 2, 1)
 MOST_UNEVEN = 1.15  # longest share of the pixels, against that of the best loop
-LEAST_STEPS_PEELED = 6  # by default: LLVM writes a loop of fewer in full, and spills
+LEAST_INPUTS_PEELED = 20  # by default: LLVM writes a loop over fewer in full, and spills
 MOST_ROWS_UNROLLED = 8  # of a shuffle before
 DEAREST_IN_PLACE = 1.25  # times the modelled cycles of the best tile, which knows no caches
 FLOAT, FLOAT_BYTES = "float32", 4
@@ -181,7 +181,7 @@ def default_tile(workload: PointwiseWorkload, core: Core) -> PointwiseTile:
         prefetch=prefetch,
         maxnum=has_maxnum(core),
         row_lanes=row_lanes(workload, core, rows),
-        peel=can_peel(workload, k_unroll) and _gains_by_peeling(workload, core, rows, k_unroll),
+        peel=can_peel(workload, k_unroll) and _gains_by_peeling(workload, core, rows),
     )
 
 
@@ -190,11 +190,11 @@ def can_peel(workload: PointwiseWorkload, k_unroll: int) -> bool:
     return workload.load_rows == 1 and workload.inputs // k_unroll > 2
 
 
-def _gains_by_peeling(workload: PointwiseWorkload, core: Core, rows: int, k_unroll: int) -> bool:
-    """With one FMLA a cycle all else hides behind it; weights one by one, or few steps, spill."""
+def _gains_by_peeling(workload: PointwiseWorkload, core: Core, rows: int) -> bool:
+    """With one FMLA a cycle all else hides behind it; weights one by one, or few inputs, spill."""
     one_a_cycle = core.isa == "aarch64" and core.macs_per_cycle == core.lanes
-    many_steps = workload.inputs // k_unroll >= LEAST_STEPS_PEELED
-    return one_a_cycle and many_steps and row_lanes(workload, core, rows) > 1
+    many = workload.inputs >= LEAST_INPUTS_PEELED
+    return one_a_cycle and many and row_lanes(workload, core, rows) > 1
 
 
 def row_lanes(workload: PointwiseWorkload, core: Core, rows: int) -> int:
@@ -479,7 +479,7 @@ def _finish(
 ) -> None:
     for each in _each_stored_value(workload, tile):
         value = acc[each.at]
-        value = larger(value, ZERO, maxnum=tile.maxnum) if workload.relu else value
+        value = rectified(value, maxnum=tile.maxnum) if workload.relu else value
         channel = place.group * workload.outputs + place.output + each.output
         at = _at(workload, workload.stored_channel(channel), place.pixel + each.pixel)
         T.buffer_store(y, value, at)

@@ -35,7 +35,7 @@ from tvm.script.ir_builder import IRBuilder
 from tvm.script.ir_builder import tirx as T
 
 from compile.schedules.layouts import Layout
-from compile.schedules.maximum import ZERO, has_maxnum, larger
+from compile.schedules.maximum import ZERO, has_maxnum, rectified
 from compile.schedules.overlap import start_of, tile_starts
 from compile.schedules.registers import accumulator_budget, tile_cycles
 from compile.schedules.threads import Bounds, share_of
@@ -401,7 +401,7 @@ def _finish(
 ) -> None:
     for m, row, vector, lane in _each_value(tile):
         value = acc[m, row, vector, lane]
-        value = larger(value, ZERO, maxnum=tile.maxnum) if workload.relu else value
+        value = rectified(value, maxnum=tile.maxnum) if workload.relu else value
         channel = workload.first_channel + place.group * workload.outputs + place.channel + m
         column = place.column + vector * tile.lanes + lane
         pixel = [place.row + row, column]

@@ -32,7 +32,7 @@ from tvm import tirx
 from tvm.script.ir_builder import IRBuilder
 from tvm.script.ir_builder import tirx as T
 
-from compile.schedules.maximum import ZERO, has_maxnum, larger
+from compile.schedules.maximum import has_maxnum, rectified
 from compile.schedules.overlap import start_of, tile_starts
 from compile.schedules.pool import combined, neutral
 from compile.schedules.registers import accumulator_budget, tile_cycles
@@ -300,7 +300,7 @@ def _finish(
         value = acc[at]
         if workload.kind == "average":
             value = value * tirx.const(1 / taps, FLOAT)
-        value = larger(value, ZERO, maxnum=tile.maxnum) if workload.relu else value
+        value = rectified(value, maxnum=tile.maxnum) if workload.relu else value
         channel = workload.first_channel + place.channel + at[1] * tile.lanes + at[2]
         T.buffer_store(y, value, [place.row, place.column + at[0], channel])
 
