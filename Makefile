@@ -4,11 +4,16 @@ PYTHON ?= python3
 RUN = $(VENV)/bin/python
 INSTALLED = $(VENV)/.installed
 
+TUNED_CORES = cortex-a72 neoverse-n1
+TUNED_MODELS = shufflenet-1.0x-g3 shufflenet-0.25x-g3 shufflenet-0.5x-g3 shufflenet-1.5x-g3 \
+  shufflenet-2.0x-g3 shufflenet-1.0x-g1 shufflenet-1.0x-g2 shufflenet-1.0x-g4 shufflenet-1.0x-g8 \
+  mobilenet-1.0
+
 .DEFAULT_GOAL := help
-.PHONY: help build bench test check
+.PHONY: help build bench test tuning-logs check
 
 help:  ## list the tasks
-	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
 
 $(INSTALLED): pyproject.toml
 	$(PYTHON) -m venv $(VENV)
@@ -23,6 +28,11 @@ bench: $(INSTALLED)  ## the ladder of levels on this machine, as a JSON report
 
 test: $(INSTALLED)  ## all tests
 	$(RUN) -m pytest -n auto
+
+tuning-logs: $(INSTALLED)  ## the shipped tuning logs again, on modelled cores: an hour on two cores
+	for core in $(TUNED_CORES); do for model in $(TUNED_MODELS); do \
+	  $(RUN) compile/tune.py --target $$core --model $$model --trials 300 && \
+	  $(RUN) compile/tune.py --prune tuning_logs/$$core/$$model.jsonl || exit; done; done
 
 check: $(INSTALLED)  ## lint and format, in seconds
 	$(RUN) -m ruff check .

@@ -27,6 +27,7 @@ CONV_5X5 = WindowWorkload("conv", 2, 32, 8, (13, 13), (5, 5), 1, (2, 2), True)
 
 KERNELS = {
     "pointwise_shuffled": (A72, replace(GROUPED, outputs=20, pixels=48, shuffle_rows=3)),
+    "pointwise_peeled": (A72, replace(GROUPED, inputs=20, pixels=196)),
     "pointwise_overlapped": (AVX512, replace(GROUPED, shortcut=True, load_rows=2)),
     "pointwise_channels": (AVX512, replace(GROUPED, layout="channels")),
     "pointwise_in_place": (
