@@ -1,4 +1,7 @@
-"""python compile/tune.py --target T --board modelled:CORE: better decisions for each kernel."""
+"""python compile/tune.py --target T --board modelled:CORE: better decisions for each kernel.
+
+And the upkeep of logs: --merge, --prune, --verify.
+"""
 
 from __future__ import annotations
 
@@ -8,15 +11,17 @@ from pathlib import Path
 from typing import Any
 
 from rich.console import Console
+from rich.progress import Progress
 from rich.table import Table
 
 from compile.lower import lower
 from compile.source import random_network
 from compile.targets import TargetError, parse_target
 from compile.tuning.decisions import TUNING_LOGS
-from compile.tuning.log import TuningLog
+from compile.tuning.log import LogError, TuningLog, merge_logs, prune_log
 from compile.tuning.task import tasks_of
 from compile.tuning.tuner import Step, Tuner, Where
+from compile.tuning.verify import logs_in, verify_logs
 from deploy_rpc.board_spec import BoardError, BoardSpec, parse_board
 from deploy_rpc.core_models import llvm_model
 from deploy_rpc.cores import find_core
@@ -25,12 +30,16 @@ from model.cli import argument, phase, positive_int, run_command, write_json
 from model.zoo import DEFAULT_MODEL, model_name
 
 DEFAULT_TRIALS = 1000
+KEPT = 2  # records of each kernel and core
 
 
 def main(arguments: list[str] | None = None) -> None:
     """Tunes the kernels of a network; what was tried is in the log at every moment."""
     parser = _parser()
     options = parser.parse_args(arguments)
+    if not _tunes(parser, options):
+        _keep_up(options)
+        return
     try:
         options.target = parse_target(options.target_text)
     except TargetError as error:
@@ -57,6 +66,42 @@ def main(arguments: list[str] | None = None) -> None:
     if options.json:
         write_json(options.json, _report(tuner, options, where))
     print(log.path)
+
+
+def _tunes(parser: argparse.ArgumentParser, options: argparse.Namespace) -> bool:
+    """Whether a search is asked for, and not the upkeep of logs."""
+    upkeep = options.merge or options.prune or options.verify is not None
+    if bool(options.merge) != bool(options.into):
+        parser.error("--merge A B ... needs --into FILE, and --into needs --merge")
+    if upkeep and options.target_text:
+        parser.error("--target is for tuning; --merge, --prune and --verify go without it")
+    if not upkeep and not options.target_text:
+        parser.error("--target is required for tuning")
+    return not upkeep
+
+
+def _keep_up(options: argparse.Namespace) -> None:
+    if options.merge:
+        print(f"{options.into}: {merge_logs(options.merge, options.into)} records")
+    elif options.prune:
+        dropped = prune_log(options.prune, KEPT)
+        print(f"{options.prune}: dropped {dropped} records, kept the best {KEPT} of each kernel")
+    else:
+        _verify(options.verify or [TUNING_LOGS], options.workers)
+
+
+def _verify(paths: list[Path], workers: int) -> None:
+    logs = list(dict.fromkeys(log for path in paths for log in logs_in(path)))
+    with Progress(transient=True) as progress:
+        bar = progress.add_task("replaying records", total=None)
+        faults = verify_logs(
+            logs, workers, lambda done, of: progress.update(bar, completed=done, total=of)
+        )
+    for fault in faults:
+        print(f"{fault.log}, record {fault.number}: {fault.reason}")
+    if faults:
+        raise LogError(f"{len(faults)} records are wrong; remove them, or tune those kernels again")
+    print(f"{len(logs)} logs: every record is what a build takes, and answers right")
 
 
 def _core(options: argparse.Namespace, board: BoardSpec) -> Any:  # noqa: ANN401
@@ -129,7 +174,7 @@ def _parser() -> argparse.ArgumentParser:
         "takes what was found.",
     )
     add = parser.add_argument
-    add("--target", required=True, dest="target_text", metavar="T", help="as for build.py")
+    add("--target", dest="target_text", metavar="T", help="as for build.py; required for tuning")
     add(
         "--board",
         type=argument(parse_board),
@@ -159,6 +204,21 @@ def _parser() -> argparse.ArgumentParser:
         metavar="DIR",
         help="DIR/CORE/NAME.jsonl is written (default: those of the project)",
     )
+    upkeep = parser.add_argument_group("upkeep of logs").add_mutually_exclusive_group()
+    upkeep.add_argument(
+        "--merge", type=Path, nargs="+", metavar="LOG", help="writes the records of all to --into"
+    )
+    upkeep.add_argument(
+        "--prune", type=Path, metavar="LOG", help=f"keeps the best {KEPT} records of each kernel"
+    )
+    upkeep.add_argument(
+        "--verify",
+        type=Path,
+        nargs="*",
+        metavar="PATH",
+        help="replays the records of logs, or of all logs in folders (default: the shipped ones)",
+    )
+    add("--into", type=Path, metavar="LOG", help="where --merge writes; its records stay")
     add("--json", type=Path, metavar="FILE", help="write the result and the tuning curve here")
     return parser
 

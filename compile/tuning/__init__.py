@@ -1,5 +1,11 @@
 """The autotuner, whose logs are the product.
 
-record.py one result as a line of JSON, checked field by field
-log.py    a file of records that neither a crash nor a second writer spoils
+task.py       what there is to tune in a network
+search.py     which point of a space to try next
+candidate.py  one point, examined: right answers, then cycles
+tuner.py      the search over a network
+record.py     one result as a line of JSON, checked field by field
+log.py        a file of records that neither a crash nor a second writer spoils
+decisions.py  what records decide for a core
+verify.py     the records of logs, replayed
 """

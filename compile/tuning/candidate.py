@@ -38,7 +38,7 @@ def examine_candidate(made: Made, tile: Any, target: str, core: str) -> Examined
     """What `made` with `tile`, built for the target of that text, is worth on `core`."""
     candidate = dataclasses.replace(made, tile=tile)
     try:
-        error = _error(candidate, _answer(made))
+        error = error_of(candidate, made)
     except (tvm.error.TVMError, RuntimeError, ValueError) as failure:
         return Examined("does not build", reason=str(failure).splitlines()[0])
     if not error <= MOST_ERROR:
@@ -47,12 +47,15 @@ def examine_candidate(made: Made, tile: Any, target: str, core: str) -> Examined
     return Examined("ok", report.cycles, report.l1_misses, report.l2_misses)
 
 
-def _error(candidate: Made, expected: np.ndarray) -> float:
-    """The largest difference, of the range; NaN and infinity are the same in both or wrong."""
-    answer = _run(candidate)
-    if (np.isfinite(answer) != np.isfinite(expected)).any():
-        return float("inf")
+def error_of(candidate: Made, made: Made) -> float:
+    """How far the answers of `candidate` are from those of `made` at most, of their range.
+
+    NaN and infinity are the same in both, or infinitely wrong.
+    """
+    answer, expected = _run(candidate), _answer(made)
     there = np.isfinite(expected)
+    if (np.isfinite(answer) != there).any():
+        return float("inf")
     difference = np.abs(answer[there] - expected[there]).max()
     return float(difference / max(np.ptp(expected[there]), np.finfo(np.float32).tiny))
 

@@ -1,0 +1,162 @@
+"""The search: defaults first, every trial in the log, nothing lost by an interruption."""
+
+from __future__ import annotations
+
+import random
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from compile.lower import lower
+from compile.passes.take_decisions import Decision
+from compile.schedules.pointwise import PointwiseWorkload
+from compile.schedules.registers import accumulator_budget
+from compile.schedules.spaces import space_of
+from compile.schedules.templates import Workload, made_by_default
+from compile.targets import parse_target
+from compile.tuning.candidate import examine_candidate
+from compile.tuning.log import LogError, TuningLog
+from compile.tuning.search import LEAST_LEARNED, Model, proposed
+from compile.tuning.task import Task, tasks_of
+from compile.tuning.tuner import Step, Tuner, Where
+from deploy_rpc.board_spec import BoardSpec
+from deploy_rpc.cores import find_core
+from deploy_rpc.cycles import missing_modelling_tools
+from tests.cores import A72, AVX512
+from tests.running import output_of
+from tests.small_networks import small_network
+from tests.tuning_records import TILES, WORKLOAD
+
+TARGET = parse_target("arm_cpu")
+WHERE = Where(TARGET, "arm_cpu", BoardSpec("modelled", core="cortex-a72"), TARGET.core)
+needs_a_model = pytest.mark.skipif(
+    bool(missing_modelling_tools()), reason="; ".join(missing_modelling_tools())
+)
+
+
+def small_task() -> Task:
+    return Task("kernel", made_by_default(WORKLOAD, A72, 1), 1, WORKLOAD.macs)
+
+
+@pytest.mark.parametrize("core", [A72, find_core("neoverse-n1"), AVX512])
+@pytest.mark.parametrize("layout", ["planes", "channels"])
+def test_a_space_begins_with_the_default_and_fits_the_registers(core: object, layout: str) -> None:
+    workload = PointwiseWorkload(3, 40, 80, 196, True, False, layout=layout)
+    tiles = space_of(workload, core)
+    assert tiles[0] == made_by_default(workload, core, 1).tile
+    assert len(set(tiles)) == len(tiles) > 50
+    for tile in tiles:
+        assert tile.rows * tile.vectors <= accumulator_budget(core, tile.row_lanes)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_network_with_any_decisions_gives_what_pytorch_gives(seed: int) -> None:
+    network, chance = small_network(), random.Random(seed)
+
+    def decide(workload: Workload, threads: int) -> Decision:
+        return Decision(chance.choice(space_of(workload, A72)), "tuned")
+
+    lowered = lower(network, "tuned", TARGET, decisions=decide)
+    assert {kernel.source for kernel in lowered.kernels} == {"tuned"}
+    x = network.example_input()
+    np.testing.assert_allclose(output_of(lowered, x), network.reference(x), rtol=1e-4, atol=1e-4)
+
+
+def test_level_tuned_without_records_is_the_default() -> None:
+    kernels = lower(small_network(), "tuned", TARGET, decisions=lambda workload, threads: None)
+    assert {kernel.source for kernel in kernels.kernels} == {"default"}
+
+
+def test_only_the_fused_level_and_up_takes_decisions() -> None:
+    def decide(workload: Workload, threads: int) -> Decision:
+        raise AssertionError("asked for a decision")
+
+    lower(small_network(), "fused", TARGET, decisions=decide)
+
+
+def test_the_model_ranks_after_it_has_learned() -> None:
+    model, task = Model(), small_task()
+    for tile in TILES[: LEAST_LEARNED - 1]:
+        model.learn(task, tile, 1.0)
+    assert model.predict(task, TILES) is None
+    for tile in TILES:
+        model.learn(task, tile, 0.5 if tile.peel else 2.0)
+    costs = dict(zip(TILES, model.predict(task, TILES), strict=True))
+    slowest_peeled = max(cost for tile, cost in costs.items() if tile.peel)
+    assert slowest_peeled < min(cost for tile, cost in costs.items() if not tile.peel)
+
+
+def test_proposals_are_untried_distinct_and_the_same_for_a_seed() -> None:
+    model, task = Model(), small_task()
+    for tile in TILES:
+        model.learn(task, tile, 1.0 + tile.k_unroll)
+    first, again = (proposed(task, TILES[10:], model, 8, random.Random(seed)) for seed in (1, 1))
+    assert first == again
+    assert len(set(first)) == 8
+    assert set(first) <= set(TILES[10:])
+    likeliest = min(tile.k_unroll for tile in TILES[10:])
+    assert [tile.k_unroll for tile in first[:6]] == [likeliest] * 6
+
+
+@needs_a_model
+def test_a_right_candidate_has_cycles_and_a_wrong_one_has_none(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    made = made_by_default(WORKLOAD, A72, 1)
+    right = examine_candidate(made, TILES[1], "arm_cpu", "cortex-a72")
+    assert right.outcome == "ok"
+    assert right.cycles > WORKLOAD.macs / A72.macs_per_cycle
+    monkeypatch.setattr("compile.tuning.candidate.error_of", lambda candidate, made: 0.5)
+    wrong = examine_candidate(made, TILES[1], "arm_cpu", "cortex-a72")
+    assert (wrong.outcome, wrong.cycles) == ("wrong answer", 0.0)
+
+
+@needs_a_model
+def test_a_search_never_ends_worse_than_it_began_and_is_all_in_the_log(tmp_path: Path) -> None:
+    log, steps = TuningLog(tmp_path / "net.jsonl"), []
+    tuner = Tuner(tasks_of(lower(small_network(), "fused", TARGET)), WHERE, log, workers=2)
+    tuner.run(20, steps.append)
+    assert steps[0].task == "defaults"
+    cycles = [step.cycles for step in steps]
+    assert cycles == sorted(cycles, reverse=True)
+    assert tuner.network_cycles <= tuner.default_network_cycles
+    records = log.read().records
+    assert len(records) == steps[-1].trials <= 20
+    assert {record.core for record in records} == {"cortex-a72"}
+    assert {record.kind for record in records} == {"modelled"}
+
+
+@needs_a_model
+def test_an_interrupted_search_goes_on_where_it_was(tmp_path: Path) -> None:
+    log = TuningLog(tmp_path / "net.jsonl")
+    tasks = tasks_of(lower(small_network(), "fused", TARGET))
+
+    def interrupt(step: Step) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        Tuner(tasks, WHERE, log, workers=1).run(20, interrupt)
+    known = len(log.read().records)
+    assert known == len(tasks)
+    again = Tuner(tasks, WHERE, log, workers=1)
+    assert again.resume() == known
+    again.run(4, lambda step: None)
+    records = log.read().records
+    assert known < len(records) <= known + 4
+    assert len({(each.key, str(each.decisions)) for each in records}) == len(records)
+
+
+@needs_a_model
+def test_a_log_that_cannot_be_written_ends_the_search(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    log = TuningLog(tmp_path / "net.jsonl")
+
+    def full(records: object) -> None:
+        raise LogError("No space left on device")
+
+    monkeypatch.setattr(log, "append", full)
+    tuner = Tuner(tasks_of(lower(small_network(), "fused", TARGET)), WHERE, log, workers=1)
+    with pytest.raises(LogError, match="No space"):
+        tuner.run(20, lambda step: None)

@@ -1,0 +1,73 @@
+"""tune.py --verify replays records, and names those that a build would not take."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from compile.tune import main
+from compile.tuning.decisions import TUNING_LOGS
+from compile.tuning.log import LogError, TuningLog
+from compile.tuning.verify import fault_of, logs_in, verify_logs
+from tests.tuning_records import record
+
+
+def test_a_sound_record_has_no_fault() -> None:
+    assert fault_of(record(1)) is None
+
+
+@pytest.mark.parametrize(
+    ("changed", "reason"),
+    [
+        ({"template": "unknown"}, "no template"),
+        ({"core": "cortex-m0"}, "unknown core"),
+        ({"workload": {"groups": 1}}, "not a workload"),
+        ({"template_version": 0}, "another version"),
+        ({"decisions": {**record(1).decisions, "rows": 31}}, "no room"),
+    ],
+)
+def test_a_fault_is_said(changed: dict[str, object], reason: str) -> None:
+    assert reason in fault_of(record(1, **changed))
+
+
+def test_a_wrong_answer_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("compile.tuning.verify.error_of", lambda made, default: 0.5)
+    assert "wrong answer: 5.0e-01" in fault_of(record(1))
+
+
+def test_the_command_names_log_and_record(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    log = TuningLog(tmp_path / "net.jsonl")
+    log.append([record(0), record(1, template_version=0)])
+    with pytest.raises(LogError, match="1 records are wrong"):
+        main(["--verify", str(tmp_path), "--workers", "1"])
+    assert f"{log.path}, record 2: decisions of another version" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        [],
+        ["--merge", "a.jsonl"],
+        ["--prune", "a.jsonl", "--target", "arm_cpu"],
+        ["--prune", "a.jsonl", "--verify"],
+    ],
+)
+def test_a_wrong_command_line_is_a_usage_error(
+    arguments: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as error:
+        main(arguments)
+    assert error.value.code == 2
+    assert "tune.py: error:" in capsys.readouterr().err
+
+
+def test_no_log_at_all_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(LogError, match="found none"):
+        logs_in(tmp_path)
+
+
+def test_every_shipped_record_is_what_a_build_takes() -> None:
+    assert verify_logs(logs_in(TUNING_LOGS), 2, lambda done, of: None) == []
