@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -17,15 +18,18 @@ from rich.table import Table
 from compile.lower import lower
 from compile.source import random_network
 from compile.targets import TargetError, parse_target
-from compile.tuning.decisions import TUNING_LOGS
+from compile.tuning.decisions import TUNING_LOGS, log_name
 from compile.tuning.log import LogError, TuningLog, merge_logs, prune_log
+from compile.tuning.measure import Boards
+from compile.tuning.modelled import ModelledCore
 from compile.tuning.task import tasks_of
 from compile.tuning.tuner import Step, Tuner, Where
 from compile.tuning.verify import logs_in, verify_logs
 from deploy_rpc.board_spec import BoardError, BoardSpec, parse_board
 from deploy_rpc.core_models import llvm_model
-from deploy_rpc.cores import find_core
+from deploy_rpc.cores import Core, find_core
 from deploy_rpc.cycles import missing_modelling_tools
+from deploy_rpc.host import host_core
 from model.cli import argument, phase, positive_int, run_command, write_json
 from model.zoo import DEFAULT_MODEL, model_name
 
@@ -49,23 +53,33 @@ def main(arguments: list[str] | None = None) -> None:
     with phase(f"lower {options.model}"):
         network = random_network(options.model)
         tasks = tasks_of(lower(network, "fused", options.target))
-    log = TuningLog(options.tuning_logs / where.core.name / f"{options.model}.jsonl")
-    tuner = Tuner(tasks, where, log, options.workers)
-    print(
-        f"{len(tasks)} kernels on {board}, up to {options.trials} trials, {options.workers} "
-        f"workers; log: {log.path}"
-    )
-    if options.resume:
-        print(f"resumed: {tuner.resume()} trials from the log")
-    try:
-        tuner.run(options.trials, _print_step(options.trials))
-    except KeyboardInterrupt:
-        print(f"interrupted; {log.path} holds every trial, go on with --resume")
-        raise
-    _print_result(tuner)
+    log = TuningLog(options.tuning_logs / log_name(where.core) / f"{options.model}.jsonl")
+    with _examiner(options, where) as examiner:
+        tuner = Tuner(tasks, where, examiner, log)
+        print(f"{len(tasks)} kernels on {board}, up to {options.trials} trials; log: {log.path}")
+        if options.resume:
+            print(f"resumed: {tuner.resume()} trials from the log")
+        try:
+            tuner.run(options.trials, _print_step(options.trials, examiner.unit))
+        except (KeyboardInterrupt, BoardError):
+            print(f"interrupted; {log.path} holds every trial, go on with --resume")
+            raise
+    _print_result(tuner, examiner.unit)
     if options.json:
-        write_json(options.json, _report(tuner, options, where))
+        write_json(options.json, _report(tuner, where, options.model, examiner))
     print(log.path)
+
+
+def _examiner(options: argparse.Namespace, where: Where) -> ModelledCore | Boards:
+    if where.board.kind == "modelled":
+        return ModelledCore(where.target_text, where.core, options.workers)
+    return Boards(
+        where.board,
+        where.target,
+        1 if where.board.kind == "local" else options.boards,
+        timeout_s=options.timeout,
+        say=lambda text: print(text, flush=True),
+    )
 
 
 def _tunes(parser: argparse.ArgumentParser, options: argparse.Namespace) -> bool:
@@ -104,11 +118,17 @@ def _verify(paths: list[Path], workers: int) -> None:
     print(f"{len(logs)} logs: every record is what a build takes, and answers right")
 
 
-def _core(options: argparse.Namespace, board: BoardSpec) -> Any:  # noqa: ANN401
-    if board.kind != "modelled":
+def _core(options: argparse.Namespace, board: BoardSpec) -> Core:
+    """The core that is tuned for; raises `BoardError` where `board` has no times for it."""
+    if board.kind == "emulated":
+        raise BoardError(f"{board} emulates: its times mean nothing; take modelled:CORE")
+    if board.kind == "local" and options.target.core != host_core():
         raise BoardError(
-            f"this version tunes on a modelled core only (modelled:CORE), not on {board}"
+            f"target {options.target.name} is not this machine; expected --target host with "
+            "--board local, or a board of the target's kind"
         )
+    if board.kind != "modelled":
+        return options.target.core
     missing = missing_modelling_tools()
     if missing:
         raise BoardError(f"no cycles can be modelled here: {'; '.join(missing)}")
@@ -117,11 +137,11 @@ def _core(options: argparse.Namespace, board: BoardSpec) -> Any:  # noqa: ANN401
     return core
 
 
-def _print_step(trials: int) -> Any:  # noqa: ANN401
+def _print_step(trials: int, unit: str) -> Callable[[Step], None]:
     def report(step: Step) -> None:
         rate = step.trials / max(step.seconds, 1e-9)
         print(
-            f"{step.trials:5d}/{trials} trials, {step.cycles / 1e6:8.3f} M modelled cycles, "
+            f"{step.trials:5d}/{trials} trials, {_network_cost(step.cost, unit)}, "
             f"{rate:.1f} trials/s, at most {(trials - step.trials) / max(rate, 1e-9):.0f} s left "
             f"({step.task})",
             flush=True,
@@ -130,10 +150,19 @@ def _print_step(trials: int) -> Any:  # noqa: ANN401
     return report
 
 
-def _print_result(tuner: Tuner) -> None:
-    total = tuner.network_cycles
-    table = Table("kernel", title="Modelled cycles, one thread", title_justify="left")
-    for column in ("calls", "tried", "of", "default, k", "best, k", "gain", "share"):
+def _network_cost(cost: float, unit: str) -> str:
+    if unit == "cycles":
+        return f"{cost / 1e6:8.3f} M modelled cycles"
+    return f"{cost * 1e3:8.3f} ms measured"
+
+
+def _print_result(tuner: Tuner, unit: str) -> None:
+    total = tuner.network_cost
+    kind, short, scale = (
+        ("Modelled cycles", "k", 1e-3) if unit == "cycles" else ("Measured times", "us", 1e6)
+    )
+    table = Table("kernel", title=f"{kind}, one thread", title_justify="left")
+    for column in ("calls", "tried", "of", f"default, {short}", f"best, {short}", "gain", "share"):
         table.add_column(column, justify="right")
     for each in tuner.progress:
         table.add_row(
@@ -141,28 +170,30 @@ def _print_result(tuner: Tuner) -> None:
             str(each.task.calls),
             str(len(each.tried)),
             str(len(each.space)),
-            f"{each.default_cycles / 1e3:.1f}",
-            f"{each.best_cycles / 1e3:.1f}",
-            f"{each.default_cycles / each.best_cycles:.3f}x",
-            f"{each.task.calls * each.best_cycles / total:.1%}",
+            f"{each.default_cost * scale:.1f}",
+            f"{each.best_cost * scale:.1f}",
+            f"{each.default_cost / each.best_cost:.3f}x",
+            f"{each.task.calls * each.best_cost / total:.1%}",
         )
     Console(width=None if Console().is_terminal else 120).print(table)
-    before = tuner.default_network_cycles
+    before = tuner.default_network_cost
     print(
-        f"all kernels: {before / 1e6:.2f} -> {total / 1e6:.2f} M modelled cycles "
-        f"({before / total:.3f}x)"
+        f"all kernels: {_network_cost(before, unit).strip()} -> "
+        f"{_network_cost(total, unit).strip()} ({before / total:.3f}x)"
     )
 
 
-def _report(tuner: Tuner, options: argparse.Namespace, where: Where) -> dict[str, Any]:
+def _report(
+    tuner: Tuner, where: Where, model: str, examiner: ModelledCore | Boards
+) -> dict[str, Any]:
     return {
-        "model": options.model,
+        "model": model,
         "target": where.target.name,
-        "core": where.core.name,
-        "kind": "modelled",
-        "unit": "cycles",
-        "default": tuner.default_network_cycles,
-        "tuned": tuner.network_cycles,
+        "core": log_name(where.core),
+        "kind": examiner.kind,
+        "unit": examiner.unit,
+        "default": tuner.default_network_cost,
+        "tuned": tuner.network_cost,
         "curve": [vars(step) for step in tuner.steps],
     }
 
@@ -170,8 +201,8 @@ def _report(tuner: Tuner, options: argparse.Namespace, where: Where) -> dict[str
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="tune.py",
-        description="Searches each kernel's decisions on a modelled core; build.py --level tuned "
-        "takes what was found.",
+        description="Searches each kernel's decisions on a modelled core or on boards; "
+        "build.py --level tuned takes what was found.",
     )
     add = parser.add_argument
     add("--target", dest="target_text", metavar="T", help="as for build.py; required for tuning")
@@ -179,7 +210,22 @@ def _parser() -> argparse.ArgumentParser:
         "--board",
         type=argument(parse_board),
         metavar="BOARD",
-        help="modelled[:CORE] (default: the target's core)",
+        help="modelled[:CORE] (default, of the target's core), local, rpc://HOST:PORT or "
+        "tracker://HOST:PORT/KEY",
+    )
+    add(
+        "--boards",
+        type=positive_int,
+        default=1,
+        metavar="N",
+        help="sessions at once: how many boards of a tracker to use (default: %(default)s)",
+    )
+    add(
+        "--timeout",
+        type=positive_int,
+        default=60,
+        metavar="SECONDS",
+        help="for every wait on a board (default: %(default)s)",
     )
     add(
         "--model",

@@ -35,6 +35,14 @@ class KernelProgram:
             for name, of_kernel in shapes.items()
         }
 
+    def run(self, name: str, values: Sequence[np.ndarray]) -> np.ndarray:
+        """One call; `values` are of the first tensors, the output last among them."""
+        tensors = self._tensors[name]
+        for tensor, value in zip(tensors, values, strict=False):  # scratch comes behind
+            tensor.copyfrom(value)
+        self._module[name](*tensors)
+        return tensors[len(values) - 1].numpy()
+
     def time_s(self, name: str, calls: int) -> float:
         """Seconds of one call, the mean of `calls` in a row; an untimed one comes before them."""
         timer = self._module.time_evaluator(name, self._device, number=calls, repeat=1)
@@ -48,6 +56,17 @@ class LoadedKernels:
         self.program: KernelProgram | None = program
         self._session = session
         self._threads = threads
+
+    def run(self, name: str, values: Sequence[np.ndarray]) -> np.ndarray:
+        """The output of one call of the kernel `name`, which is the last of the float32 `values`.
+
+        Its tensors keep the values, for `time_s` to time it with. Raises `BoardError`.
+        """
+        return self._session.call(f"running the kernel {name}", self._run, name, values)
+
+    def _run(self, name: str, values: Sequence[np.ndarray]) -> np.ndarray:
+        self._session.set_threads(self._threads)
+        return self.program.run(name, values)
 
     def time_s(self, name: str, *, calls: int) -> float:
         """Seconds of one call of the kernel `name`, by the board's clock, its tensors in cache.

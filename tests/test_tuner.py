@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -17,11 +18,12 @@ from compile.schedules.templates import Workload, made_by_default
 from compile.targets import parse_target
 from compile.tuning.candidate import examine_candidate
 from compile.tuning.log import LogError, TuningLog
+from compile.tuning.modelled import ModelledCore
 from compile.tuning.search import LEAST_LEARNED, Model, proposed
 from compile.tuning.task import Task, tasks_of
 from compile.tuning.tuner import Step, Tuner, Where
 from deploy_rpc.board_spec import BoardSpec
-from deploy_rpc.cores import find_core
+from deploy_rpc.cores import Core, find_core
 from deploy_rpc.cycles import missing_modelling_tools
 from tests.cores import A72, AVX512
 from tests.running import output_of
@@ -30,24 +32,31 @@ from tests.tuning_records import TILES, WORKLOAD
 
 TARGET = parse_target("arm_cpu")
 WHERE = Where(TARGET, "arm_cpu", BoardSpec("modelled", core="cortex-a72"), TARGET.core)
+TASKS = tasks_of(lower(small_network(), "fused", TARGET))
 needs_a_model = pytest.mark.skipif(
     bool(missing_modelling_tools()), reason="; ".join(missing_modelling_tools())
 )
+
+
+@pytest.fixture(scope="module")
+def core() -> Iterator[ModelledCore]:
+    with ModelledCore("arm_cpu", TARGET.core, 2) as modelled:
+        yield modelled
 
 
 def small_task() -> Task:
     return Task("kernel", made_by_default(WORKLOAD, A72, 1), 1, WORKLOAD.macs)
 
 
-@pytest.mark.parametrize("core", [A72, find_core("neoverse-n1"), AVX512])
+@pytest.mark.parametrize("of_core", [A72, find_core("neoverse-n1"), AVX512])
 @pytest.mark.parametrize("layout", ["planes", "channels"])
-def test_a_space_begins_with_the_default_and_fits_the_registers(core: object, layout: str) -> None:
+def test_a_space_begins_with_the_default_and_fits_the_registers(of_core: Core, layout: str) -> None:
     workload = PointwiseWorkload(3, 40, 80, 196, True, False, layout=layout)
-    tiles = space_of(workload, core)
-    assert tiles[0] == made_by_default(workload, core, 1).tile
+    tiles = space_of(workload, of_core)
+    assert tiles[0] == made_by_default(workload, of_core, 1).tile
     assert len(set(tiles)) == len(tiles) > 50
     for tile in tiles:
-        assert tile.rows * tile.vectors <= accumulator_budget(core, tile.row_lanes)
+        assert tile.rows * tile.vectors <= accumulator_budget(of_core, tile.row_lanes)
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -106,21 +115,23 @@ def test_a_right_candidate_has_cycles_and_a_wrong_one_has_none(
     made = made_by_default(WORKLOAD, A72, 1)
     right = examine_candidate(made, TILES[1], "arm_cpu", "cortex-a72")
     assert right.outcome == "ok"
-    assert right.cycles > WORKLOAD.macs / A72.macs_per_cycle
+    assert right.cost > WORKLOAD.macs / A72.macs_per_cycle
     monkeypatch.setattr("compile.tuning.candidate.error_of", lambda candidate, made: 0.5)
     wrong = examine_candidate(made, TILES[1], "arm_cpu", "cortex-a72")
-    assert (wrong.outcome, wrong.cycles) == ("wrong answer", 0.0)
+    assert (wrong.outcome, wrong.samples) == ("wrong answer", ())
 
 
 @needs_a_model
-def test_a_search_never_ends_worse_than_it_began_and_is_all_in_the_log(tmp_path: Path) -> None:
+def test_a_search_never_ends_worse_than_it_began_and_is_all_in_the_log(
+    tmp_path: Path, core: ModelledCore
+) -> None:
     log, steps = TuningLog(tmp_path / "net.jsonl"), []
-    tuner = Tuner(tasks_of(lower(small_network(), "fused", TARGET)), WHERE, log, workers=2)
+    tuner = Tuner(TASKS, WHERE, core, log)
     tuner.run(20, steps.append)
     assert steps[0].task == "defaults"
-    cycles = [step.cycles for step in steps]
+    cycles = [step.cost for step in steps]
     assert cycles == sorted(cycles, reverse=True)
-    assert tuner.network_cycles <= tuner.default_network_cycles
+    assert tuner.network_cost <= tuner.default_network_cost
     records = log.read().records
     assert len(records) == steps[-1].trials <= 20
     assert {record.core for record in records} == {"cortex-a72"}
@@ -128,18 +139,18 @@ def test_a_search_never_ends_worse_than_it_began_and_is_all_in_the_log(tmp_path:
 
 
 @needs_a_model
-def test_an_interrupted_search_goes_on_where_it_was(tmp_path: Path) -> None:
+def test_an_interrupted_search_goes_on_where_it_was(tmp_path: Path, core: ModelledCore) -> None:
     log = TuningLog(tmp_path / "net.jsonl")
-    tasks = tasks_of(lower(small_network(), "fused", TARGET))
+    tasks = TASKS
 
     def interrupt(step: Step) -> None:
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        Tuner(tasks, WHERE, log, workers=1).run(20, interrupt)
+        Tuner(tasks, WHERE, core, log).run(20, interrupt)
     known = len(log.read().records)
     assert known == len(tasks)
-    again = Tuner(tasks, WHERE, log, workers=1)
+    again = Tuner(tasks, WHERE, core, log)
     assert again.resume() == known
     again.run(4, lambda step: None)
     records = log.read().records
@@ -149,7 +160,7 @@ def test_an_interrupted_search_goes_on_where_it_was(tmp_path: Path) -> None:
 
 @needs_a_model
 def test_a_log_that_cannot_be_written_ends_the_search(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, core: ModelledCore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     log = TuningLog(tmp_path / "net.jsonl")
 
@@ -157,6 +168,6 @@ def test_a_log_that_cannot_be_written_ends_the_search(
         raise LogError("No space left on device")
 
     monkeypatch.setattr(log, "append", full)
-    tuner = Tuner(tasks_of(lower(small_network(), "fused", TARGET)), WHERE, log, workers=1)
+    tuner = Tuner(TASKS, WHERE, core, log)
     with pytest.raises(LogError, match="No space"):
         tuner.run(20, lambda step: None)

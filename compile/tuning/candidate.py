@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import statistics
 from dataclasses import dataclass
 from typing import Any
 
@@ -25,58 +26,87 @@ MOST_ERROR = 1e-5  # of the range of the right answer
 
 @dataclass(frozen=True)
 class Examined:
-    """`outcome` as in a record; `cycles` and misses are of a right one, `reason` of another."""
+    """`outcome`, samples and counters as in a record; `reason` is of one that is not ok."""
 
     outcome: str
-    cycles: float = 0.0
-    l1_misses: int = 0
-    l2_misses: int = 0
+    samples: tuple[float, ...] = ()
+    counters: dict[str, int] = dataclasses.field(default_factory=dict)
     reason: str = ""
+
+    @property
+    def cost(self) -> float:
+        """The median sample; infinite where there is none."""
+        return statistics.median(self.samples) if self.samples else float("inf")
+
+
+def does_not_build(failure: Exception) -> Examined:
+    """The outcome of a candidate that TVM refuses."""
+    return Examined("does not build", reason=str(failure).partition("\n")[0])
+
+
+def wrong_answer(error: float) -> Examined:
+    """The outcome of a candidate that is `error` of the range away."""
+    return Examined("wrong answer", reason=f"{error:.1e} of the range away")
+
+
+def with_tile(made: Made, tile: Any) -> Made:  # noqa: ANN401 (any template's tile)
+    """The candidate of `tile`."""
+    return dataclasses.replace(made, tile=tile)
 
 
 def examine_candidate(made: Made, tile: Any, target: str, core: str) -> Examined:  # noqa: ANN401
-    """What `made` with `tile`, built for the target of that text, is worth on `core`."""
-    candidate = dataclasses.replace(made, tile=tile)
+    """What `made` with `tile`, built for the target of that text, is worth on modelled `core`."""
+    candidate = with_tile(made, tile)
     try:
         error = error_of(candidate, made)
     except (tvm.error.TVMError, RuntimeError, ValueError) as failure:
-        return Examined("does not build", reason=str(failure).splitlines()[0])
-    if not error <= MOST_ERROR:
-        return Examined("wrong answer", reason=f"{error:.1e} of the range away")
+        return does_not_build(failure)
+    if error > MOST_ERROR:
+        return wrong_answer(error)
     report = price_kernel(candidate.kernel(), parse_target(target), find_core(core))
-    return Examined("ok", report.cycles, report.l1_misses, report.l2_misses)
+    misses = {"l1_misses": report.l1_misses, "l2_misses": report.l2_misses}
+    return Examined("ok", (report.cycles,), misses)
 
 
 def error_of(candidate: Made, made: Made) -> float:
-    """How far the answers of `candidate` are from those of `made` at most, of their range.
+    """How far the answers of `candidate` are from those of `made`, on this machine."""
+    return difference(_run(candidate), answer_of(made))
 
-    NaN and infinity are the same in both, or infinitely wrong.
+
+def difference(answer: np.ndarray, expected: np.ndarray) -> float:
+    """The largest difference of two answers, of the range of the right one.
+
+    NaN and infinity are at the same places in both, or infinitely wrong.
     """
-    answer, expected = _run(candidate), _answer(made)
     there = np.isfinite(expected)
     if (np.isfinite(answer) != there).any():
         return float("inf")
-    difference = np.abs(answer[there] - expected[there]).max()
-    return float(difference / max(np.ptp(expected[there]), np.finfo(np.float32).tiny))
+    largest = np.abs(answer[there] - expected[there]).max()
+    return float(largest / max(np.ptp(expected[there]), np.finfo(np.float32).tiny))
 
 
 @functools.lru_cache(maxsize=8)
-def _answer(made: Made) -> np.ndarray:
+def answer_of(made: Made) -> np.ndarray:
+    """The output of `made` on this machine, for `inputs_of` it."""
     return _run(made)
 
 
-def _run(made: Made) -> np.ndarray:
-    """The kernel's output on this machine, for inputs that depend on the workload alone."""
-    kernel = made.kernel()
+def inputs_of(made: Made) -> list[np.ndarray]:
+    """Values for all buffers of the kernel, the output last; they depend on the workload alone."""
     random = np.random.default_rng(0)
     tensors = [
         random.standard_normal([int(n) for n in buffer.shape]).astype(np.float32)
-        for buffer in kernel.params
+        for buffer in made.kernel().params
     ]
     if TEMPLATES[made.template].pack_weights and len(tensors) > 2:
         shape = indices_of(made.workload).shape
         weights = np.random.default_rng(1).standard_normal(shape).astype(np.float32)
-        tensors[1] = made.packed(weights)
-    placed = [tvm.runtime.tensor(np.ascontiguousarray(value)) for value in tensors]
-    tvm.compile(kernel.with_attr("global_symbol", "main"), target="llvm")["main"](*placed)
+        tensors[1] = np.ascontiguousarray(made.packed(weights))
+    return tensors
+
+
+def _run(made: Made) -> np.ndarray:
+    placed = [tvm.runtime.tensor(value) for value in inputs_of(made)]
+    kernel = made.kernel().with_attr("global_symbol", "main")
+    tvm.compile(kernel, target="llvm")["main"](*placed)
     return placed[-1].numpy()

@@ -19,6 +19,7 @@ from compile.tuning.log import LogError, TuningLog
 from compile.tuning.record import Record
 from compile.tuning.task import TEMPLATE_VERSIONS
 from deploy_rpc.cores import Core
+from deploy_rpc.host import host_core
 
 TUNING_LOGS = Path(__file__).resolve().parents[2] / "tuning_logs"  # those that are shipped
 FALLBACKS = {
@@ -38,7 +39,7 @@ def recorded_decisions(folder: Path, core: Core) -> Decisions:
     """
     if not folder.is_dir():
         raise LogError(f"expected a folder of tuning logs, found none at {folder}")
-    sources = (core.name, *FALLBACKS.get(core.name, ()))
+    sources = (log_name(core), *FALLBACKS.get(core.name, ()))
     best = {name: best_records(records_of(folder / name)) for name in sources}
 
     def decide(workload: Workload, threads: int) -> Decision | None:
@@ -47,10 +48,15 @@ def recorded_decisions(folder: Path, core: Core) -> Decisions:
         for name in sources:
             tile = _tile(template, best[name].get(wanted))
             if tile is not None and tile in space_of(workload, core):
-                return Decision(tile, "tuned" if name == core.name else f"tuned for {name}")
+                return Decision(tile, "tuned" if name == sources[0] else f"tuned for {name}")
         return None
 
     return decide
+
+
+def log_name(core: Core) -> str:
+    """The folder of the logs for `core`; for this machine its LLVM name, as two hosts differ."""
+    return f"{core.isa}-{core.llvm_cpu}" if core == host_core() else core.name
 
 
 def records_of(folder: Path) -> list[Record]:

@@ -1,4 +1,4 @@
-"""The search over all kernels of a network on a modelled core, with a record of every trial.
+"""The search over all kernels of a network, with a record of every trial.
 
 The next batch goes to the kernel from which the network can gain most: its calls times what it
 costs above the model's best guess, or above its arithmetic while too little is known. The search
@@ -9,18 +9,17 @@ from __future__ import annotations
 
 import dataclasses
 import datetime
-import multiprocessing
 import random
 import time
-from collections.abc import Callable, Sequence
-from concurrent.futures import ProcessPoolExecutor
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 from compile.report import versions
+from compile.schedules.templates import Made
 from compile.targets import CompileTarget
-from compile.tuning.candidate import Examined, examine_candidate
-from compile.tuning.decisions import key_of, plain, tile_of
+from compile.tuning.candidate import Examined
+from compile.tuning.decisions import key_of, log_name, plain, tile_of
 from compile.tuning.log import TuningLog
 from compile.tuning.record import RECORD_FORMAT, Record
 from compile.tuning.search import LEAST_LEARNED, Model, proposed
@@ -29,7 +28,8 @@ from deploy_rpc.board_spec import BoardSpec
 from deploy_rpc.cores import Core
 
 BATCH = 8
-LEAST_GAIN = 1e-4  # of the whole network's cycles, that one kernel promises
+GUESSED_LEAST = 0.8  # of the best time, while too little is known
+LEAST_GAIN = 1e-4  # of the whole network's cost, that one kernel promises
 RECORDED_VERSIONS = ("apache-tvm", "llvm", "shufflenet-compiled")
 
 
@@ -43,21 +43,31 @@ class Where:
     core: Core
 
 
+class Examiner(Protocol):
+    """Where candidates are priced: `ModelledCore`, or `Boards`. `kind` and `unit` as in records."""
+
+    kind: str
+    unit: str
+
+    def examine(self, pairs: Sequence[tuple[Made, Any]]) -> Iterator[tuple[int, Examined]]:
+        """Of each pair its index and what became of it, as soon as it is known."""
+
+
 @dataclass
 class Progress:
-    """What is known of one task: cycles of every tile tried, and of the default one."""
+    """What is known of one task: the cost of every tile tried, and of the default one."""
 
     task: Task
     space: list[Any]
     tried: dict[Any, float] = field(default_factory=dict)  # infinite where it does not work
 
     @property
-    def default_cycles(self) -> float:
+    def default_cost(self) -> float:
         """Of one call without a record."""
         return self.tried[self.task.made.tile]
 
     @property
-    def best_cycles(self) -> float:
+    def best_cost(self) -> float:
         """Of one call with the best tile."""
         return min(self.tried.values())
 
@@ -69,23 +79,28 @@ class Progress:
 
 @dataclass(frozen=True)
 class Step:
-    """The state after a batch: trials so far, and modelled cycles of the network's kernels."""
+    """The state after a batch: trials so far, and cycles or seconds of the network's kernels."""
 
     task: str
     trials: int
     seconds: float
-    cycles: float
+    cost: float
 
 
 class Tuner:
-    """Tunes `tasks` at `where`; every trial is in `log` before the next batch begins."""
+    """Tunes `tasks` at `where`; every trial is in `log` as soon as `examiner` has priced it."""
 
     def __init__(
-        self, tasks: Sequence[Task], where: Where, log: TuningLog, workers: int, seed: int = 0
+        self,
+        tasks: Sequence[Task],
+        where: Where,
+        examiner: Examiner,
+        log: TuningLog,
+        seed: int = 0,
     ) -> None:
         self.progress = [Progress(task, task.space(where.core)) for task in tasks]
         self.steps: list[Step] = []
-        self._where, self._log, self._workers = where, log, workers
+        self._where, self._examiner, self._log = where, examiner, log
         self._model, self._chance = Model(), random.Random(seed)
         self._trials, self._start = 0, time.monotonic()
 
@@ -94,8 +109,8 @@ class Tuner:
         known = {self._key(each.task): each for each in self.progress}
         taken = 0
         for record in self._log.read().records if self._log.path.exists() else ():
-            each = known.get(record.key) if record.core == self._where.core.name else None
-            tile = tile_of(record) if each and record.unit == "cycles" else None
+            each = known.get(record.key) if record.core == log_name(self._where.core) else None
+            tile = tile_of(record) if each and record.unit == self._examiner.unit else None
             if tile is not None and tile in each.space:
                 each.tried[tile] = record.median if record.outcome == "ok" else float("inf")
                 taken += 1
@@ -105,47 +120,38 @@ class Tuner:
 
     def run(self, trials: int, report: Callable[[Step], None]) -> None:
         """Up to `trials` more trials, the default tiles among them."""
-        context = multiprocessing.get_context("forkserver")
-        context.set_forkserver_preload(["compile.tuning.candidate"])
-        with ProcessPoolExecutor(self._workers, context) as pool:
-            self._start = time.monotonic()
-            self._try_defaults(pool, report)
-            while self._trials < trials and (each := self._most_promising()) is not None:
-                count = min(BATCH, trials - self._trials)
-                tiles = proposed(each.task, each.untried, self._model, count, self._chance)
-                self._try(pool, [(each, tile) for tile in tiles])
-                self._report(each.task.name, report)
+        self._start = time.monotonic()
+        self._try_defaults(report)
+        while self._trials < trials and (each := self._most_promising()) is not None:
+            count = min(BATCH, trials - self._trials)
+            tiles = proposed(each.task, each.untried, self._model, count, self._chance)
+            self._try([(each, tile) for tile in tiles])
+            self._report(each.task.name, report)
 
     @property
-    def network_cycles(self) -> float:
+    def network_cost(self) -> float:
         """Of all tasks' calls with their best tiles."""
-        return sum(each.task.calls * each.best_cycles for each in self.progress)
+        return sum(each.task.calls * each.best_cost for each in self.progress)
 
     @property
-    def default_network_cycles(self) -> float:
+    def default_network_cost(self) -> float:
         """Of all tasks' calls without records."""
-        return sum(each.task.calls * each.default_cycles for each in self.progress)
+        return sum(each.task.calls * each.default_cost for each in self.progress)
 
-    def _try_defaults(self, pool: ProcessPoolExecutor, report: Callable[[Step], None]) -> None:
+    def _try_defaults(self, report: Callable[[Step], None]) -> None:
         missing = [each for each in self.progress if each.task.made.tile not in each.tried]
-        self._try(pool, [(each, each.task.made.tile) for each in missing])
+        self._try([(each, each.task.made.tile) for each in missing])
         self._report("defaults", report)
 
-    def _try(self, pool: ProcessPoolExecutor, pairs: Sequence[tuple[Progress, Any]]) -> None:
-        where = self._where
-        futures = [
-            pool.submit(examine_candidate, each.task.made, tile, where.target_text, where.core.name)
-            for each, tile in pairs
-        ]
-        found = [future.result() for future in futures]
-        self._log.append(
-            self._record(each.task, tile, examined)
-            for (each, tile), examined in zip(pairs, found, strict=True)
-        )
-        for (each, tile), examined in zip(pairs, found, strict=True):
-            each.tried[tile] = examined.cycles if examined.outcome == "ok" else float("inf")
+    def _try(self, pairs: Sequence[tuple[Progress, Any]]) -> None:
+        candidates = [(each.task.made, tile) for each, tile in pairs]
+        for index, examined in self._examiner.examine(candidates):
+            each, tile = pairs[index]
+            self._log.append([self._record(each.task, tile, examined)])
+            each.tried[tile] = examined.cost
+            self._trials += 1
+        for each, tile in pairs:
             self._learn(each, tile)
-        self._trials += len(pairs)
 
     def _learn_all(self, each: Progress) -> None:
         for tile in each.tried:
@@ -154,29 +160,35 @@ class Tuner:
     def _learn(self, each: Progress, tile: Any) -> None:  # noqa: ANN401 (any template's tile)
         cycles = each.tried[tile]
         if cycles < float("inf") and each.task.made.tile in each.tried:
-            self._model.learn(each.task, tile, cycles / each.default_cycles)
+            self._model.learn(each.task, tile, cycles / each.default_cost)
 
     def _most_promising(self) -> Progress | None:
         """The task to go on with; None where none promises enough."""
         open_ones = [each for each in self.progress if each.untried]
         gains = {id(each): self._gain(each) for each in open_ones}
         best = max(open_ones, key=lambda each: gains[id(each)], default=None)
-        if best is None or gains[id(best)] < LEAST_GAIN * self.network_cycles:
+        if best is None or gains[id(best)] < LEAST_GAIN * self.network_cost:
             return None
         return best
 
     def _gain(self, each: Progress) -> float:
-        """Cycles that the network may gain by one more batch."""
+        """Cycles or seconds that the network may gain by one more batch."""
         costs = self._model.predict(each.task, each.untried)
         if costs is None or len(each.tried) < LEAST_LEARNED:
-            least = each.task.macs / self._where.core.macs_per_cycle
+            least = self._least(each)
         else:
-            least = float(each.default_cycles * costs.min())
-        return each.task.calls * (each.best_cycles - least) / len(each.tried)
+            least = float(each.default_cost * costs.min())
+        return each.task.calls * (each.best_cost - least) / len(each.tried)
+
+    def _least(self, each: Progress) -> float:
+        """What no tile can beat: the arithmetic; of seconds nothing is known but the best time."""
+        if self._examiner.unit == "cycles":
+            return each.task.macs / self._where.core.macs_per_cycle
+        return GUESSED_LEAST * each.best_cost
 
     def _report(self, name: str, report: Callable[[Step], None]) -> None:
         seconds = time.monotonic() - self._start
-        self.steps.append(Step(name, self._trials, seconds, self.network_cycles))
+        self.steps.append(Step(name, self._trials, seconds, self.network_cost))
         report(self.steps[-1])
 
     def _key(self, task: Task) -> str:
@@ -184,8 +196,6 @@ class Tuner:
 
     def _record(self, task: Task, tile: Any, examined: Examined) -> Record:  # noqa: ANN401
         taking_part, made, where = versions(), task.made, self._where
-        is_right = examined.outcome == "ok"
-        misses = {"l1_misses": examined.l1_misses, "l2_misses": examined.l2_misses}
         return Record(
             format=RECORD_FORMAT,
             space="template",
@@ -195,14 +205,14 @@ class Tuner:
             threads=made.threads,
             decisions=plain(dataclasses.asdict(tile)),
             target=where.target.name,
-            core=where.core.name,
+            core=log_name(where.core),
             tvm_target=str(where.target.tvm),
             board=str(where.board),
-            kind="modelled",
-            unit="cycles",
+            kind=self._examiner.kind,
+            unit=self._examiner.unit,
             outcome=examined.outcome,
-            samples=(examined.cycles,) if is_right else (),
-            counters=misses if is_right else {},
+            samples=examined.samples,
+            counters=examined.counters,
             versions={name: taking_part[name] for name in RECORDED_VERSIONS},
             date=datetime.datetime.now(datetime.timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ"),
         )

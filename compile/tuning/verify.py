@@ -15,10 +15,11 @@ from pathlib import Path
 from compile.schedules.spaces import space_of
 from compile.schedules.templates import TEMPLATES, Made, made_by_default
 from compile.tuning.candidate import MOST_ERROR, error_of
-from compile.tuning.decisions import key_of, tile_of
+from compile.tuning.decisions import key_of, log_name, tile_of
 from compile.tuning.log import LogError, TuningLog
 from compile.tuning.record import Record
 from deploy_rpc.cores import UnknownCoreError, find_core
+from deploy_rpc.host import host_core
 
 
 @dataclass(frozen=True)
@@ -71,7 +72,7 @@ def fault_of(record: Record) -> str | None:
     if record.space != "template" or record.template not in TEMPLATES:
         return f"no template {record.template!r} in space {record.space!r}"
     try:
-        core = find_core(record.core)
+        core = host_core() if record.core == log_name(host_core()) else find_core(record.core)
         workload = TEMPLATES[record.template].workload(
             **{n: tuple(v) if isinstance(v, list) else v for n, v in record.workload.items()}
         )
