@@ -8,8 +8,6 @@ import struct
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -17,49 +15,15 @@ import psutil
 import pytest
 from tvm import rpc
 
-from deploy_rpc.agent_process import Address, RunningAgent, agent_process
+from deploy_rpc.agent_process import Address
 from deploy_rpc.bundle import board_bundle
 from deploy_rpc.host import machine_isa
 from deploy_rpc.session import open_session
+from tests.agents import becomes_true, free_boards, native_agent, tracker_process
 from tests.tiny_library import SHAPE, tiny_plain_library, tiny_reference
 
 LIMIT_S = 60
 RPC_MAGIC, TRACKER_MAGIC = 0xFF271, 0x2F271
-
-
-@contextmanager
-def _agent(folder: Path, *words: str) -> Iterator[RunningAgent]:
-    command = [str(board_bundle(machine_isa()) / "agent"), "--port", "0", "--work", str(folder)]
-    with agent_process([*command, *words], what="the agent", timeout_s=LIMIT_S) as agent:
-        yield agent
-
-
-@contextmanager
-def _tracker(port: int = 0) -> Iterator[tuple[str, subprocess.Popen]]:
-    """TVM's tracker as `serve.py` starts it, at HOST:PORT."""
-    command = [sys.executable, "-m", "deploy_rpc.serve", "tracker", "--port", str(port)]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
-    try:
-        yield process.stdout.readline().split()[-1], process
-    finally:
-        process.kill()
-        process.communicate()
-
-
-def _becomes_true(condition: Callable[[], bool], seconds: float = 20) -> bool:
-    deadline = time.monotonic() + seconds
-    while not condition() and time.monotonic() < deadline:
-        time.sleep(0.05)
-    return condition()
-
-
-def _boards(tracker: str) -> int:
-    """How many boards wait at the tracker."""
-    host, _, port = tracker.rpartition(":")
-    try:
-        return rpc.connect_tracker(host, int(port)).summary()["queue_info"]["here"]["free"]
-    except KeyError:
-        return 0
 
 
 def _sends(address: Address, data: bytes) -> bytes:
@@ -84,28 +48,34 @@ def test_a_library_is_uploaded_run_and_gone_with_its_session(tmp_path: Path) -> 
     work = tmp_path / "work"
     work.mkdir()
     x = np.random.default_rng(0).standard_normal(SHAPE).astype("float32")
-    with _agent(work) as agent:
+    with native_agent(work) as agent:
         with open_session(f"rpc://127.0.0.1:{agent.address.port}", timeout_s=LIMIT_S) as session:
             y = session.load(library, output_shape=SHAPE).run(x)
             assert len(list(work.glob("session-*/*.so"))) == 1
-        assert _becomes_true(lambda: not list(work.iterdir()))
+        assert becomes_true(lambda: not list(work.iterdir()))
     np.testing.assert_array_equal(y, tiny_reference(x))
 
 
 def test_upstream_s_tracker_hands_the_board_out_one_session_after_the_other(
     tmp_path: Path,
 ) -> None:
-    with _tracker() as (tracker, _), _agent(tmp_path, "--key", "here", "--tracker", tracker):
+    with (
+        tracker_process() as (tracker, _),
+        native_agent(tmp_path, "--key", "here", "--tracker", tracker),
+    ):
         for _ in range(3):
-            assert _becomes_true(lambda: _boards(tracker) == 1)
+            assert becomes_true(lambda: free_boards(tracker) == 1)
             with open_session(f"tracker://{tracker}/here", timeout_s=LIMIT_S) as session:
                 assert session.isa == machine_isa()
-                assert _boards(tracker) == 0
+                assert free_boards(tracker) == 0
 
 
 def test_a_client_waits_until_the_board_is_free(tmp_path: Path) -> None:
-    with _tracker() as (tracker, _), _agent(tmp_path, "--key", "here", "--tracker", tracker):
-        assert _becomes_true(lambda: _boards(tracker) == 1)
+    with (
+        tracker_process() as (tracker, _),
+        native_agent(tmp_path, "--key", "here", "--tracker", tracker),
+    ):
+        assert becomes_true(lambda: free_boards(tracker) == 1)
         program = (
             "import time\nfrom deploy_rpc.session import open_session\n"
             f"with open_session('tracker://{tracker}/here'):\n"
@@ -119,35 +89,38 @@ def test_a_client_waits_until_the_board_is_free(tmp_path: Path) -> None:
 
 
 def test_a_board_comes_back_to_a_tracker_that_was_restarted(tmp_path: Path) -> None:
-    with _tracker() as (tracker, process):
+    with tracker_process() as (tracker, process):
         port = int(tracker.rpartition(":")[2])
-        with _agent(tmp_path, "--key", "here", "--tracker", tracker):
-            assert _becomes_true(lambda: _boards(tracker) == 1)
+        with native_agent(tmp_path, "--key", "here", "--tracker", tracker):
+            assert becomes_true(lambda: free_boards(tracker) == 1)
             process.kill()
             process.wait()
-            with _tracker(port) as (again, _):
+            with tracker_process(port) as (again, _):
                 assert again == tracker
-                assert _becomes_true(lambda: _boards(tracker) == 1)
+                assert becomes_true(lambda: free_boards(tracker) == 1)
                 with open_session(f"tracker://{tracker}/here", timeout_s=LIMIT_S) as session:
                     assert session.isa == machine_isa()
 
 
 def test_a_password_that_nobody_uses_is_replaced(tmp_path: Path) -> None:
-    with _tracker() as (tracker, _), _agent(tmp_path, "--key", "here", "--tracker", tracker):
-        assert _becomes_true(lambda: _boards(tracker) == 1)
+    with (
+        tracker_process() as (tracker, _),
+        native_agent(tmp_path, "--key", "here", "--tracker", tracker),
+    ):
+        assert becomes_true(lambda: free_boards(tracker) == 1)
         host, _, port = tracker.rpartition(":")
         taken = rpc.connect_tracker(host, int(port))
         taken._sock.sendall(struct.pack("<i", len(b'[4,"here","",1]')) + b'[4,"here","",1]')
-        assert _becomes_true(lambda: _boards(tracker) == 0)
-        assert _becomes_true(lambda: _boards(tracker) == 1)
+        assert becomes_true(lambda: free_boards(tracker) == 0)
+        assert becomes_true(lambda: free_boards(tracker) == 1)
 
 
 def test_behind_a_tracker_the_key_alone_opens_nothing(tmp_path: Path) -> None:
     with (
-        _tracker() as (tracker, _),
-        _agent(tmp_path, "--key", "here", "--tracker", tracker) as agent,
+        tracker_process() as (tracker, _),
+        native_agent(tmp_path, "--key", "here", "--tracker", tracker) as agent,
     ):
-        assert _becomes_true(lambda: _boards(tracker) == 1)
+        assert becomes_true(lambda: free_boards(tracker) == 1)
         hello = b"client:here"
         answer = _sends(agent.address, struct.pack("<ii", RPC_MAGIC, len(hello)) + hello)
         assert answer == struct.pack("<i", RPC_MAGIC + 2)
@@ -170,7 +143,7 @@ def test_a_tracker_that_talks_nonsense_does_not_end_the_agent(
     with socket.create_server(("127.0.0.1", 0)) as tracker:
         tracker.settimeout(LIMIT_S)
         name = f"127.0.0.1:{tracker.getsockname()[1]}"
-        with _agent(tmp_path, "--key", "here", "--tracker", name) as agent:
+        with native_agent(tmp_path, "--key", "here", "--tracker", name) as agent:
             for _ in range(2):  # it asks again
                 connection, _ = tracker.accept()
                 with connection:
@@ -181,7 +154,7 @@ def test_a_tracker_that_talks_nonsense_does_not_end_the_agent(
 def test_random_handshakes_leave_the_agent_usable(tmp_path: Path) -> None:
     draw = random.Random(0)
     good = struct.pack("<ii", RPC_MAGIC, 7) + b"client:"
-    with _agent(tmp_path) as agent:
+    with native_agent(tmp_path) as agent:
         for _ in range(300):
             data = bytearray(good if draw.random() < 0.7 else draw.randbytes(draw.randrange(64)))
             for _ in range(draw.randrange(4)):
@@ -190,19 +163,19 @@ def test_random_handshakes_leave_the_agent_usable(tmp_path: Path) -> None:
             _sends(agent.address, bytes(data[: draw.randrange(len(data) + 1)]))
         assert agent.process.poll() is None
         assert _answers(agent.address)
-        assert _becomes_true(lambda: not psutil.Process(agent.process.pid).children())
-        assert _becomes_true(lambda: not list(tmp_path.iterdir()))
+        assert becomes_true(lambda: not psutil.Process(agent.process.pid).children())
+        assert becomes_true(lambda: not list(tmp_path.iterdir()))
 
 
 @pytest.mark.parametrize("length", [-1, 1 << 20, 0x7FFFFFFF])
 def test_a_hello_of_impossible_length_is_refused(tmp_path: Path, length: int) -> None:
-    with _agent(tmp_path) as agent:
+    with native_agent(tmp_path) as agent:
         assert _sends(agent.address, struct.pack("<ii", RPC_MAGIC, length) + b"x" * 4096) == b""
         assert _answers(agent.address)
 
 
 def test_a_client_s_time_limit_ends_its_session(tmp_path: Path) -> None:
-    with _agent(tmp_path) as agent:
+    with native_agent(tmp_path) as agent:
         host, port = agent.address.host, agent.address.port
         with socket.create_connection((host, port), timeout=LIMIT_S) as connection:
             hello = b"client: -timeout=1"
@@ -217,7 +190,7 @@ def test_a_client_s_time_limit_ends_its_session(tmp_path: Path) -> None:
 
 @pytest.mark.skipif(psutil.Process().uids().effective != 0, reason="not root: nothing to give up")
 def test_a_session_of_an_agent_that_is_root_runs_as_nobody(tmp_path: Path) -> None:
-    with _agent(tmp_path) as agent:
+    with native_agent(tmp_path) as agent:
         remote = rpc.connect(agent.address.host, agent.address.port)
         (session,) = psutil.Process(agent.process.pid).children()
         assert session.uids() == session.gids() == (65534, 65534, 65534)

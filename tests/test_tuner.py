@@ -16,7 +16,7 @@ from compile.schedules.registers import accumulator_budget
 from compile.schedules.spaces import space_of
 from compile.schedules.templates import Workload, made_by_default
 from compile.targets import parse_target
-from compile.tuning.candidate import examine_candidate
+from compile.tuning.candidate import MOST_ERROR, error_of, examine_candidate, with_tile
 from compile.tuning.log import LogError, TuningLog
 from compile.tuning.modelled import ModelledCore
 from compile.tuning.search import LEAST_LEARNED, Model, proposed
@@ -106,6 +106,14 @@ def test_proposals_are_untried_distinct_and_the_same_for_a_seed() -> None:
     assert set(first) <= set(TILES[10:])
     likeliest = min(tile.k_unroll for tile in TILES[10:])
     assert [tile.k_unroll for tile in first[:6]] == [likeliest] * 6
+
+
+@pytest.mark.parametrize("task", TASKS, ids=lambda task: task.name)
+def test_every_tile_of_a_space_answers_alike(task: Task) -> None:
+    """Tiles that pad weights, or compute some outputs twice, are no wrong answers."""
+    tiles = random.Random(0).sample(task.space(AVX512), min(10, len(task.space(AVX512))))
+    for tile in tiles:
+        assert error_of(with_tile(task.made, tile), task.made) <= MOST_ERROR, tile
 
 
 @needs_a_model

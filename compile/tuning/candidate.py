@@ -9,13 +9,14 @@ from __future__ import annotations
 import dataclasses
 import functools
 import statistics
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import tvm
 
-from compile.passes.take_decisions import indices_of
+from compile.passes.take_decisions import WEIGHTS, indices_of
 from compile.price_kernel import price_kernel
 from compile.schedules.templates import TEMPLATES, Made
 from compile.targets import parse_target
@@ -92,17 +93,23 @@ def answer_of(made: Made) -> np.ndarray:
 
 
 def inputs_of(made: Made) -> list[np.ndarray]:
-    """Values for all buffers of the kernel, the output last; they depend on the workload alone."""
-    random = np.random.default_rng(0)
+    """Values for all buffers of the kernel, the output last; they depend on the workload alone.
+
+    Not on the tile, which pads the weights or packs some of them twice: each buffer is drawn for
+    itself, and weights are drawn before they are packed.
+    """
     tensors = [
-        random.standard_normal([int(n) for n in buffer.shape]).astype(np.float32)
-        for buffer in made.kernel().params
+        _drawn(number, [int(n) for n in buffer.shape])
+        for number, buffer in enumerate(made.kernel().params)
     ]
     if TEMPLATES[made.template].pack_weights and len(tensors) > 2:
-        shape = indices_of(made.workload).shape
-        weights = np.random.default_rng(1).standard_normal(shape).astype(np.float32)
-        tensors[1] = np.ascontiguousarray(made.packed(weights))
+        weights = _drawn(WEIGHTS, indices_of(made.workload).shape)
+        tensors[WEIGHTS] = np.ascontiguousarray(made.packed(weights))
     return tensors
+
+
+def _drawn(number: int, shape: Sequence[int]) -> np.ndarray:
+    return np.random.default_rng(number).standard_normal(shape).astype(np.float32)
 
 
 def _run(made: Made) -> np.ndarray:

@@ -138,7 +138,8 @@ class Boards:
             )
         for board in able:
             arguments = (board, pairs, waiting, outcomes)
-            threading.Thread(target=self._work, args=arguments, daemon=True).start()
+            name = f"board {board.number}"
+            threading.Thread(target=self._work, args=arguments, name=name, daemon=True).start()
         return len(able)
 
     def _work(

@@ -1,0 +1,53 @@
+"""The board agent run natively on this machine, and TVM's tracker, for tests of what uses them."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from tvm import rpc
+
+from deploy_rpc.agent_process import RunningAgent, agent_process
+from deploy_rpc.bundle import board_bundle
+from deploy_rpc.host import machine_isa
+
+LIMIT_S = 60
+
+
+@contextmanager
+def native_agent(folder: Path, *words: str) -> Iterator[RunningAgent]:
+    command = [str(board_bundle(machine_isa()) / "agent"), "--port", "0", "--work", str(folder)]
+    with agent_process([*command, *words], what="the agent", timeout_s=LIMIT_S) as agent:
+        yield agent
+
+
+@contextmanager
+def tracker_process(port: int = 0) -> Iterator[tuple[str, subprocess.Popen]]:
+    """TVM's tracker as `serve.py` starts it, at HOST:PORT."""
+    command = [sys.executable, "-m", "deploy_rpc.serve", "tracker", "--port", str(port)]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    try:
+        yield process.stdout.readline().split()[-1], process
+    finally:
+        process.kill()
+        process.communicate()
+
+
+def becomes_true(condition: Callable[[], bool], seconds: float = 20) -> bool:
+    deadline = time.monotonic() + seconds
+    while not condition() and time.monotonic() < deadline:
+        time.sleep(0.05)
+    return condition()
+
+
+def free_boards(tracker: str) -> int:
+    """How many boards wait at the tracker."""
+    host, _, port = tracker.rpartition(":")
+    try:
+        return rpc.connect_tracker(host, int(port)).summary()["queue_info"]["here"]["free"]
+    except KeyError:
+        return 0

@@ -1,0 +1,253 @@
+"""Tuning on boards that die, hang and lie: no trial is lost, and no failure becomes a slow tile."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+import numpy as np
+import psutil
+import pytest
+
+from compile.lower import lower
+from compile.targets import host_target
+from compile.tune import main
+from compile.tuning.log import TuningLog
+from compile.tuning.measure import MOST_FAILURES, Boards, NoBoardLeftError
+from compile.tuning.record import Record
+from compile.tuning.task import tasks_of
+from compile.tuning.tuner import Step, Tuner, Where
+from deploy_rpc.agent_process import RunningAgent
+from deploy_rpc.board_spec import BoardError, parse_board
+from deploy_rpc.session_kernels import LoadedKernels
+from tests.agents import becomes_true, free_boards, native_agent, tracker_process
+from tests.small_networks import small_network
+
+ROOT = Path(__file__).parents[1]
+TARGET = host_target()
+TASKS = tasks_of(lower(small_network(), "fused", TARGET))
+TRIALS = len(TASKS) + 6
+QUIET_S = 3  # how long a silent board is waited for
+
+
+@contextmanager
+def farm(folder: Path, count: int = 2) -> Iterator[tuple[str, list[RunningAgent]]]:
+    """A tracker with `count` agents of this machine; its address as a board, and the agents."""
+    with ExitStack() as stack:
+        tracker, _ = stack.enter_context(tracker_process())
+        agents = []
+        for number in range(count):
+            work = folder / f"board-{number}"
+            work.mkdir()
+            words = ("--key", "here", "--tracker", tracker)
+            agents.append(stack.enter_context(native_agent(work, *words)))
+        assert becomes_true(lambda: free_boards(tracker) == count)
+        yield f"tracker://{tracker}/here", agents
+
+
+def send(agent: RunningAgent, number: signal.Signals) -> None:
+    """The signal to the agent and to the sessions that it serves."""
+    process = psutil.Process(agent.process.pid)
+    for each in [*process.children(recursive=True), process]:
+        each.send_signal(number)
+
+
+def tune(
+    board: str,
+    log: TuningLog,
+    said: list[str],
+    report: Callable[[Step], None] = lambda step: None,
+    *,
+    boards: int = 2,
+    timeout_s: float = 30,
+) -> list[Record]:
+    """The records of a search of `TRIALS` trials at most."""
+    spec = parse_board(board)
+    with Boards(spec, TARGET, boards, timeout_s=timeout_s, say=said.append) as examiner:
+        tuner = Tuner(TASKS, Where(TARGET, "host", spec, TARGET.core), examiner, log)
+        tuner.resume()
+        tuner.run(TRIALS, report)
+    return log.read().records
+
+
+def assert_all_measured(records: Sequence[Record]) -> None:
+    """Every trial asked for is there, once, right, and no slower than a kernel this small is."""
+    assert len(records) == TRIALS
+    assert len({(each.key, str(each.decisions)) for each in records}) == TRIALS
+    assert {(each.outcome, each.kind, each.unit) for each in records} == {("ok", "measured", "s")}
+    assert all(len(each.samples) == 9 and each.median < 0.1 for each in records)
+
+
+def after_the_defaults(act: Callable[[], None]) -> Callable[[Step], None]:
+    def report(step: Step) -> None:
+        if step.task == "defaults":
+            act()
+
+    return report
+
+
+def test_two_boards_share_the_trials(tmp_path: Path) -> None:
+    said: list[str] = []
+    with farm(tmp_path) as (board, _):
+        assert_all_measured(tune(board, TuningLog(tmp_path / "net.jsonl"), said))
+    assert said == []
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGSTOP])
+def test_a_board_that_dies_or_hangs_costs_no_trial(tmp_path: Path, number: signal.Signals) -> None:
+    said: list[str] = []
+    with farm(tmp_path) as (board, agents):
+        fails = after_the_defaults(lambda: send(agents[0], number))
+        log = TuningLog(tmp_path / "net.jsonl")
+        records = tune(board, log, said, fails, timeout_s=QUIET_S)
+        if number == signal.SIGSTOP:
+            send(agents[0], signal.SIGCONT)
+    assert_all_measured(records)
+    assert any("failure 1 of" in line for line in said)
+
+
+def test_a_board_with_wrong_numbers_is_set_aside(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said: list[str] = []
+    run = LoadedKernels.run
+
+    def sometimes_wrong(self: LoadedKernels, name: str, values: Sequence[np.ndarray]) -> np.ndarray:
+        return run(self, name, values) + (threading.current_thread().name == "board 1")
+
+    monkeypatch.setattr(LoadedKernels, "run", sometimes_wrong)
+    with farm(tmp_path) as (board, _):
+        log = TuningLog(tmp_path / "net.jsonl")
+        assert_all_measured(tune(board, log, said))
+    assert any("wrong numbers" in line for line in said)
+
+
+def test_when_all_boards_are_wrong_nothing_is_recorded(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said: list[str] = []
+    run = LoadedKernels.run
+    monkeypatch.setattr(LoadedKernels, "run", lambda *arguments: run(*arguments) + 1)
+    log = TuningLog(tmp_path / "net.jsonl")
+    with pytest.raises(NoBoardLeftError, match="--resume"):
+        tune("local", log, said, boards=1)
+    assert not log.path.exists() or not log.read().records
+    assert len([line for line in said if "wrong numbers" in line]) == MOST_FAILURES
+    assert "set aside" in said[-1]
+
+
+def test_a_wrong_candidate_on_a_sound_board_is_recorded_as_that(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = LoadedKernels.run
+    defaults = {repr(task.made.tile) for task in TASKS}
+    seen: list[str] = []
+    make = Boards._build
+
+    def noted(self: Boards, candidate: object, library: Path) -> object:
+        seen.append(repr(candidate.tile))
+        return make(self, candidate, library)
+
+    def wrong(self: LoadedKernels, name: str, values: Sequence[np.ndarray]) -> np.ndarray:
+        return run(self, name, values) + (seen[-1] not in defaults)
+
+    monkeypatch.setattr(Boards, "_build", noted)
+    monkeypatch.setattr(LoadedKernels, "run", wrong)
+    said: list[str] = []
+    records = tune("local", TuningLog(tmp_path / "net.jsonl"), said, boards=1)
+    outcomes = [record.outcome for record in records]
+    assert outcomes.count("ok") == len(TASKS)
+    assert set(outcomes[len(TASKS) :]) == {"wrong answer"}
+    assert said == []
+
+
+def test_a_search_outlives_its_tracker(tmp_path: Path) -> None:
+    said: list[str] = []
+    with tracker_process() as (tracker, process), ExitStack() as again:
+        port = int(tracker.rpartition(":")[2])
+
+        def restart() -> None:
+            process.kill()
+            process.wait()
+            again.enter_context(tracker_process(port))
+
+        with native_agent(tmp_path, "--key", "here", "--tracker", tracker):
+            assert becomes_true(lambda: free_boards(tracker) == 1)
+            board, log = f"tracker://{tracker}/here", TuningLog(tmp_path / "net.jsonl")
+            records = tune(board, log, said, after_the_defaults(restart), boards=1)
+            assert_all_measured(records)
+            assert becomes_true(lambda: free_boards(tracker) == 1)
+
+
+def test_no_board_at_all_names_the_command_that_diagnoses(tmp_path: Path) -> None:
+    said: list[str] = []
+    with pytest.raises(NoBoardLeftError, match="doctor"):
+        tune("rpc://127.0.0.1:9", TuningLog(tmp_path / "net.jsonl"), said, boards=1)
+    assert len(said) == MOST_FAILURES + 1
+
+
+def test_a_torn_line_does_not_stop_a_search(tmp_path: Path) -> None:
+    log, said = TuningLog(tmp_path / "net.jsonl", warn=lambda text: None), []
+
+    def tear() -> None:
+        with log.path.open("ab") as file:
+            file.write(b'{"format": 1, "torn')
+
+    records = tune("local", log, said, after_the_defaults(tear), boards=1)
+    assert_all_measured(records)
+    assert log.path.with_name("net.jsonl.torn").exists()
+
+
+def test_two_searches_share_a_log(tmp_path: Path) -> None:
+    with farm(tmp_path) as (board, _):
+        path = tmp_path / "net.jsonl"
+        threads = [
+            threading.Thread(target=tune, args=(board, TuningLog(path), []), kwargs={"boards": 1})
+            for _ in range(2)
+        ]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    contents = TuningLog(path).read()
+    assert not contents.problems
+    assert len(contents.records) == 2 * TRIALS
+
+
+def test_ctrl_c_keeps_every_trial_and_resume_takes_them_up(tmp_path: Path) -> None:
+    command = [sys.executable, str(ROOT / "compile/tune.py"), "--target", "host"]
+    command += ["--model", "shufflenet-0.25x-g3", "--board", "local"]
+    command += ["--tuning-logs", str(tmp_path), "--trials", "30"]
+    search = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    lines = []
+    while "trials/s" not in (line := search.stdout.readline()):
+        lines.append(line)
+    search.send_signal(signal.SIGINT)
+    rest, _ = search.communicate(timeout=60)
+    assert search.returncode not in (0, None)
+    assert "go on with --resume" in rest
+    log = next(tmp_path.glob("*/*.jsonl"))
+    known = len(TuningLog(log).read().records)
+    assert known >= 24
+    done = subprocess.run(
+        [*command, "--resume", "--trials", "2"], capture_output=True, text=True, check=True
+    )
+    assert f"resumed: {known} trials" in done.stdout
+    assert len(TuningLog(log).read().records) == known + 2
+
+
+@pytest.mark.parametrize(
+    ("arguments", "reason"),
+    [
+        (["--target", "arm_cpu", "--board", "emulated"], "its times mean nothing"),
+        (["--target", "arm_cpu", "--board", "local"], "--target host"),
+    ],
+)
+def test_a_board_without_times_of_the_target_is_refused(arguments: list[str], reason: str) -> None:
+    with pytest.raises(BoardError, match=reason):
+        main(arguments)
