@@ -18,6 +18,7 @@ from rich.table import Table
 from compile.lower import lower
 from compile.source import random_network
 from compile.targets import TargetError, parse_target
+from compile.tuning.curve import draw_curve
 from compile.tuning.decisions import TUNING_LOGS, log_name
 from compile.tuning.log import LogError, TuningLog, merge_logs, prune_log
 from compile.tuning.measure import Boards
@@ -67,6 +68,9 @@ def main(arguments: list[str] | None = None) -> None:
     _print_result(tuner, examiner.unit)
     if options.json:
         write_json(options.json, _report(tuner, where, options.model, examiner))
+        picture = options.json.with_suffix(".png")
+        if draw_curve(tuner.steps, examiner.unit, f"{options.model} on {board}", picture):
+            print(picture)
     print(log.path)
 
 
@@ -265,7 +269,12 @@ def _parser() -> argparse.ArgumentParser:
         help="replays the records of logs, or of all logs in folders (default: the shipped ones)",
     )
     add("--into", type=Path, metavar="LOG", help="where --merge writes; its records stay")
-    add("--json", type=Path, metavar="FILE", help="write the result and the tuning curve here")
+    add(
+        "--json",
+        type=Path,
+        metavar="FILE",
+        help="write the result and the tuning curve here, and the curve as a PNG beside it",
+    )
     return parser
 
 

@@ -20,7 +20,7 @@ from deploy_rpc.archive import ArchiveError
 from deploy_rpc.built_library import ReportError
 from deploy_rpc.package import PackageError
 from model.preprocess import PREPROCESSINGS, load_image
-from tests.packaging import (
+from tests.packages import (
     AARCH64,
     ARMV7,
     HOST,

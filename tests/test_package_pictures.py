@@ -13,7 +13,7 @@ from compile.network import Network
 from compile.source import import_network
 from deploy_rpc import package
 from model.preprocess import PREPROCESSINGS, load_image
-from tests.packaging import AARCH64, HOST, System, build_example, classes_of
+from tests.packages import AARCH64, HOST, System, build_example, classes_of
 from tests.test_build_cli import build
 from tests.test_package import needs
 

@@ -17,6 +17,7 @@ from compile.schedules.spaces import space_of
 from compile.schedules.templates import Workload, made_by_default
 from compile.targets import parse_target
 from compile.tuning.candidate import MOST_ERROR, error_of, examine_candidate, with_tile
+from compile.tuning.curve import draw_curve
 from compile.tuning.log import LogError, TuningLog
 from compile.tuning.modelled import ModelledCore
 from compile.tuning.search import LEAST_LEARNED, Model, proposed
@@ -179,3 +180,10 @@ def test_a_log_that_cannot_be_written_ends_the_search(
     tuner = Tuner(TASKS, WHERE, core, log)
     with pytest.raises(LogError, match="No space"):
         tuner.run(20, lambda step: None)
+
+
+def test_the_curve_is_a_picture(tmp_path: Path) -> None:
+    path = tmp_path / "curve.png"
+    steps = [Step("defaults", 5, 1.0, 4e7), Step("head", 13, 3.0, 3.9e7)]
+    assert draw_curve(steps, "cycles", "net on modelled:cortex-a72", path)
+    assert path.read_bytes().startswith(b"\x89PNG")
