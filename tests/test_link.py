@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import struct
 import subprocess
 from pathlib import Path
@@ -14,6 +15,7 @@ from compile.targets import parse_target, with_abi
 from deploy_rpc.elf import elf_machine
 
 ARM = parse_target("arm_cpu")
+from tests.agents import becomes_true
 
 
 @pytest.fixture(scope="module")
@@ -77,10 +79,12 @@ def test_a_failing_linker_is_quoted(tmp_path: Path) -> None:
 
 def test_a_linker_that_hangs_is_ended(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(link, "LINK_TIMEOUT_S", 0.1)
-    hanging = Linker("hanging", ("sh", "-c", "sleep 30", "sh"), ())
+    seconds = f"30.{os.getpid()}"  # no other program's
+    hanging = Linker("hanging", ("sh", "-c", f"sleep {seconds}", "sh"), ())
     with pytest.raises(LinkError, match="did not end"):
         hanging.link([], tmp_path / "out.so")
-    assert not subprocess.run(["pgrep", "-f", "^sleep 30$"], capture_output=True).stdout
+    sleeping = ["pgrep", "-f", f"^sleep {seconds}$"]
+    assert becomes_true(lambda: not subprocess.run(sleeping, capture_output=True).stdout)
 
 
 @pytest.mark.parametrize("target", ["arm_cpu", "host"])
