@@ -13,9 +13,9 @@ from compile import link
 from compile.link import Linker, LinkError, find_linker
 from compile.targets import parse_target, with_abi
 from deploy_rpc.elf import elf_machine
+from tests.agents import becomes_true
 
 ARM = parse_target("arm_cpu")
-from tests.agents import becomes_true
 
 
 @pytest.fixture(scope="module")
