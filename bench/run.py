@@ -6,7 +6,6 @@ import argparse
 import itertools
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 from rich.console import Console
 from rich.table import Table
@@ -29,7 +28,7 @@ from compile.network import Network
 from compile.source import random_network
 from compile.targets import parse_target
 from deploy_rpc.board_spec import BoardError, parse_board
-from model.cli import argument, positive_int, run_command, write_json
+from model.cli import argument, new_file, positive_int, run_command, write_json
 from model.zoo import DEFAULT_MODEL, model_name
 
 PLAIN_WIDTH = 160  # of tables where there is no terminal
@@ -230,18 +229,8 @@ def _parser() -> argparse.ArgumentParser:
         metavar="BOARD",
         help="local, modelled[:CORE], rpc://HOST:PORT or tracker://HOST:PORT/KEY (default: local)",
     )
-    add("--json", type=_report_file, required=True, metavar="FILE", help="the report")
+    add("--json", type=new_file, required=True, metavar="FILE", help="the report")
     return parser
-
-
-def _report_file(text: str) -> Path:
-    """A path in a folder that exists, for `type=`: better known before the measurement."""
-    path = Path(text)
-    if path.is_dir():
-        raise argparse.ArgumentTypeError(f"expected a file, {text} is a folder")
-    if not path.parent.is_dir():
-        raise argparse.ArgumentTypeError(f"there is no folder {path.parent}; make it first")
-    return path
 
 
 def _print_tables(rows: Sequence[Row]) -> None:

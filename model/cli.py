@@ -57,6 +57,16 @@ def existing_file(text: str) -> Path:
     return path
 
 
+def new_file(text: str) -> Path:
+    """A path in a folder that exists, for `type=`: better known before the work than after it."""
+    path = Path(text)
+    if path.is_dir():
+        raise argparse.ArgumentTypeError(f"expected a file, {text} is a folder")
+    if not path.parent.is_dir():
+        raise argparse.ArgumentTypeError(f"there is no folder {path.parent}; make it first")
+    return path
+
+
 def positive_int(text: str) -> int:
     """A whole number of at least one, for `type=`."""
     if not text.isdecimal() or int(text) < 1:

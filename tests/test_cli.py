@@ -55,6 +55,14 @@ def test_a_file_that_is_none_is_named(tmp_path: Path) -> None:
         cli.existing_file(str(tmp_path / "missing"))
 
 
+def test_a_new_file_is_in_a_folder_that_exists(tmp_path: Path) -> None:
+    assert cli.new_file(str(tmp_path / "report.json")) == tmp_path / "report.json"
+    with pytest.raises(argparse.ArgumentTypeError, match="there is no folder"):
+        cli.new_file(str(tmp_path / "missing" / "report.json"))
+    with pytest.raises(argparse.ArgumentTypeError, match="expected a file"):
+        cli.new_file(str(tmp_path))
+
+
 def test_a_file_is_replaced_whole(tmp_path: Path) -> None:
     path = tmp_path / "report.json"
     path.write_text("old")

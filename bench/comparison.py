@@ -1,0 +1,158 @@
+"""Two reports, judged row by row: what got faster, what slower, and what nobody can say.
+
+A row is paired with the one that is about the same (`IDENTITY`; repetitions in their order), and
+
+    change     of the medians, new over old less one
+    interval   of that change, 99 %: scipy.stats.bootstrap, percentiles, 9999 resamples, seeded
+    p          of the Mann-Whitney test, two-sided
+
+    faster, slower   p < 0.01 and an interval without 0
+    same             not so, and the interval lies within the threshold on both sides
+    undecided        not so: too noisy or too few samples (five on both sides are needed)
+
+What is deterministic (a modelled row, bytes; one sample each) is compared exactly. `slower` by more
+than the threshold is a regression. Memory is `smaller` or `larger`, a rate `higher` or `lower`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import stats
+
+from bench.columns import IDENTITY
+from bench.reports import Report, ReportError
+from bench.rows import Row
+
+CONFIDENCE = 0.99
+MIN_SAMPLES = 5  # of four and four the Mann-Whitney test cannot say less than p = 0.029
+RESAMPLES = 9999
+SAME, UNDECIDED = "same", "undecided"
+ONLY_OLD, ONLY_NEW = "only in old", "only in new"
+TIME_WORDS = ("faster", "slower")
+WORDS = {  # by unit: better, worse
+    "bytes": ("smaller", "larger"),
+    "MB": ("smaller", "larger"),
+    "GFLOP/s": ("higher", "lower"),
+    "GB/s": ("higher", "lower"),
+    "rank correlation": ("higher", "lower"),
+}
+MORE_IS_BETTER = {unit for unit, (better, _) in WORDS.items() if better == "higher"}
+
+Key = tuple[object, ...]
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """One pair; what cannot be said is None. `interval` and `p_value` are of measured rows."""
+
+    old: Row | None
+    new: Row | None
+    verdict: str
+    change: float | None = None
+    interval: tuple[float, float] | None = None
+    p_value: float | None = None
+    is_regression: bool = False
+
+    @property
+    def row(self) -> Row:
+        """The new row, or the old one where there is no new one."""
+        return self.new or self.old
+
+
+def compare(old: Report, new: Report, threshold: float) -> list[Comparison]:
+    """Every row of `old` and `new`, in the order of `new`, what is gone last.
+
+    Raises `ReportError` where the reports have no row in common.
+    """
+    before, after = _by_key(old.rows), _by_key(new.rows)
+    if not before.keys() & after.keys():
+        raise ReportError(
+            f"{old.name} and {new.name} have no row in common: expected the same suite, model, "
+            "input, target, core, threads, kind and unit in both"
+        )
+    pairs = [
+        judge(before[key], row, threshold) if key in before else Comparison(None, row, ONLY_NEW)
+        for key, row in after.items()
+    ]
+    gone = [Comparison(row, None, ONLY_OLD) for key, row in before.items() if key not in after]
+    return pairs + gone
+
+
+def judge(old: Row, new: Row, threshold: float) -> Comparison:
+    """The verdict over two rows that are about the same."""
+    if not old["median"]:
+        return Comparison(old, new, SAME if old["samples"] == new["samples"] else UNDECIDED)
+    change = new["median"] / old["median"] - 1
+    better, worse = WORDS.get(new["unit"], TIME_WORDS)
+    improves = (change > 0) == (new["unit"] in MORE_IS_BETTER)
+    direction = better if improves else worse
+    is_regression = not improves and abs(change) > threshold
+    if _is_exact(old) and _is_exact(new):
+        verdict = direction if change else SAME
+        return Comparison(old, new, verdict, change, is_regression=is_regression)
+    if min(len(old["samples"]), len(new["samples"])) < MIN_SAMPLES:
+        return Comparison(old, new, UNDECIDED, change)
+    interval, p_value = _interval(old["samples"], new["samples"]), _p_value(old, new)
+    low, high = interval
+    if p_value < 1 - CONFIDENCE and not low <= 0 <= high:
+        return Comparison(old, new, direction, change, interval, p_value, is_regression)
+    verdict = SAME if -threshold <= low and high <= threshold else UNDECIDED
+    return Comparison(old, new, verdict, change, interval, p_value)
+
+
+def context_warnings(old: Report, new: Report) -> Iterator[str]:
+    """Why the two reports may not be comparable, in words."""
+    measured = any(row["kind"] == "measured" for row in (*old.rows, *new.rows))
+    for name in ("cpu", "cores", "governor") if measured else ():
+        before, after = old.context.get(name), new.context.get(name)
+        if before != after:
+            yield f"other {name}: {before!r} in old, {after!r} in new; the times do not compare"
+    for which, report in (("old", old), ("new", new)) if measured else ():
+        load, cores = report.context.get("load_before", 0), report.context.get("cores") or 1
+        if load > cores:
+            yield f"{which} was measured under load: {load:g} on {cores} cores when it began"
+    versions = (old.context.get("versions") or {}, new.context.get("versions") or {})
+    yield from _other_versions(*versions)
+
+
+def _other_versions(old: Mapping[str, str], new: Mapping[str, str]) -> Iterator[str]:
+    for name in sorted(old.keys() | new.keys()):
+        if old.get(name) != new.get(name):
+            yield f"other {name}: {old.get(name, 'none')} in old, {new.get(name, 'none')} in new"
+
+
+def _by_key(rows: Sequence[Row]) -> dict[Key, Row]:
+    """By what they are about, and by number among those that are about the same."""
+    found: dict[Key, Row] = {}
+    seen: dict[Key, int] = {}
+    for row in rows:
+        key = tuple(row.get(name) for name in IDENTITY)
+        found[(*key, seen.get(key, 0))] = row
+        seen[key] = seen.get(key, 0) + 1
+    return found
+
+
+def _is_exact(row: Row) -> bool:
+    return len(row["samples"]) == 1 and (row["kind"] == "modelled" or row["unit"] == "bytes")
+
+
+def _interval(old: Sequence[float], new: Sequence[float]) -> tuple[float, float]:
+    found = stats.bootstrap(
+        (old, new),
+        lambda a, b, axis: np.median(b, axis=axis) / np.median(a, axis=axis) - 1,
+        vectorized=True,
+        method="percentile",
+        confidence_level=CONFIDENCE,
+        n_resamples=RESAMPLES,
+        rng=np.random.default_rng(0),
+    ).confidence_interval
+    return float(found.low), float(found.high)
+
+
+def _p_value(old: Row, new: Row) -> float:
+    if len({*old["samples"], *new["samples"]}) == 1:
+        return 1.0  # all the same: the test's variance would be nought
+    return float(stats.mannwhitneyu(old["samples"], new["samples"]).pvalue)

@@ -1,0 +1,69 @@
+"""Reports read back: the JSON that `bench/run.py` writes, checked before anything uses it."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from bench.rows import Row
+from model.errors import InputError
+
+NEEDED = {"suite": str, "kind": str, "unit": str, "median": (int, float), "samples": list}
+KINDS = ("measured", "modelled")
+
+
+class ReportError(InputError):
+    """A file is no report of `bench/run.py`, or reports do not fit together."""
+
+
+@dataclass(frozen=True)
+class Report:
+    """One run: where it is kept, under what conditions it was made, and its rows."""
+
+    name: str
+    context: Mapping[str, Any]
+    rows: Sequence[Row]
+
+
+def read_report(text: str) -> Report:
+    """The report at the path `text`. Raises `ReportError` where there is none."""
+    path = Path(text)
+    if not path.is_file():
+        what = "a folder" if path.is_dir() else "nothing"
+        raise ReportError(f"expected a report, found {what} at {path}")
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (json.JSONDecodeError, UnicodeDecodeError, OSError) as error:
+        raise ReportError(f"{path} is no report: expected JSON ({error})") from error
+    if not isinstance(content, dict) or not isinstance(content.get("context"), dict):
+        raise ReportError(f"{path} is no report: no `context`; bench/run.py --json writes one")
+    rows = content.get("rows")
+    if not isinstance(rows, list) or not rows:
+        raise ReportError(f"{path} is no report: `rows` is no list with rows in it")
+    for number, row in enumerate(rows):
+        if fault := _fault(row):
+            raise ReportError(f"{path} is no report: row {number}: {fault}")
+    return Report(text, content["context"], rows)
+
+
+def _fault(row: object) -> str | None:
+    """What is wrong with one row, None for nothing."""
+    if not isinstance(row, dict):
+        return f"expected an object, got {row!r}"
+    for name, type_ in NEEDED.items():
+        if not isinstance(row.get(name), type_):
+            return f"`{name}` is {row.get(name)!r}"
+    if row["kind"] not in KINDS:
+        return f"`kind` is {row['kind']!r}, neither {' nor '.join(KINDS)}"
+    values = [row["median"], *row["samples"]]
+    if len(values) < 2 or not all(_is_finite(value) for value in values):
+        return "`median` and `samples` are not all finite numbers, one sample at least"
+    return None
+
+
+def _is_finite(value: object) -> bool:
+    return isinstance(value, (int, float)) and math.isfinite(value)
