@@ -7,7 +7,8 @@ import random
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from compile.schedules.pointwise import PointwiseTile, PointwiseWorkload
+from compile.schedules.pointwise_tiles import PointwiseTile
+from compile.schedules.pointwise_workload import PointwiseWorkload
 from compile.schedules.window import WindowTile, WindowWorkload
 
 SCHEDULES = 40  # of each kernel

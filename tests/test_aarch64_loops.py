@@ -11,7 +11,7 @@ from tvm import tirx
 
 from compile.frontend.torch_import import import_torch
 from compile.lower import lower
-from compile.schedules.pointwise import PointwiseWorkload
+from compile.schedules.pointwise_workload import PointwiseWorkload
 from compile.schedules.templates import Made, made_from
 from compile.schedules.window import WindowWorkload
 from compile.targets import parse_target

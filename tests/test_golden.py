@@ -12,7 +12,7 @@ import pytest
 
 from compile.schedules.dense import DenseWorkload
 from compile.schedules.lrn import LrnWorkload
-from compile.schedules.pointwise import PointwiseWorkload
+from compile.schedules.pointwise_workload import PointwiseWorkload
 from compile.schedules.templates import Workload, made_by_default
 from compile.schedules.window import WindowWorkload
 from tests.cores import A72, AVX512

@@ -20,7 +20,8 @@ from bench.model_check import (
 )
 from bench.model_check_cases import SCHEDULES, Case, check_cases
 from bench.model_check_report import draw_model_check, model_check_table
-from compile.schedules.pointwise import PointwiseTile, PointwiseWorkload
+from compile.schedules.pointwise_tiles import PointwiseTile
+from compile.schedules.pointwise_workload import PointwiseWorkload
 from compile.targets import host_target
 from deploy_rpc.block_counts import Block, _basic_blocks
 from deploy_rpc.isa import X86_64

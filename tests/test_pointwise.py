@@ -8,14 +8,9 @@ import numpy as np
 import pytest
 import tvm
 
-from compile.schedules.pointwise import (
-    PointwiseTile,
-    PointwiseWorkload,
-    default_tile,
-    pack_weights,
-    pointwise,
-    runs_in_place,
-)
+from compile.schedules.pointwise import pack_weights, pointwise
+from compile.schedules.pointwise_tiles import PointwiseTile, default_tile, runs_in_place
+from compile.schedules.pointwise_workload import PointwiseWorkload
 from compile.schedules.registers import accumulator_budget
 from deploy_rpc.cores import Core
 from tests.cores import A72, AVX512

@@ -8,7 +8,9 @@ from tvm.script.ir_builder import IRBuilder
 from tvm.script.ir_builder import tirx as T
 
 from compile.price_kernel import KernelPriceError, price_kernel
-from compile.schedules.pointwise import PointwiseWorkload, default_tile, pointwise
+from compile.schedules.pointwise import pointwise
+from compile.schedules.pointwise_tiles import default_tile
+from compile.schedules.pointwise_workload import PointwiseWorkload
 from compile.schedules.window import WindowWorkload, window
 from compile.schedules.window import default_tile as default_window_tile
 from compile.targets import parse_target

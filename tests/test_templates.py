@@ -9,7 +9,7 @@ import tvm
 from tvm import tirx
 
 from compile.lower import lower
-from compile.schedules.pointwise import PointwiseWorkload
+from compile.schedules.pointwise_workload import PointwiseWorkload
 from compile.schedules.templates import Workload, made_by_default, made_from
 from compile.schedules.window import WindowWorkload
 from tests.cores import A72, AVX512, BOTH, host_with_schedules_of

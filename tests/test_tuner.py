@@ -11,7 +11,7 @@ import pytest
 
 from compile.lower import lower
 from compile.passes.take_decisions import Decision
-from compile.schedules.pointwise import PointwiseWorkload
+from compile.schedules.pointwise_workload import PointwiseWorkload
 from compile.schedules.registers import accumulator_budget
 from compile.schedules.spaces import space_of
 from compile.schedules.templates import Workload, made_by_default

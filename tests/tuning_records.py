@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from typing import Any
 
-from compile.schedules.pointwise import PointwiseWorkload
+from compile.schedules.pointwise_workload import PointwiseWorkload
 from compile.schedules.spaces import space_of
 from compile.tuning.decisions import plain
 from compile.tuning.record import RECORD_FORMAT, Record

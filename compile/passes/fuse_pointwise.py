@@ -31,7 +31,7 @@ from compile.passes.rewriting import (
     shape_of,
 )
 from compile.passes.shuffle import Shuffle
-from compile.schedules.pointwise import PointwiseWorkload
+from compile.schedules.pointwise_workload import PointwiseWorkload
 
 
 def fuse_pointwise(choices: Choices) -> Callable[[tvm.IRModule], tvm.IRModule]:

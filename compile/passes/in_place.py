@@ -20,7 +20,8 @@ import tvm
 from tvm import relax
 from tvm.relax.expr_functor import PyExprMutator, mutator
 
-from compile.schedules.pointwise import PointwiseWorkload, runs_in_place
+from compile.schedules.pointwise_tiles import runs_in_place
+from compile.schedules.pointwise_workload import PointwiseWorkload
 from compile.schedules.templates import Convolution, Made, made_from
 
 CHANNEL_AXIS = {"planes": 1, "channels": 3}

@@ -25,7 +25,7 @@ from tvm.relax.expr_functor import PyExprMutator, mutator
 
 from compile.passes.rewriting import TO_CHANNELS, TO_PLANES, Layouts, shape_of
 from compile.schedules.layouts import LAYOUTS, Layout
-from compile.schedules.pointwise import PointwiseWorkload
+from compile.schedules.pointwise_workload import PointwiseWorkload
 from compile.schedules.templates import modelled_cycles
 from compile.schedules.window import WindowWorkload
 from deploy_rpc.cores import Core

@@ -11,9 +11,10 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any
 
-from compile.schedules import dense, pointwise, window
+from compile.schedules import dense, pointwise_tiles, window
 from compile.schedules.dense import DenseTile, DenseWorkload
-from compile.schedules.pointwise import PointwiseTile, PointwiseWorkload
+from compile.schedules.pointwise_tiles import PointwiseTile
+from compile.schedules.pointwise_workload import PointwiseWorkload
 from compile.schedules.templates import TEMPLATES, Workload, template_of
 from compile.schedules.window import WindowTile, WindowWorkload
 from deploy_rpc.cores import Core
@@ -30,9 +31,9 @@ def space_of(workload: Workload, core: Core) -> list[Any]:
 
 
 def _pointwise(workload: PointwiseWorkload, core: Core) -> Iterator[PointwiseTile]:
-    default = pointwise.default_tile(workload, core)
+    default = pointwise_tiles.default_tile(workload, core)
     unrolls = [step for step in UNROLLS if workload.inputs % step == 0]
-    shapes = pointwise.fitting_tiles(workload, core)
+    shapes = pointwise_tiles.fitting_tiles(workload, core)
     choices = itertools.product(shapes, unrolls, (True, False), (True, False))
     for (rows, vectors, lanes), unroll, outer, peel in choices:
         tile = replace(
@@ -43,10 +44,10 @@ def _pointwise(workload: PointwiseWorkload, core: Core) -> Iterator[PointwiseTil
             k_unroll=unroll,
             pixels_outer=outer,
             prefetch=default.prefetch and not outer and not peel,
-            row_lanes=pointwise.row_lanes(workload, core, rows),
-            peel=peel and pointwise.can_peel(workload, unroll),
+            row_lanes=pointwise_tiles.row_lanes(workload, core, rows),
+            peel=peel and pointwise_tiles.can_peel(workload, unroll),
         )
-        if not workload.in_place or pointwise.runs_in_place(workload, tile):
+        if not workload.in_place or pointwise_tiles.runs_in_place(workload, tile):
             yield tile
 
 

@@ -14,10 +14,19 @@ from typing import Any
 import numpy as np
 from tvm import tirx
 
-from compile.schedules import dense, lrn, pointwise, pool, window, window_channels
+from compile.schedules import (
+    dense,
+    lrn,
+    pointwise,
+    pointwise_tiles,
+    pool,
+    window,
+    window_channels,
+)
 from compile.schedules.dense import DenseTile, DenseWorkload
 from compile.schedules.lrn import LrnTile, LrnWorkload
-from compile.schedules.pointwise import PointwiseTile, PointwiseWorkload
+from compile.schedules.pointwise_tiles import PointwiseTile
+from compile.schedules.pointwise_workload import PointwiseWorkload
 from compile.schedules.pool import PoolTile
 from compile.schedules.window import WindowTile, WindowWorkload
 from compile.schedules.window_channels import WindowChannelsTile
@@ -42,7 +51,7 @@ class Template:
 # fmt: off
 TEMPLATES = {
     "pointwise": Template(
-        PointwiseWorkload, PointwiseTile, pointwise.default_tile, pointwise.pointwise,
+        PointwiseWorkload, PointwiseTile, pointwise_tiles.default_tile, pointwise.pointwise,
         pointwise.pack_weights,
     ),
     "window": Template(
@@ -60,7 +69,7 @@ TEMPLATES = {
 }
 # fmt: on
 CYCLES: dict[str, Callable[[Any, Core], float]] = {
-    "pointwise": pointwise.modelled_cycles,
+    "pointwise": pointwise_tiles.modelled_cycles,
     "window": window.modelled_cycles,
     "window_channels": window_channels.modelled_cycles,
 }

@@ -1,0 +1,201 @@
+"""Register tiles of a grouped 1x1 convolution: those that fit a core, the default among them."""
+
+from __future__ import annotations
+
+import itertools
+from dataclasses import dataclass
+
+from compile.schedules.maximum import has_maxnum
+from compile.schedules.overlap import tile_starts
+from compile.schedules.pointwise_workload import PointwiseWorkload
+from compile.schedules.registers import (
+    LOAD_COSTS,
+    accumulator_budget,
+    tile_cycles,
+    weights_per_load,
+)
+from compile.schedules.tiles import lane_choices
+from deploy_rpc.cores import Core
+
+K_UNROLLS = (4, 2, 1)
+LEAST_INPUTS_PEELED = 20  # by default: LLVM writes a loop over fewer in full, and spills
+DEAREST_IN_PLACE = 1.25  # times the modelled cycles of the best tile, which knows no caches
+FLOAT_BYTES = 4
+
+
+@dataclass(frozen=True)
+class PointwiseTile:
+    """The decisions: accumulators are `rows` x `vectors` vectors of `lanes`.
+
+    Rows are channels and lanes pixels in planes, the other way round with channels in the lanes.
+    With `prefetch` the pixels of one tile of outputs bring the weights of the next one to L2. The
+    broadcast rows are loaded as vectors of `row_lanes`, which divides them; 1 is one by one. With
+    `peel`, which needs `can_peel`, the first and the last step over k stand outside their loop,
+    where their FMAs overlap the loads of the start and the stores of the end.
+    """
+
+    rows: int
+    vectors: int
+    lanes: int
+    k_unroll: int
+    pixels_outer: bool
+    prefetch: bool = False
+    maxnum: bool = False
+    row_lanes: int = 1
+    peel: bool = False
+
+    @property
+    def width(self) -> int:
+        """Values along the axis that is in the lanes."""
+        return self.vectors * self.lanes
+
+    def padding(self, workload: PointwiseWorkload) -> int:
+        """Lanes of the last vector that no output of a group stands in."""
+        along = workload.pixels if workload.layout == "planes" else workload.outputs
+        return max(self.width - along, 0)
+
+
+def default_tile(workload: PointwiseWorkload, core: Core) -> PointwiseTile:
+    """The tile with the least modelled cycles among those whose accumulators fit the registers.
+
+    With a shortcut one that can run in place is preferred, which saves a third of the memory.
+    """
+    fitting = fitting_tiles(workload, core)
+    cycles = {tile: _modelled_cycles(workload, core, *tile) for tile in fitting}
+    best = min(fitting, key=cycles.__getitem__)
+    if workload.shortcut:
+        exact = [t for t in fitting if cycles[t] <= DEAREST_IN_PLACE * cycles[best]]
+        exact = [(r, v, lanes) for r, v, lanes in exact if _is_exact(workload, r, v * lanes)]
+        best = min(exact, key=cycles.__getitem__, default=best)
+    rows, vectors, lanes = best
+    pixels_outer = _pixels_outer(workload, core, rows, vectors * lanes)
+    k_unroll = next(unroll for unroll in K_UNROLLS if workload.inputs % unroll == 0)
+    prefetch = not pixels_outer and _prefetches(workload, core)
+    return PointwiseTile(
+        rows=rows,
+        vectors=vectors,
+        lanes=lanes,
+        k_unroll=k_unroll,
+        pixels_outer=pixels_outer,
+        prefetch=prefetch,
+        maxnum=has_maxnum(core),
+        row_lanes=row_lanes(workload, core, rows),
+        peel=can_peel(workload, k_unroll) and _gains_by_peeling(workload, core, rows),
+    )
+
+
+def fitting_tiles(workload: PointwiseWorkload, core: Core) -> list[tuple[int, int, int]]:
+    """Rows, vectors and lanes of the tiles whose accumulators fit the registers."""
+    across, along = _axes(workload)
+    most = accumulator_budget(core, row_lanes(workload, core, rows=0))
+    padded = workload.layout == "channels"
+    return [
+        (rows, vectors, lanes)
+        for lanes in lane_choices(along, core, padded=padded)
+        for rows, vectors in itertools.product(range(1, most + 1), repeat=2)
+        if rows * vectors <= accumulator_budget(core, row_lanes(workload, core, rows))
+        and rows <= across
+        and (vectors * lanes <= along or (padded and (vectors - 1) * lanes < along))
+    ]
+
+
+def can_peel(workload: PointwiseWorkload, k_unroll: int) -> bool:
+    """Whether a step over k is left between the first and the last; behind a shuffle none is."""
+    return workload.load_rows == 1 and workload.inputs // k_unroll > 2
+
+
+def row_lanes(workload: PointwiseWorkload, core: Core, rows: int) -> int:
+    """How many of a tile's broadcast rows one load brings.
+
+    Rows of planes are weights, packed side by side; rows of pixels lie apart.
+    """
+    return weights_per_load(core, rows) if workload.layout == "planes" else 1
+
+
+def runs_in_place(workload: PointwiseWorkload, tile: PointwiseTile) -> bool:
+    """Whether the shortcut may be the output itself.
+
+    A tile that begins earlier would add it twice, and a shuffled store overwrite what is still to
+    be added: both axes have to be multiples of the tile, and the store plain.
+    """
+    plain = workload.shuffle_rows == 1 and not workload.stored_channels
+    return workload.shortcut and plain and _is_exact(workload, tile.rows, tile.width)
+
+
+def modelled_cycles(workload: PointwiseWorkload, core: Core) -> float:
+    """Of one call with the default tile: a rank for choosing, not a prediction."""
+    tile = default_tile(workload, core)
+    return _modelled_cycles(workload, core, tile.rows, tile.vectors, tile.lanes)
+
+
+def tile_outputs(workload: PointwiseWorkload, tile: PointwiseTile) -> int:
+    """How many outputs of a group one tile makes, padding included."""
+    return tile.rows if workload.layout == "planes" else tile.width
+
+
+def tile_pixels(workload: PointwiseWorkload, tile: PointwiseTile) -> int:
+    """Of how many pixels."""
+    return tile.width if workload.layout == "planes" else tile.rows
+
+
+def tile_counts(workload: PointwiseWorkload, tile: PointwiseTile) -> tuple[int, int]:
+    """Tiles of a group along its outputs and its pixels."""
+    return (
+        len(tile_starts(workload.outputs, tile_outputs(workload, tile))),
+        len(tile_starts(workload.pixels, tile_pixels(workload, tile))),
+    )
+
+
+def _gains_by_peeling(workload: PointwiseWorkload, core: Core, rows: int) -> bool:
+    """With one FMLA a cycle all else hides behind it; weights one by one, or few inputs, spill."""
+    one_a_cycle = core.isa == "aarch64" and core.macs_per_cycle == core.lanes
+    many = workload.inputs >= LEAST_INPUTS_PEELED
+    return one_a_cycle and many and row_lanes(workload, core, rows) > 1
+
+
+def _is_exact(workload: PointwiseWorkload, rows: int, width: int) -> bool:
+    """Whether no tile overlaps another."""
+    across, along = _axes(workload)
+    return across % rows == 0 and (along % width == 0 or width >= along)
+
+
+def _axes(workload: PointwiseWorkload) -> tuple[int, int]:
+    """Extents across the vectors (rows) and along them (lanes), of one group."""
+    planes = workload.layout == "planes"
+    outputs, pixels = workload.outputs, workload.pixels
+    return (outputs, pixels) if planes else (pixels, outputs)
+
+
+def _modelled_cycles(
+    workload: PointwiseWorkload, core: Core, rows: int, vectors: int, lanes: int
+) -> float:
+    across, along = _axes(workload)
+    tiles = -(-across // rows) * -(-along // (vectors * lanes))
+    cycles = tile_cycles(
+        core,
+        workload.layout,
+        lanes,
+        rows,
+        vectors,
+        workload.inputs,
+        shortcut=workload.shortcut,
+    )
+    if vectors * lanes > along:  # a vector stored in part takes several stores
+        cycles += rows * LOAD_COSTS[workload.layout].store
+    return workload.groups * tiles * cycles
+
+
+def _prefetches(workload: PointwiseWorkload, core: Core) -> bool:
+    """Whether weights come from beyond the caches of a core that has lines to spare for them."""
+    return core.isa == "x86_64" and workload.layout == "channels"
+
+
+def _pixels_outer(workload: PointwiseWorkload, core: Core, rows: int, width: int) -> bool:
+    """Whether walking pixels outside and outputs inside reads less through L1."""
+    x_bytes = FLOAT_BYTES * workload.inputs * workload.pixels
+    w_bytes = FLOAT_BYTES * workload.inputs * workload.outputs
+    half_l1 = core.l1d_kib * 1024 // 2
+    outputs, pixels = (rows, width) if workload.layout == "planes" else (width, rows)
+    w_again = 1 if w_bytes <= half_l1 else -(-workload.pixels // pixels)
+    x_again = 1 if x_bytes <= half_l1 else -(-workload.outputs // outputs)
+    return x_bytes + w_bytes * w_again < x_bytes * x_again + w_bytes
