@@ -114,14 +114,17 @@ def context_warnings(old: Report, new: Report) -> Iterator[str]:
         load, cores = report.context.get("load_before", 0), report.context.get("cores") or 1
         if load > cores:
             yield f"{which} was measured under load: {load:g} on {cores} cores when it began"
-    versions = (old.context.get("versions") or {}, new.context.get("versions") or {})
-    yield from _other_versions(*versions)
+        for warning in report.context.get("warnings", ()):
+            yield f"{which} warns: {warning}"
+    before, after = _versions(old), _versions(new)
+    for name in sorted(before.keys() | after.keys()):
+        if before.get(name) != after.get(name):
+            yield f"other {name}: {before.get(name)} in old, {after.get(name)} in new"
 
 
-def _other_versions(old: Mapping[str, str], new: Mapping[str, str]) -> Iterator[str]:
-    for name in sorted(old.keys() | new.keys()):
-        if old.get(name) != new.get(name):
-            yield f"other {name}: {old.get(name, 'none')} in old, {new.get(name, 'none')} in new"
+def _versions(report: Report) -> Mapping[str, str]:
+    """Of the compiler, and of the engines that stand beside ours."""
+    return report.context.get("versions", {}) | report.context.get("engines", {})
 
 
 def _by_key(rows: Sequence[Row]) -> dict[Key, Row]:

@@ -18,8 +18,10 @@ from bench.model_check import check_model
 from bench.model_check_cases import check_cases
 from bench.model_check_report import draw_model_check, model_check_table
 from bench.modelled_layers import measure_modelled_layers, modelled_layers_table
+from bench.page import write_page
 from bench.peak import measured_peak_gflops, peak_row, peak_table
 from bench.peers import measure_peers, peers_table
+from bench.reports import Report
 from bench.rows import Row
 from bench.size import measure_size, size_table
 from compile.build_options import input_size
@@ -62,6 +64,9 @@ def main(arguments: list[str] | None = None) -> None:
     rows = list(SUITES[options.suite].measure(options))
     _print_tables(rows)
     write_json(options.json, {"context": context, "rows": rows})
+    if options.html:
+        write_page([Report(str(options.json), context, rows)], options.html)
+        print(options.html)
     print(options.json)
 
 
@@ -230,6 +235,7 @@ def _parser() -> argparse.ArgumentParser:
         help="local, modelled[:CORE], rpc://HOST:PORT or tracker://HOST:PORT/KEY (default: local)",
     )
     add("--json", type=new_file, required=True, metavar="FILE", help="the report")
+    add("--html", type=new_file, metavar="FILE", help="the report as one page to look at")
     return parser
 
 

@@ -102,7 +102,11 @@ def write_atomically(path: Path, write: Callable[[Path], None]) -> None:
 
 def write_json(path: Path, report: dict[str, Any]) -> None:
     """Writes `report` to `path` as indented JSON, whole or not at all."""
-    text = json.dumps(report, indent=2, ensure_ascii=False) + "\n"
+    write_text(path, json.dumps(report, indent=2, ensure_ascii=False) + "\n")
+
+
+def write_text(path: Path, text: str) -> None:
+    """Writes `text` to `path`, whole or not at all. Raises `InputError` where it cannot."""
     try:
         write_atomically(path, lambda temporary: temporary.write_text(text, encoding="utf-8"))
     except OSError as error:

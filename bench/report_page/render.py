@@ -1,0 +1,29 @@
+"""The page's HTML: one file without scripts, pictures or fonts from anywhere.
+
+The figures are small SVG written by templates, not a plotting library's: they take their colours
+from the page's own variables, so that one picture serves light, dark and paper; their text is the
+page's text, at its size on any width; and a page of ten reports stays below a few hundred KB.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from bench.report_page import sections
+from bench.report_page.summary import summary
+from bench.reports import Report
+
+
+def render(reports: Sequence[Report]) -> str:
+    """The whole page of `reports`, as HTML."""
+    environment = Environment(
+        loader=PackageLoader("bench.report_page"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    page = environment.get_template("page.html.jinja")
+    return page.render(summary=summary(reports), sections=sections(reports))
