@@ -1,4 +1,4 @@
-"""Reports hold what they claim to, and the README's table is made from the committed ones."""
+"""Reports hold what they claim to."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ from pathlib import Path
 
 import pytest
 
-from bench.readme import README, with_results
 from bench.run import main
 from compile.lower import LEVELS
 from tests.test_build_cli import ROOT
@@ -101,8 +100,3 @@ def test_what_makes_no_sense_is_a_usage_error(
         main([suite, "--target", "host", "--json", str(tmp_path / "r.json"), *options])
     assert exit_.value.code == 2
     assert message in " ".join(capsys.readouterr().err.split())
-
-
-def test_the_readmes_figures_are_those_of_the_committed_reports() -> None:
-    text = README.read_text(encoding="utf-8")
-    assert with_results(text) == text, "run `python bench/readme.py`"

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from bench import page
-from bench.readme import RESULTS
+from bench.readme_sections.committed import RESULTS
 from bench.report_page import SUITES, sections
 from bench.report_page.render import render
 from tests.report_rows import a_report, a_row, report_of_every_suite, write_report
@@ -37,7 +37,7 @@ class Structure(HTMLParser):
         self.addresses += [of[name] for name in ("href", "src") if name in of]
 
     def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        assert tag in ("line", "rect")
+        assert tag in ("line", "rect")  # the others have a title inside
 
     def handle_endtag(self, tag: str) -> None:
         assert self.open.pop() == tag

@@ -24,7 +24,7 @@ def test_a_network_has_timeline_largest_kernels_roofline_and_every_row() -> None
     assert [row[0] for row in block.tables[0].rows] == [row["kernel"] for row in rows]
     assert block.tables[0].has_total
     assert "median of 9 samples" in block.conditions
-    assert any("1 kernel" in note for note in block.notes)
+    assert any("multiply-adds (1)" in note for note in block.notes)
 
 
 def test_two_levels_are_two_blocks() -> None:
@@ -69,7 +69,7 @@ def test_the_peak_is_the_one_that_the_rows_state_their_share_of() -> None:
     assert line.label == "peak 100.0 GFLOP/s"
     assert line.is_level
     assert len(plot.points) == 3  # the pool computes nothing
-    assert "this report has none" in plot.description
+    assert "bandwidth of memory is not known" in plot.description
 
 
 def test_the_memorys_slope_ends_where_it_meets_the_peak() -> None:

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from bench.page import write_page
-from bench.readme import RESULTS
+from bench.readme_sections.committed import RESULTS
 from bench.reports import read_report
 from tests.report_rows import report_of_every_suite
 

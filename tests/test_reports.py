@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from bench.readme import RESULTS
+from bench.readme_sections.committed import RESULTS
 from bench.reports import ReportError, read_report
 from tests.report_rows import CONTEXT, a_row, write_report
 

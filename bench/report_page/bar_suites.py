@@ -38,9 +38,11 @@ def over_first(row: Row, group: Sequence[Row]) -> str:
 
 
 def of_ours(row: Row, group: Sequence[Row]) -> str:
-    """How many times what our first row of the group takes."""
+    """Of another engine, how many times what our first row of the group takes."""
     ours = next((each for each in group if each["engine"] == ENGINE), None)
-    return "" if ours in (None, row) else ratio(row["median"] / ours["median"])
+    if ours is None or row["engine"] == ENGINE:
+        return ""
+    return ratio(row["median"] / ours["median"])
 
 
 BAR_SUITES = {

@@ -103,8 +103,8 @@ def _notes(kernels: Sequence[Row]) -> list[str]:
     return [
         *(["Each kernel is timed alone, its tensors in cache; the network's own time has cold "
            "caches in it."] if measured else []),
-        *([f"{without} kernels do no multiply-adds: they have no height in the timeline and no "
-           "place in the roofline."] if without else []),
+        *([f"Kernels without multiply-adds ({without}) are flat in the timeline and have no place "
+           "in the roofline."] if without else []),
     ]  # fmt: skip
 
 

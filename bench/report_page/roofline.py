@@ -117,7 +117,7 @@ def _description(shown: Sequence[Row], roof: Roof) -> str:
         f"one core reads {number(roof.bandwidth)} GB/s from memory, and a dot above that line had "
         "its tensors in cache"
         if roof.bandwidth
-        else "no bandwidth bounds the figure: this report has none"
+        else "the bandwidth of memory is not known here, so it bounds nothing"
     )
     return (
         f"{len(shown)} kernels, {number(intensities[0])} to {number(intensities[-1])} multiply-"

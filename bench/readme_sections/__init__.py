@@ -1,0 +1,17 @@
+"""The README's tables: `SECTIONS` makes each, by the name that its markers in the README have."""
+
+from __future__ import annotations
+
+from bench.readme_sections.footprint import footprint_section
+from bench.readme_sections.ladder import ladder_section
+from bench.readme_sections.largest_kernels import largest_kernels_section
+from bench.readme_sections.modelled_peers import modelled_peers_section
+from bench.readme_sections.sizes import size_section
+
+SECTIONS = {
+    "sizes": size_section,
+    "footprint": footprint_section,
+    "peers": modelled_peers_section,
+    "results": ladder_section,
+    "kernels": largest_kernels_section,
+}

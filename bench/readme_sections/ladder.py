@@ -1,0 +1,25 @@
+"""The ladder of levels on this machine."""
+
+from __future__ import annotations
+
+from bench.readme_sections.committed import committed_report, markdown, measured_conditions
+
+HEADINGS = ("model", "input", "level", "threads", "median", "speedup over stock")
+
+
+def ladder_section() -> str:
+    """A row a model and level."""
+    report = committed_report("fusion")
+    rows = (
+        (
+            row["model"],
+            row["input"],
+            row["level"],
+            row["threads"],
+            f"{row['median']:.2f} {row['unit']}",
+            f"{row['speedup_over_stock']:.2f}x",
+        )
+        for row in report.rows
+    )
+    conditions = measured_conditions(report, "interleaved rounds")
+    return "\n".join([*markdown(HEADINGS, rows), "", conditions])
