@@ -38,11 +38,9 @@ def over_first(row: Row, group: Sequence[Row]) -> str:
 
 
 def of_ours(row: Row, group: Sequence[Row]) -> str:
-    """Of another engine, how many times what our first row of the group takes."""
-    ours = next((each for each in group if each["engine"] == ENGINE), None)
-    if ours is None or row["engine"] == ENGINE:
-        return ""
-    return ratio(row["median"] / ours["median"])
+    """Of another engine, how many times what the best of ours in the group takes."""
+    ours = [each["median"] for each in group if each["engine"] == ENGINE]
+    return ratio(row["median"] / min(ours)) if ours and row["engine"] != ENGINE else ""
 
 
 BAR_SUITES = {

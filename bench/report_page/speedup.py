@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
 
-from bench.paper import BASELINE, paper_column, paper_ms, paper_speedup
 from bench.report_page.bars import Item, bar_chart
 from bench.report_page.blocks import grouped, heading
 from bench.report_page.conditions import conditions, not_measured
@@ -18,129 +17,82 @@ from bench.rows import Row
 TITLE = "Speedup over AlexNet, as in the paper's Table 8"
 LEAD = (
     "How many times faster than AlexNet each network runs, every network by the fastest engine "
-    "that the report has of it. The paper's times are of one core of a Snapdragon 820: only the "
+    "that the run had of it. The paper's times are of one core of a Snapdragon 820: only the "
     "factors compare."
 )
-GOALS = {("shufflenet-0.5x-g3", "224x224"): 25.0, ("shufflenet-0.5x-g3", "480x640"): 17.0}
+BASELINE = "alexnet"
 LEGEND = (("ours", "here"), ("paper", "the paper"))
+HEADINGS = (
+    "speedup", "95 % interval", "by MACs alone", "goal", "paper: speedup", "paper: ms",
+)  # fmt: skip
 COLUMNS = (
-    Column("input", is_number=False),
-    Column("network", is_number=False),
-    Column("fastest engine", is_number=False),
-    Column("median", is_number=True),
-    Column("speedup", is_number=True),
-    Column("goal", is_number=True),
-    Column("paper: speedup", is_number=True),
-    Column("paper: ms", is_number=True),
+    *(Column(name, is_number=False) for name in ("input", "network", "fastest engine")),
+    *(Column(name, is_number=True) for name in ("median", *HEADINGS)),
 )
-
-
-@dataclass(frozen=True)
-class Speedup:
-    """A network's fastest row at one input, and how that compares to AlexNet's fastest."""
-
-    row: Row
-    input: str
-    speedup: float | None
-
-    @property
-    def paper(self) -> float | None:
-        """The paper's factor."""
-        return paper_speedup(self.row["model"], self.input)
-
-    @property
-    def goal(self) -> str:
-        """What was aimed at, and whether it is reached."""
-        goal = GOALS.get((self.row["model"], self.input))
-        if goal is None or self.speedup is None:
-            return "-"
-        reached = self.speedup >= goal
-        return f"{goal:g}x, {'met' if reached else f'missed by {goal - self.speedup:.1f}'}"
+FIGURES_SHOWN = ("fastest", "speedup", "paper", "goal")  # in a table of their own
 
 
 def speedup_blocks(report: Report, rows: Sequence[Row]) -> Iterator[Block]:
     """A block for each target: a chart an input, the factors, and all rows they come from."""
     for group in grouped(rows, ("target", "core", "kind", "unit")):
-        speedups = fastest(group)
-        inputs = dict.fromkeys(each.input for each in speedups)
-        charts = (chart([each for each in speedups if each.input == size]) for size in inputs)
+        fastest = [row for row in group if row.get("fastest")]
+        charts = [chart(of_input) for of_input in grouped(fastest, ("input",))]
+        every = [
+            {name: value for name, value in row.items() if not name.startswith(FIGURES_SHOWN)}
+            for row in group
+        ]
         yield Block(
             heading=heading(group),
             kind=group[0]["kind"],
             conditions=conditions(report, group),
             source=report.name,
-            figures=[each for each in charts if each],
-            tables=[_table(speedups), rows_table(group)],
-            notes=[*_notes(group), *not_measured(report, group)],
+            figures=[each for each in charts if each.bars],
+            tables=[_table(fastest), rows_table(every)] if fastest else [rows_table(every)],
+            notes=not_measured(report, group),
         )
 
 
-def fastest(rows: Sequence[Row]) -> list[Speedup]:
-    """The fastest row of each network at each input; AlexNet at 227x227 counts as 224x224."""
-    best: dict[tuple[str, str], Row] = {}
-    for row in rows:
-        key = (paper_column(row["input"]), row["model"])
-        if key not in best or row["median"] < best[key]["median"]:
-            best[key] = row
-    return [
-        Speedup(row, size, _speedup(best.get((size, BASELINE)), row))
-        for (size, _), row in best.items()
-    ]
-
-
-def chart(speedups: Sequence[Speedup]) -> BarChart | None:
-    """Of one input, ours over the paper's; None where AlexNet is missing."""
+def chart(rows: Sequence[Row]) -> BarChart:
+    """Of one input, each network's factor over the paper's; AlexNet itself is the measure."""
     items = []
-    for each in speedups:
-        if each.speedup is None or each.row["model"] == BASELINE:
+    for row in rows:
+        if row["model"] == BASELINE:
             continue
-        label = f"{each.row['model']}, {each.row['engine']}"
-        items.append(Item(label, each.speedup, ratio(each.speedup), "ours"))
-        if each.paper:
-            items.append(Item("in the paper", each.paper, ratio(each.paper), "paper"))
-    if not items:
-        return None
+        here, paper = row["speedup_over_alexnet"], row.get("paper_speedup")
+        items.append(Item(f"{row['model']}, {row['engine']}", here, ratio(here), "ours"))
+        items += [Item("in the paper", paper, ratio(paper), "paper")] if paper else []
     told = "; ".join(f"{item.label}: {item.text}" for item in items)
-    title = f"AlexNet's time over each network's, input {speedups[0].input}"
-    return bar_chart(title, told, items, LEGEND)
+    title = f"AlexNet's time over each network's, input {rows[0]['input']}"
+    return bar_chart(title, f"{rows[0]['kind']}: {told}", items, LEGEND)
 
 
-def _speedup(alexnet: Row | None, row: Row) -> float | None:
-    return alexnet["median"] / row["median"] if alexnet else None
+def goal(row: Row) -> str:
+    """What was aimed at, and whether it is reached."""
+    if "goal" not in row:
+        return "-"
+    missed_by = row["goal"] - row["speedup_over_alexnet"]
+    return f"{row['goal']:g}x, {'met' if row['goal_met'] else f'missed by {missed_by:.1f}'}"
 
 
-def _table(speedups: Sequence[Speedup]) -> Table:
-    rows = [
+def _table(rows: Sequence[Row]) -> Table:
+    body = [
         [
-            _input(each),
-            each.row["model"],
-            each.row["engine"],
-            quantity(each.row["median"], each.row["unit"]),
-            ratio(each.speedup) if each.speedup else "-",
-            each.goal,
-            ratio(each.paper) if each.paper else "-",
-            _ms(paper_ms(each.row["model"], each.input)),
+            row["input"],
+            row["model"],
+            row["engine"] + (f" {row['level']}" if row.get("level") else ""),
+            quantity(row["median"], row["unit"]),
+            ratio(row["speedup_over_alexnet"]),
+            _shown(row, "speedup_interval", lambda ends: "{} to {}".format(*map(ratio, ends))),
+            _shown(row, "speedup_by_macs", ratio),
+            goal(row),
+            _shown(row, "paper_speedup", ratio),
+            _shown(row, "paper_ms", number),
         ]
-        for each in speedups
+        for row in rows
     ]
-    return Table("Each network by its fastest engine, beside the paper", COLUMNS, rows)
+    return Table("Each network by its fastest engine, beside the paper", COLUMNS, body)
 
 
-def _input(each: Speedup) -> str:
-    """The paper's input, and in brackets the network's own where that is another."""
-    own = each.row["input"]
-    return own if own == each.input else f"{each.input} ({own})"
-
-
-def _ms(value: float | None) -> str:
-    return "-" if value is None else number(value)
-
-
-def _notes(rows: Sequence[Row]) -> list[str]:
-    """What the rows themselves say on AlexNet, and what is missing for a factor."""
-    notes = [str(row["note"]) for row in rows if row.get("note")]
-    inputs = {paper_column(row["input"]) for row in rows}
-    with_alexnet = {paper_column(row["input"]) for row in rows if row["model"] == BASELINE}
-    missing = sorted(inputs - with_alexnet)
-    notes += [f"no factor at {', '.join(missing)}: the report has no AlexNet"] if missing else []
-    return list(dict.fromkeys(notes))
+def _shown(row: Row, name: str, write: Callable[[Any], str]) -> str:
+    """The field `name` as `write` writes it; a dash where the row has none."""
+    return "-" if row.get(name) is None else write(row[name])
