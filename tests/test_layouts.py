@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 import numpy as np
 import pytest
 import torch
@@ -12,7 +14,12 @@ from tvm.script import ir as I
 from tvm.script import relax as R
 
 from compile.frontend.torch_import import import_torch
-from compile.passes.layouts import cancel_layout_changes, choose_layouts
+from compile.passes.layouts import (
+    _shrunk_values,
+    _sizes_in_channels,
+    cancel_layout_changes,
+    choose_layouts,
+)
 from model.zoo import create_model
 from tests.cores import A72, AVX512
 from tests.small_networks import small_network
@@ -49,6 +56,20 @@ def test_the_layout_of_a_network_changes_once() -> None:
     layouts = [layout_of((side, side)) for side in (112, 56, 28, 14, 7)]
     assert sorted(layouts, reverse=True) == layouts  # planes, then channels
     assert {"planes", "channels"} == set(layouts)
+
+
+def test_a_change_that_costs_more_than_it_gains_is_not_made() -> None:
+    """Channels gain at the smaller size what they lose at the other; a change is worth less."""
+    planes, channels = Counter({(8, 8): 90, (4, 4): 110}), Counter({(8, 8): 100, (4, 4): 100})
+    assert _sizes_in_channels(planes, channels, Counter()) == {(4, 4)}
+    many = Counter({(4, 4): 1000})
+    assert _sizes_in_channels(planes, channels, many) == {(8, 8), (4, 4)}
+
+
+def test_a_depthwise_step_from_planes_to_channels_is_counted_as_a_change() -> None:
+    step = nn.Conv2d(6, 6, 3, 2, 1, groups=6)
+    module = small_network(nn.Sequential(nn.Conv2d(3, 6, 1), step, nn.Conv2d(6, 4, 1)), 8).module
+    assert _shrunk_values(module) == Counter({(4, 4): 6 * 4 * 4})
 
 
 def test_a_size_that_no_convolution_has_is_planes() -> None:

@@ -40,3 +40,14 @@ def test_half_vectors_are_as_fast_only_where_long_ones_are_split() -> None:
         long = tile_cycles(core, "channels", 16, 8, 2, 1000) / 16
         short = tile_cycles(core, "channels", 8, 8, 2, 1000) / 8
         assert short / long == pytest.approx(ratio, rel=0.1)
+
+
+def test_on_sixteen_registers_loads_that_outnumber_the_multiply_adds_cost() -> None:
+    """Twelve rows by one vector take thirteen loads for twelve multiply-adds in every step."""
+    long = tile_cycles(AVX2, "channels", 8, 12, 1, 80) / 12
+    assert long > 1.3 * tile_cycles(AVX2, "channels", 8, 2, 5, 80) / 10
+
+
+def test_on_sixteen_registers_inputs_of_their_own_are_loads_of_their_own() -> None:
+    shared = tile_cycles(AVX2, "channels", 8, 4, 2, 9)
+    assert tile_cycles(AVX2, "channels", 8, 4, 2, 9, own_inputs=True) > shared

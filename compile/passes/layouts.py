@@ -3,7 +3,9 @@
 Each convolution of the graph is priced in both layouts by the templates' model. Large pictures are
 planes and small ones have channels in the lanes, from that size on which makes the sum least: so
 the layout changes once at most, in a kernel that reads the one and writes the other (depthwise, a
-pool, or the first convolution). Kernels are called with changes around them:
+pool, or the first convolution), at a price for each value there. 1x g3 on AVX2 has channels in the
+lanes throughout: with planes down to 28x28 its kernels take 3.42 ms instead of 3.17 (one thread of
+an EPYC, Zen 3, 2026-11-25). Kernels are called with changes around them:
 
     y = permute_dims(kernel(permute_dims(x, NHWC)), NCHW)
 
@@ -31,6 +33,8 @@ from compile.schedules.window import WindowWorkload
 from deploy_rpc.cores import Core
 
 ALIKE = ("relax.nn.relu", "relax.add", "relax.multiply", "relax.concat")
+SHRINKING = [tvm.ir.Op.get(f"relax.nn.{name}") for name in ("conv2d", "max_pool2d", "avg_pool2d")]
+CHANGE_CYCLES = 1.7  # of a value that is read from planes and written to channels (AVX2, Zen 3)
 LEAST_LANES = 8  # with 4 lanes planes waste little; kernel_notes of A72 and N1 had them ahead
 
 
@@ -53,27 +57,48 @@ def choose_layouts(module: tvm.IRModule, core: Core, threads: int = 1) -> Layout
         size = shape_of(node)[2:]
         for layout in LAYOUTS:
             workload = _workload(node, layout)
-            if workload is not None:
-                costs[layout][size] += modelled_cycles(workload, core)
-            if isinstance(workload, WindowWorkload):
+            costs[layout][size] += modelled_cycles(workload, core)
+            if isinstance(workload, WindowWorkload) and not workload.is_channelwise:
                 dense.add(size)
 
     relax.analysis.post_order_visit(module["main"], price)
-    in_channels = _sizes_in_channels(costs["planes"], costs["channels"])
+    in_channels = _sizes_in_channels(costs["planes"], costs["channels"], _shrunk_values(module))
     if threads > 1 and in_channels:
         in_channels |= _smaller_than_all(dense - in_channels, set(costs["planes"]))
     return lambda size: "channels" if tuple(size) in in_channels else "planes"
 
 
+def _shrunk_values(module: tvm.IRModule) -> Counter[tuple[int, int]]:
+    """How many values of each size windows make of a larger picture: where a layout may change."""
+    values: Counter[tuple[int, int]] = Counter()
+
+    def count(node: relax.Expr) -> None:
+        if isinstance(node, tvm.ir.Call) and node.op in SHRINKING:
+            _, channels, *size = shape_of(node)
+            if tuple(size) != tuple(shape_of(node.args[0])[2:]):
+                values[tuple(size)] += channels * math.prod(size)
+
+    relax.analysis.post_order_visit(module["main"], count)
+    return values
+
+
 def _sizes_in_channels(
-    planes: Counter[tuple[int, int]], channels: Counter[tuple[int, int]]
+    planes: Counter[tuple[int, int]],
+    channels: Counter[tuple[int, int]],
+    changed: Counter[tuple[int, int]],
 ) -> set[tuple[int, int]]:
-    """The smaller sizes, from the one on where changing pays most; none where nothing is gained."""
+    """The smaller sizes, from the one on where changing pays most; none where nothing is gained.
+
+    At the first size nothing is changed: a first convolution reads planes in any case.
+    """
     sizes = sorted(planes, key=lambda size: size[0] * size[1], reverse=True)
 
     def cost(first: int) -> float:
         before, behind = sizes[:first], sizes[first:]
-        return sum(planes[size] for size in before) + sum(channels[size] for size in behind)
+        change = CHANGE_CYCLES * changed[behind[0]] if before and behind else 0
+        return (
+            sum(planes[size] for size in before) + sum(channels[size] for size in behind) + change
+        )
 
     best = min(range(len(sizes), -1, -1), key=cost)
     return set(sizes[best:])
@@ -87,13 +112,11 @@ def _smaller_than_all(
     return {size for size in sizes if math.prod(size) < least}
 
 
-def _workload(conv: relax.Call, layout: Layout) -> PointwiseWorkload | WindowWorkload | None:
-    """What the templates would see; None for channelwise ones, which cost little in either."""
-    _, channels, *size = shape_of(conv.args[0])
+def _workload(conv: relax.Call, layout: Layout) -> PointwiseWorkload | WindowWorkload:
+    """What the templates would see."""
+    size = shape_of(conv.args[0])[2:]
     outputs, inputs, *kernel = shape_of(conv.args[1])
     groups, stride = int(conv.attrs.groups), int(conv.attrs.strides[0])
-    if groups == channels == outputs:
-        return None
     if tuple(kernel) == (1, 1) and stride == 1:
         pixels = size[0] * size[1]
         return PointwiseWorkload(

@@ -27,6 +27,10 @@ In place the second is 157 / 176. In the network the prefetch takes 5 to 10 % of
 prefetching a tile's share at its start (no gain), a tail vector of 12 of 16 lanes where a tile can
 begin earlier (154 against 179), one vector by many pixels (14 x 1: 178, 5 x 5: 213).
 
+On AVX2 (one thread of an EPYC, Zen 3, shared, measured peak 101, 2026-11-25) with channels in the
+lanes, in place: 71, 98, 90 for the first row, 82, 93, 89 for the second. Slower there: all groups
+inside the loop over pixels (1 to 3 %, and no gain where the output lies in L2).
+
 Modelled multiply-adds a cycle, planes, of the six: 3.87, 3.41, 3.93, 3.67, 3.73, 3.55 of 4 on A72
 and 7.61, 6.60, 7.79, 7.28, 7.43, 7.00 of 8 on N1; never measured on ARM. Unrolling a short K whole
 took 0.15 of 38.5 M cycles off the network on A72, but spilled, and cost 3 of 20 M on N1.

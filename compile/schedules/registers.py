@@ -12,6 +12,8 @@ from compile.schedules.layouts import Layout
 from deploy_rpc.cores import Core
 
 ACCUMULATOR_SHARE = (25, 32)  # of the registers: 5 x 5 of 32, the rest for operands
+BYTES_FROM_L2, BYTES_FROM_BEYOND = 32, 8  # a cycle
+FLOAT_BYTES = 4
 FMA_LATENCY = 4  # cycles until an accumulator can be added to again
 
 
@@ -31,6 +33,16 @@ LOAD_COSTS: dict[Layout, LoadCosts] = {
     "channels": LoadCosts(row=0.1, vector=0.05, store=3.0),
 }
 
+# x86-64 with 16 registers (AVX2), fitted to all tiles of 5 to 12 accumulators of 25 pointwise
+# shapes in each layout on one thread of an AVX2 EPYC (Zen 3, 2026-11-25): the tile picked is 1.05
+# times slower than the best in the mean, 1.31 times at worst, with 10 inputs. Loads hide behind the
+# FMAs until they are more.
+AVX2_REGISTERS = 16
+AVX2_ROW_CYCLES, AVX2_VECTOR_CYCLES = 0.7, 0.5  # of the loads of a step
+AVX2_UNHIDDEN_VECTOR_CYCLES = 0.1
+AVX2_STORE_CYCLES = 2.0  # of starting and storing one accumulator
+AVX2_EASY_ACCUMULATORS = 10  # more of them leave too few registers to load ahead
+AVX2_CROWDED_CYCLES = 0.2  # of each of those, in every step
 
 # AArch64, where FMLA takes a lane of a loaded vector of weights. Cycles of a core with one FMLA a
 # cycle, fitted to the cycle model's prices of 50 tiles of the pointwise shapes of 1x g3 on an A72
@@ -65,20 +77,36 @@ def tile_cycles(
     steps: int,
     *,
     shortcut: bool = False,
+    own_inputs: bool = False,
 ) -> float:
     """Modelled cycles of one tile over `steps` of the reduction, start and store included.
 
-    `shortcut` counts on AArch64 only. Elsewhere the costs beside the FMAs were fitted to 16 tiles
-    of each of 31 pointwise shapes in both layouts on one thread of an AVX-512 Xeon (2026-11-23):
-    the tile picked is 1.01 times slower than the best in the mean, 1.10 times at worst.
+    `shortcut` counts on AArch64 only, `own_inputs` (each accumulator reads an input of its own, as
+    channelwise) with 16 registers only. With AVX-512 the costs beside the FMAs were fitted to 16
+    tiles of each of 31 pointwise shapes in both layouts on one thread of an AVX-512 Xeon
+    (2026-11-23): the tile picked is 1.01 times slower than the best in the mean, 1.10 times at
+    worst.
     """
     fmas = rows * vectors / _vector_fmas_per_cycle(core, lanes)
     if core.isa == "aarch64":
         return _arm_tile_cycles(core, fmas, rows, vectors, steps, shortcut)
+    fetched = vectors * _cycles_to_fetch_a_vector(core, lanes, vectors * steps)
+    if core.vector_registers == AVX2_REGISTERS:
+        return _avx2_tile_cycles(max(fmas, fetched), rows, vectors, steps, own_inputs)
     costs = LOAD_COSTS[layout]
     loads = costs.vector * vectors + costs.row * rows
-    fetched = vectors * _cycles_to_fetch_a_vector(core, lanes, vectors * steps)
     return steps * (max(fmas, FMA_LATENCY, fetched) + loads) + costs.store * rows * vectors
+
+
+def _avx2_tile_cycles(busy: float, rows: int, vectors: int, steps: int, own_inputs: bool) -> float:
+    """`busy` are the cycles of a step's FMAs, or of fetching its vectors."""
+    accumulators = rows * vectors
+    inputs = AVX2_VECTOR_CYCLES * accumulators if own_inputs else AVX2_ROW_CYCLES * rows
+    loads = inputs + AVX2_VECTOR_CYCLES * vectors
+    unhidden = AVX2_UNHIDDEN_VECTOR_CYCLES * vectors
+    crowded = AVX2_CROWDED_CYCLES * max(accumulators - AVX2_EASY_ACCUMULATORS, 0)
+    step = max(busy, FMA_LATENCY, loads) + unhidden + crowded
+    return steps * step + AVX2_STORE_CYCLES * accumulators
 
 
 def _arm_tile_cycles(
@@ -94,14 +122,14 @@ def _arm_tile_cycles(
 def _cycles_to_fetch_a_vector(core: Core, lanes: int, count: int) -> float:
     """Of a panel of `count` vectors that every tile reads again; none from L1, where it hides.
 
-    Half a vector register a cycle from L2, an eighth from beyond: round figures, which only keep
-    tiles from growing along the panel at the price of reading it more often.
+    Round figures, which only keep tiles from growing along the panel at the price of reading it
+    more often.
     """
-    size = 4 * lanes * count
+    size = FLOAT_BYTES * lanes * count
     if size <= core.l1d_kib * 1024 // 2:
         return 0
-    per_cycle = core.lanes / (2 if size <= core.l2_kib * 1024 // 2 else 8)
-    return lanes / per_cycle
+    is_near = size <= core.l2_kib * 1024 // 2
+    return FLOAT_BYTES * lanes / (BYTES_FROM_L2 if is_near else BYTES_FROM_BEYOND)
 
 
 def _vector_fmas_per_cycle(core: Core, lanes: int) -> float:

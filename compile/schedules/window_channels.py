@@ -347,4 +347,12 @@ def _modelled_cycles(workload: WindowWorkload, core: Core, tile: WindowChannelsT
     groups = 1 if workload.is_channelwise else workload.groups
     tiles = groups * rows * len(tile_starts(columns, tile.pixels)) * _m_tiles(workload, tile)
     taps = workload.inputs * workload.kernel[0] * workload.kernel[1]
-    return tiles * tile_cycles(core, "channels", tile.lanes, tile.pixels, tile.vectors, taps)
+    return tiles * tile_cycles(
+        core,
+        "channels",
+        tile.lanes,
+        tile.pixels,
+        tile.vectors,
+        taps,
+        own_inputs=workload.is_channelwise,
+    )
