@@ -124,7 +124,7 @@ def context_warnings(old: Report, new: Report) -> Iterator[str]:
 
 def _versions(report: Report) -> Mapping[str, str]:
     """Of the compiler, and of the engines that stand beside ours."""
-    return report.context.get("versions", {}) | report.context.get("engines", {})
+    return (report.context.get("versions") or {}) | (report.context.get("engines") or {})
 
 
 def _by_key(rows: Sequence[Row]) -> dict[Key, Row]:

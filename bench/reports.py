@@ -12,7 +12,9 @@ from typing import Any
 from bench.rows import Row
 from model.errors import InputError
 
-NEEDED = {"suite": str, "kind": str, "unit": str, "median": (int, float), "samples": list}
+NEEDED = {
+    "suite": str, "engine": str, "kind": str, "unit": str, "median": (int, float), "samples": list,
+}  # fmt: skip
 KINDS = ("measured", "modelled")
 
 

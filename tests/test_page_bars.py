@@ -21,7 +21,9 @@ def test_a_long_label_takes_several_lines_and_their_room() -> None:
     )
     (bar,) = long.bars
     assert len(bar.label) > 1
-    assert max(map(len, bar.label)) <= LABEL_LETTERS
+    assert max(len(line) for line, _ in bar.label) <= LABEL_LETTERS
+    assert [baseline for _, baseline in bar.label] == sorted(baseline for _, baseline in bar.label)
+    assert bar.label[-1][1] < bar.y
     assert long.height > short.height
 
 
@@ -35,7 +37,7 @@ def test_only_what_agrees_in_the_columns_and_the_unit_shares_a_chart() -> None:
     ]
     charts = charts_by(rows, by=("model",), label=("level",))
     assert [chart.title for chart in charts] == ["shufflenet-1.0x-g3", "alexnet"]
-    assert [[*bar.label] for bar in charts[0].bars] == [["stock"], ["fused"]]
+    assert [bar.label[0][0] for bar in charts[0].bars] == ["stock", "fused"]
 
 
 def test_the_description_says_every_value_with_unit_and_kind() -> None:
@@ -48,7 +50,7 @@ def test_the_description_says_every_value_with_unit_and_kind() -> None:
 def test_threads_are_compared_with_the_first_row() -> None:
     rows = [a_row([4.0], threads=1), a_row([2.0], threads=2)]
     (chart,) = BAR_SUITES["threads"].charts(rows)
-    assert [(bar.label[0], bar.value) for bar in chart.bars] == [
+    assert [(bar.label[0][0], bar.value) for bar in chart.bars] == [
         ("1 thread", "4.000 ms"),
         ("2 threads", "2.000 ms (2.00x)"),
     ]

@@ -53,6 +53,10 @@ def test_every_engine_is_in_the_second_table() -> None:
     assert len(table.rows) == len(rows)
 
 
+def test_alexnet_alone_has_no_chart() -> None:
+    assert the_block(*table8_rows()[2:4]).figures == []
+
+
 def test_rows_without_a_fastest_one_are_still_shown() -> None:
     block = the_block(a_row(suite="table8", model="shufflenet-0.5x-g3"))
     assert block.figures == []

@@ -13,7 +13,8 @@ from bench.rows import ENGINE, Row
 
 FULL_WIDTH = 50  # percent of the longest bar; its value stands behind it, on a phone, too
 LABEL_LETTERS = 42  # that a phone shows in a line
-LINE, BAR, GAP = 17, 12, 11  # pixels
+LINE, THICKNESS, GAP = 17, 12, 11  # pixels
+DESCENT = 5  # from a label's baseline to its bar
 
 
 @dataclass(frozen=True)
@@ -33,15 +34,17 @@ def bar_chart(
     legend: Sequence[tuple[str, str]] = (),
 ) -> BarChart:
     """`items` from top to bottom, the longest at full width."""
-    longest = max(item.value for item in items) or 1
+    longest = max((item.value for item in items), default=0) or 1
     bars, y = [], 0
     for item in items:
-        label = textwrap.wrap(item.label, LABEL_LETTERS) or [""]
-        y += LINE * len(label)
+        label = []
+        for line in textwrap.wrap(item.label, LABEL_LETTERS):
+            y += LINE
+            label.append((line, y - DESCENT))
         width = round(max(FULL_WIDTH * item.value / longest, 0.3), 3)
         bars.append(Bar(label, item.text, width, item.tone, y))
-        y += BAR + GAP
-    return BarChart(title, description, bars, y, legend)
+        y += THICKNESS + GAP
+    return BarChart(title, description, bars, THICKNESS, y, legend)
 
 
 def charts_by(

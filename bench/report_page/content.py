@@ -33,9 +33,9 @@ class Table:
 
 @dataclass(frozen=True)
 class Bar:
-    """`label` may be of several lines; `tone` names the bar's colour; `y` is its top in pixels."""
+    """`tone` names its colour, `y` is its top in pixels; a line of the label has its baseline."""
 
-    label: Sequence[str]
+    label: Sequence[tuple[str, int]]
     value: str
     width: float
     tone: str
@@ -50,6 +50,7 @@ class BarChart:
     title: str
     description: str
     bars: Sequence[Bar]
+    thickness: int
     height: int
     legend: Sequence[tuple[str, str]] = ()  # tone and text
 

@@ -37,7 +37,7 @@ def rows_table(rows: Sequence[Row], *, has_total: bool = False) -> Table:
     plain = [name for name in fields if name not in (*INNER, *IDENTITY) and _is_plain(rows, name)]
     facts, varying = split_columns(rows, plain)
     columns = [
-        *((Column(name, is_number=False), _reader(name, _text)) for name in identity),
+        *((Column(name, is_number=False), _reader(name, str)) for name in identity),
         *_median_columns(rows, shared.get("unit")),
         *sorted((_column(name, rows) for name in varying), key=lambda each: not each[0].is_number),
     ]
@@ -87,7 +87,7 @@ def _column(name: str, rows: Sequence[Row]) -> tuple[Column, Callable[[Row], str
     values = [row.get(name) for row in rows if row.get(name) is not None]
     words = name.replace("_", " ")
     if not all(isinstance(value, (int, float)) and not isinstance(value, bool) for value in values):
-        return Column(words, is_number=False), _reader(name, _text)
+        return Column(words, is_number=False), _reader(name, str)
     heading, write = _number_format(name, words)
     return Column(heading, is_number=True), _reader(name, write)
 
@@ -107,7 +107,3 @@ def _number_format(name: str, words: str) -> tuple[str, Callable[[float], str]]:
 
 def _reader(name: str, write: Callable[..., str]) -> Callable[[Row], str]:
     return lambda row: "-" if row.get(name) is None else write(row[name])
-
-
-def _text(value: object) -> str:
-    return str(value)
