@@ -19,8 +19,10 @@ from compile.lower import lower
 from compile.source import random_network
 from compile.targets import TargetError, parse_target
 from compile.tuning.curve import draw_curve
-from compile.tuning.decisions import TUNING_LOGS, log_name
+from compile.tuning.decisions import TUNING_LOGS, is_default
+from compile.tuning.experience import counted, lessons_of
 from compile.tuning.log import LogError, TuningLog, merge_logs, prune_log
+from compile.tuning.log_cores import log_name
 from compile.tuning.measure import Boards
 from compile.tuning.modelled import ModelledCore
 from compile.tuning.task import tasks_of
@@ -56,8 +58,10 @@ def main(arguments: list[str] | None = None) -> None:
         tasks = tasks_of(lower(network, "fused", options.target))
     log = TuningLog(options.tuning_logs / log_name(where.core) / f"{options.model}.jsonl")
     with _examiner(options, where) as examiner:
-        tuner = Tuner(tasks, where, examiner, log)
         print(f"{len(tasks)} kernels on {board}, up to {options.trials} trials; log: {log.path}")
+        lessons = lessons_of([options.tuning_logs, TUNING_LOGS], log.path)
+        print(f"the model starts from {counted(lessons)} of other logs")
+        tuner = Tuner(tasks, where, examiner, log, lessons)
         if options.resume:
             print(f"resumed: {tuner.resume()} trials from the log")
         try:
@@ -102,8 +106,11 @@ def _keep_up(options: argparse.Namespace) -> None:
     if options.merge:
         print(f"{options.into}: {merge_logs(options.merge, options.into)} records")
     elif options.prune:
-        dropped = prune_log(options.prune, KEPT)
-        print(f"{options.prune}: dropped {dropped} records, kept the best {KEPT} of each kernel")
+        dropped = prune_log(options.prune, KEPT, is_default)
+        print(
+            f"{options.prune}: dropped {dropped} records, kept the best {KEPT} of each kernel, "
+            "and the default"
+        )
     else:
         _verify(options.verify or [TUNING_LOGS], options.workers)
 

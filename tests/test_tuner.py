@@ -45,10 +45,6 @@ def core() -> Iterator[ModelledCore]:
         yield modelled
 
 
-def small_task() -> Task:
-    return Task("kernel", made_by_default(WORKLOAD, A72, 1), 1, WORKLOAD.macs)
-
-
 @pytest.mark.parametrize("of_core", [A72, find_core("neoverse-n1"), AVX512])
 @pytest.mark.parametrize("layout", ["planes", "channels"])
 def test_a_space_begins_with_the_default_and_fits_the_registers(of_core: Core, layout: str) -> None:
@@ -86,22 +82,22 @@ def test_only_the_fused_level_and_up_takes_decisions() -> None:
 
 
 def test_the_model_ranks_after_it_has_learned() -> None:
-    model, task = Model(), small_task()
+    model, made = Model(A72), made_by_default(WORKLOAD, A72, 1)
     for tile in TILES[: LEAST_LEARNED - 1]:
-        model.learn(task, tile, 1.0)
-    assert model.predict(task, TILES) is None
+        model.learn(with_tile(made, tile), 1.0)
+    assert model.predict(made, TILES) is None
     for tile in TILES:
-        model.learn(task, tile, 0.5 if tile.peel else 2.0)
-    costs = dict(zip(TILES, model.predict(task, TILES), strict=True))
+        model.learn(with_tile(made, tile), 0.5 if tile.peel else 2.0)
+    costs = dict(zip(TILES, model.predict(made, TILES), strict=True))
     slowest_peeled = max(cost for tile, cost in costs.items() if tile.peel)
     assert slowest_peeled < min(cost for tile, cost in costs.items() if not tile.peel)
 
 
 def test_proposals_are_untried_distinct_and_the_same_for_a_seed() -> None:
-    model, task = Model(), small_task()
+    model, made = Model(A72), made_by_default(WORKLOAD, A72, 1)
     for tile in TILES:
-        model.learn(task, tile, 1.0 + tile.k_unroll)
-    first, again = (proposed(task, TILES[10:], model, 8, random.Random(seed)) for seed in (1, 1))
+        model.learn(with_tile(made, tile), 1.0 + tile.k_unroll)
+    first, again = (proposed(made, TILES[10:], model, 8, random.Random(seed)) for seed in (1, 1))
     assert first == again
     assert len(set(first)) == 8
     assert set(first) <= set(TILES[10:])

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 
 import pytest
 
-from compile.tuning.decisions import recorded_decisions
+from compile.schedules.spaces import space_of
+from compile.tuning.decisions import is_default, plain, recorded_decisions
 from compile.tuning.log import LogError, TuningLog
+from compile.tuning.log_cores import core_named
 from deploy_rpc.cores import find_core
 from tests.tuning_records import TILES, WORKLOAD, record
 
@@ -69,6 +72,22 @@ def test_what_the_template_no_longer_has_does_not_count(
 ) -> None:
     save(tmp_path, record(1, **changed))
     assert decided(tmp_path) is None
+
+
+def test_an_x86_host_takes_the_records_of_its_kind_and_says_whose(tmp_path: Path) -> None:
+    host, tile = core_named("x86_64-znver2"), space_of(WORKLOAD, core_named("x86_64-haswell"))[1]
+    fields = plain(dataclasses.asdict(tile))
+    haswell = record(core="x86_64-haswell", decisions=fields)
+    save(tmp_path, haswell, core="x86_64-haswell")
+    save(tmp_path, record(core="x86_64-skylake-avx512"), core="x86_64-skylake-avx512")
+    decision = recorded_decisions(tmp_path, host)(WORKLOAD, 1)
+    assert (decision.tile, decision.source) == (tile, "tuned for x86_64-haswell")
+
+
+def test_the_default_tile_is_known_among_records() -> None:
+    assert is_default(record(0))
+    assert not is_default(record(1))
+    assert not is_default(record(0, core="cortex-m0"))
 
 
 def test_a_missing_folder_is_named(tmp_path: Path) -> None:

@@ -119,10 +119,11 @@ def test_merged_logs_hold_every_record_once(tmp_path: Path) -> None:
     )
 
 
-def test_a_pruned_log_keeps_the_best_right_answers_of_each_core(tmp_path: Path) -> None:
+def test_a_pruned_log_keeps_the_best_of_each_core_and_what_is_asked_for(tmp_path: Path) -> None:
     log = TuningLog(tmp_path / "a.jsonl")
     other = record(0, 9.0, core="neoverse-n1")
     wrong = record(1, outcome="wrong answer", samples=())
-    log.append([record(0, 30.0), record(1, 10.0), record(2, 20.0), wrong, other])
-    assert prune_log(log.path, 2) == 2
-    assert log.read().records == [record(1, 10.0), record(2, 20.0), other]
+    slow = record(3, 40.0)
+    log.append([record(0, 30.0), record(1, 10.0), record(2, 20.0), wrong, other, slow])
+    assert prune_log(log.path, 2, lambda each: each == slow) == 2
+    assert log.read().records == [record(1, 10.0), record(2, 20.0), other, slow]

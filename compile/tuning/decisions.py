@@ -1,8 +1,8 @@
 """What the records of a folder decide for a core.
 
-A record counts for its own core. For another one only where `FALLBACKS` says so, nearest first, and
-the source of the kernel then names the core that it is from. A tile that the core's space no longer
-holds does not count.
+A record counts for its own core. For another one only where `fallbacks_of` says so, nearest first,
+and the source of the kernel then names the core that it is from. A tile that the core's space no
+longer holds does not count.
 """
 
 from __future__ import annotations
@@ -14,22 +14,19 @@ from typing import Any
 
 from compile.passes.take_decisions import Decision, Decisions
 from compile.schedules.spaces import space_of
-from compile.schedules.templates import TEMPLATES, Workload, template_of
+from compile.schedules.templates import TEMPLATES, Made, Workload, made_by_default, template_of
 from compile.tuning.log import LogError, TuningLog
+from compile.tuning.log_cores import core_named, fallbacks_of, log_name
 from compile.tuning.record import Record
 from compile.tuning.task import TEMPLATE_VERSIONS
-from deploy_rpc.cores import Core
-from deploy_rpc.host import host_core
+from deploy_rpc.cores import Core, UnknownCoreError
+from model.errors import InputError
 
 TUNING_LOGS = Path(__file__).resolve().parents[2] / "tuning_logs"  # those that are shipped
-FALLBACKS = {
-    "cortex-a73": ("cortex-a72",),
-    "cortex-a76": ("neoverse-n1",),  # Arm made the N1 from it
-    "neoverse-n1": ("cortex-a76",),
-    "cortex-a78": ("cortex-a76", "neoverse-n1"),
-    "cortex-x1": ("cortex-a78", "cortex-a76", "neoverse-n1"),
-    "neoverse-n2": ("neoverse-n1",),
-}
+
+
+class UnusableRecordError(InputError):
+    """A record of a template, core or workload that this version does not know."""
 
 
 def recorded_decisions(folder: Path, core: Core) -> Decisions:
@@ -39,7 +36,7 @@ def recorded_decisions(folder: Path, core: Core) -> Decisions:
     """
     if not folder.is_dir():
         raise LogError(f"expected a folder of tuning logs, found none at {folder}")
-    sources = (log_name(core), *FALLBACKS.get(core.name, ()))
+    sources = (log_name(core), *fallbacks_of(core))
     best = {name: best_records(records_of(folder / name)) for name in sources}
 
     def decide(workload: Workload, threads: int) -> Decision | None:
@@ -52,11 +49,6 @@ def recorded_decisions(folder: Path, core: Core) -> Decisions:
         return None
 
     return decide
-
-
-def log_name(core: Core) -> str:
-    """The folder of the logs for `core`; for this machine its LLVM name, as two hosts differ."""
-    return f"{core.isa}-{core.llvm_cpu}" if core == host_core() else core.name
 
 
 def records_of(folder: Path) -> list[Record]:
@@ -94,6 +86,38 @@ def plain(fields: dict[str, Any]) -> dict[str, Any]:
 def tile_of(record: Record) -> Any | None:  # noqa: ANN401 (any template's tile)
     """The decisions of `record`; None where its template has other ones by now."""
     return _tile(record.template, record)
+
+
+def default_of(record: Record) -> tuple[Made, Core]:
+    """The workload of `record` with the default tile, and its core; raises `UnusableRecordError`.
+
+    Whether the decisions of `record` are of use is `tile_of`.
+    """
+    if record.space != "template" or record.template not in TEMPLATES:
+        raise UnusableRecordError(f"no template {record.template!r} in space {record.space!r}")
+    try:
+        core = core_named(record.core)
+        workload = TEMPLATES[record.template].workload(
+            **{n: tuple(v) if isinstance(v, list) else v for n, v in record.workload.items()}
+        )
+        default = made_by_default(workload, core, record.threads)
+    except (UnknownCoreError, TypeError, ValueError, KeyError, AttributeError) as error:
+        raise UnusableRecordError(
+            f"not a workload of {record.template} on a known core: {error}"
+        ) from error
+    if record.key != key_of(default.template, workload, record.threads):
+        raise UnusableRecordError(
+            f"its workload is one of {default.template}, not of {record.template}"
+        )
+    return default, core
+
+
+def is_default(record: Record) -> bool:
+    """Whether `record` is of the tile that its core's table gives."""
+    try:
+        return tile_of(record) == default_of(record)[0].tile
+    except UnusableRecordError:
+        return False
 
 
 def _tile(template: str, record: Record | None) -> Any | None:  # noqa: ANN401

@@ -97,8 +97,10 @@ def merge_logs(sources: Iterable[Path], destination: Path, warn: Warn = warnings
     return len(in_order)
 
 
-def prune_log(path: Path, keep: int, warn: Warn = warnings.warn) -> int:
-    """Leaves the `keep` best "ok" records of each (key, core, kind, space, unit) in `path`.
+def prune_log(
+    path: Path, keep: int, keeps: Callable[[Record], bool], warn: Warn = warnings.warn
+) -> int:
+    """Leaves the `keep` best "ok" records of each competition in `path`, and those of `keeps`.
 
     Best is the least median, then the earliest. The order of lines stays. Returns how many records
     were dropped.
@@ -108,16 +110,12 @@ def prune_log(path: Path, keep: int, warn: Warn = warnings.warn) -> int:
         groups: dict[tuple[str, ...], list[Record]] = defaultdict(list)
         for record in records:
             if record.outcome == "ok":
-                groups[_competition(record)].append(record)
+                groups[record.competition].append(record)
         best = [sorted(group, key=_rank)[:keep] for group in groups.values()]
         kept = {id(record) for record in itertools.chain(*best)}
-        _replace(path, [record for record in records if id(record) in kept])
-    return len(records) - len(kept)
-
-
-def _competition(record: Record) -> tuple[str, ...]:
-    """What records share whose medians compare."""
-    return (record.key, record.core, record.kind, record.space, record.unit)
+        left = [record for record in records if id(record) in kept or keeps(record)]
+        _replace(path, left)
+    return len(records) - len(left)
 
 
 def _rank(record: Record) -> tuple[float, str]:

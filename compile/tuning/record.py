@@ -76,6 +76,11 @@ class Record:
         return _json([self.template, self.workload, self.threads])
 
     @property
+    def competition(self) -> tuple[str, ...]:
+        """What records share whose medians compare."""
+        return (self.key, self.core, self.kind, self.space, self.unit)
+
+    @property
     def median(self) -> float:
         """The median of the samples, in `unit`; only an "ok" record has one."""
         return statistics.median(self.samples)

@@ -1,7 +1,8 @@
 """Which tile of a kernel to try next: a gradient-boosted model, learned from what was tried.
 
 The model learns the cost of a tile, to that of its task's default tile, from the decisions, the
-workload and a few products of both. Records of other shapes of the same template teach it, too.
+workload, the core and the number of accumulators. What other shapes and cores of the same template
+have shown teaches it, too.
 """
 
 from __future__ import annotations
@@ -14,7 +15,8 @@ from typing import Any
 import numpy as np
 from xgboost import Booster, DMatrix, train
 
-from compile.tuning.task import Task
+from compile.schedules.templates import Made, Workload
+from deploy_rpc.cores import Core
 
 LEAST_LEARNED = 12  # tiles before the model says more than chance
 EXPLORED = 0.25  # share of the tiles that are tried whatever the model says
@@ -23,24 +25,27 @@ BOOSTING = {"max_depth": 5, "eta": 0.15, "nthread": 1, "seed": 0}
 
 
 class Model:
-    """Predicts costs relative to the default tile, one ensemble for each template."""
+    """Predicts costs on `core` relative to the default tile, one ensemble for each template."""
 
-    def __init__(self) -> None:
+    def __init__(self, core: Core) -> None:
+        self._core = core
         self._known: dict[str, list[tuple[list[float], float]]] = {}
         self._fitted: dict[str, Booster] = {}
 
-    def learn(self, task: Task, tile: Any, cost: float) -> None:  # noqa: ANN401 (any tile)
-        """That `tile` costs `cost` times as much as the default one."""
-        self._known.setdefault(task.made.template, []).append((_features(task, tile), cost))
-        self._fitted.pop(task.made.template, None)
+    def learn(self, made: Made, cost: float, core: Core | None = None) -> None:
+        """That `made` costs `cost` times what its default tile does, there or on `core`."""
+        row = _features(made.workload, made.tile, core or self._core)
+        self._known.setdefault(made.template, []).append((row, cost))
+        self._fitted.pop(made.template, None)
 
-    def predict(self, task: Task, tiles: Sequence[Any]) -> np.ndarray | None:
-        """The cost of each of `tiles`; None where too little is known."""
-        known = self._known.get(task.made.template, [])
+    def predict(self, made: Made, tiles: Sequence[Any]) -> np.ndarray | None:
+        """The cost of `made` with each of `tiles`; None where too little is known."""
+        known = self._known.get(made.template, [])
         if len(known) < LEAST_LEARNED or not tiles:
             return None
-        rows = np.array([_features(task, tile) for tile in tiles], np.float32)
-        return np.exp(self._booster(task.made.template).predict(DMatrix(rows)))
+        rows = [_features(made.workload, tile, self._core) for tile in tiles]
+        data = DMatrix(np.array(rows, np.float32))
+        return np.exp(self._booster(made.template).predict(data))
 
     def _booster(self, template: str) -> Booster:
         if template not in self._fitted:
@@ -51,10 +56,10 @@ class Model:
 
 
 def proposed(
-    task: Task, tiles: Sequence[Any], model: Model, count: int, chance: random.Random
+    made: Made, tiles: Sequence[Any], model: Model, count: int, chance: random.Random
 ) -> list[Any]:
-    """`count` of the untried `tiles`: those the model likes best, and some by chance."""
-    costs = model.predict(task, tiles)
+    """`count` of the untried `tiles` of `made`: those the model likes best, and some by chance."""
+    costs = model.predict(made, tiles)
     if costs is None:
         return chance.sample(list(tiles), min(count, len(tiles)))
     ranked = [tiles[index] for index in np.argsort(costs, kind="stable")]
@@ -63,10 +68,10 @@ def proposed(
     return best + chance.sample(rest, min(explored, len(rest)))
 
 
-def _features(task: Task, tile: Any) -> list[float]:  # noqa: ANN401 (any tile)
-    workload = dataclasses.asdict(task.made.workload)
+def _features(workload: Workload, tile: Any, core: Core) -> list[float]:  # noqa: ANN401 (any tile)
     decisions = dataclasses.asdict(tile)
-    sizes = [*_numbers(workload.values()), *_numbers(decisions.values())]
+    parts = (dataclasses.asdict(workload), decisions, dataclasses.asdict(core))
+    sizes = [number for fields in parts for number in _numbers(fields.values())]
     accumulators = float(np.prod([_extent(decisions, name) for name in ACCUMULATOR_AXES]))
     return [*sizes, accumulators]
 

@@ -11,16 +11,18 @@ import dataclasses
 import datetime
 import random
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from compile.report import versions
 from compile.schedules.templates import Made
 from compile.targets import CompileTarget
-from compile.tuning.candidate import Examined
-from compile.tuning.decisions import key_of, log_name, plain, tile_of
+from compile.tuning.candidate import Examined, with_tile
+from compile.tuning.decisions import key_of, plain, tile_of
+from compile.tuning.experience import Lesson
 from compile.tuning.log import TuningLog
+from compile.tuning.log_cores import log_name
 from compile.tuning.record import RECORD_FORMAT, Record
 from compile.tuning.search import LEAST_LEARNED, Model, proposed
 from compile.tuning.task import TEMPLATE_VERSIONS, Task
@@ -96,13 +98,16 @@ class Tuner:
         where: Where,
         examiner: Examiner,
         log: TuningLog,
+        lessons: Iterable[Lesson] = (),
         seed: int = 0,
     ) -> None:
         self.progress = [Progress(task, task.space(where.core)) for task in tasks]
         self.steps: list[Step] = []
         self._where, self._examiner, self._log = where, examiner, log
-        self._model, self._chance = Model(), random.Random(seed)
+        self._model, self._chance = Model(where.core), random.Random(seed)
         self._trials, self._start = 0, time.monotonic()
+        for lesson in lessons:
+            self._model.learn(lesson.made, lesson.cost, lesson.core)
 
     def resume(self) -> int:
         """Takes what the log already holds for these tasks; returns how many trials that is."""
@@ -124,7 +129,7 @@ class Tuner:
         self._try_defaults(report)
         while self._trials < trials and (each := self._most_promising()) is not None:
             count = min(BATCH, trials - self._trials)
-            tiles = proposed(each.task, each.untried, self._model, count, self._chance)
+            tiles = proposed(each.task.made, each.untried, self._model, count, self._chance)
             self._try([(each, tile) for tile in tiles])
             self._report(each.task.name, report)
 
@@ -158,9 +163,9 @@ class Tuner:
             self._learn(each, tile)
 
     def _learn(self, each: Progress, tile: Any) -> None:  # noqa: ANN401 (any template's tile)
-        cycles = each.tried[tile]
-        if cycles < float("inf") and each.task.made.tile in each.tried:
-            self._model.learn(each.task, tile, cycles / each.default_cost)
+        cost = each.tried[tile]
+        if cost < float("inf") and each.task.made.tile in each.tried:
+            self._model.learn(with_tile(each.task.made, tile), cost / each.default_cost)
 
     def _most_promising(self) -> Progress | None:
         """The task to go on with; None where none promises enough."""
@@ -173,7 +178,7 @@ class Tuner:
 
     def _gain(self, each: Progress) -> float:
         """Cycles or seconds that the network may gain by one more batch."""
-        costs = self._model.predict(each.task, each.untried)
+        costs = self._model.predict(each.task.made, each.untried)
         if costs is None or len(each.tried) < LEAST_LEARNED:
             least = self._least(each)
         else:

@@ -5,6 +5,7 @@ A kernel that several logs hold is replayed once. Workers do it, as they do when
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import multiprocessing
 from collections.abc import Callable, Sequence
@@ -13,13 +14,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from compile.schedules.spaces import space_of
-from compile.schedules.templates import TEMPLATES, Made, made_by_default
+from compile.schedules.templates import Made
 from compile.tuning.candidate import MOST_ERROR, error_of
-from compile.tuning.decisions import key_of, log_name, tile_of
+from compile.tuning.decisions import UnusableRecordError, default_of, tile_of
 from compile.tuning.log import LogError, TuningLog
 from compile.tuning.record import Record
-from deploy_rpc.cores import UnknownCoreError, find_core
-from deploy_rpc.host import host_core
 
 
 @dataclass(frozen=True)
@@ -69,26 +68,18 @@ def verify_logs(
 
 def fault_of(record: Record) -> str | None:
     """Why a build would not take `record`, or would be wrong with it; None where all is well."""
-    if record.space != "template" or record.template not in TEMPLATES:
-        return f"no template {record.template!r} in space {record.space!r}"
     try:
-        core = host_core() if record.core == log_name(host_core()) else find_core(record.core)
-        workload = TEMPLATES[record.template].workload(
-            **{n: tuple(v) if isinstance(v, list) else v for n, v in record.workload.items()}
-        )
-        default = made_by_default(workload, core, record.threads)
-    except (UnknownCoreError, TypeError, ValueError, KeyError, AttributeError) as error:
-        return f"not a workload of {record.template} on a known core: {error}"
-    if record.key != key_of(default.template, workload, record.threads):
-        return f"its workload is one of {default.template}, not of {record.template}"
+        default, core = default_of(record)
+    except UnusableRecordError as error:
+        return str(error)
     tile = tile_of(record)
     if tile is None:
         return "decisions of another version of its template; tune again"
     if record.outcome != "ok":
         return None
-    if tile not in space_of(workload, core):
+    if tile not in space_of(default.workload, core):
         return f"decisions that {core.name} has no room for: {record.decisions}"
-    return _wrong_answer(Made(record.template, workload, tile, record.threads), default)
+    return _wrong_answer(dataclasses.replace(default, tile=tile), default)
 
 
 def _wrong_answer(made: Made, default: Made) -> str | None:
