@@ -125,6 +125,29 @@ def lower(
     )
 
 
+def redecided(lowered: Lowered, decisions: Decisions) -> Lowered:
+    """`lowered`, of level fused, at level tuned with `decisions`; no other pass runs again."""
+    with lowered.target.tvm:
+        module = take_decisions(decisions)(lowered.module)
+        compute = _compute(lowered.network, module, lowered.threads)
+    kernels = [
+        dataclasses.replace(kernel, source=_source(module[kernel.name]))
+        for kernel in list_kernels(module, "tuned")
+    ]
+    return dataclasses.replace(
+        lowered,
+        level="tuned",
+        module=module,
+        kernels=tuple(kernels),
+        workspace=compute.workspace,
+        compute=compute,
+    )
+
+
+def _source(kernel: tirx.PrimFunc) -> str:
+    return str((kernel.attrs or {}).get("schedule", "generic"))
+
+
 def _compute(network: Network, module: tvm.IRModule, threads: int) -> Compute:
     functions = {
         variable.name_hint: function

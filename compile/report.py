@@ -107,7 +107,7 @@ def print_report(
     console = Console(width=None if Console().is_terminal else 120)
     console.print(_verification_table(verifications))
     if latencies:
-        console.print(_latency_table(latencies))
+        console.print(latency_table(latencies))
 
 
 def _sizes(lowered: Lowered, library: Library) -> str:
@@ -137,7 +137,8 @@ def _verification_table(rows: list[Verification]) -> Table:
     return table
 
 
-def _latency_table(rows: list[Latency]) -> Table:
+def latency_table(rows: list[Latency]) -> Table:
+    """Every level against the first one, and against the one above."""
     baseline = rows[0]
     what = "Modelled cycles" if baseline.kind == "modelled" else "Time"
     rounds = len(baseline.samples)

@@ -6,76 +6,135 @@ And the upkeep of logs: --merge, --prune, --verify.
 from __future__ import annotations
 
 import argparse
-import os
-from collections.abc import Callable
+import dataclasses
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 from rich.progress import Progress
-from rich.table import Table
 
-from compile.lower import lower
+from compile.lower import Lowered, lower
+from compile.report import Latency, latency_table
 from compile.source import random_network
-from compile.targets import TargetError, parse_target
+from compile.tune_options import KEPT, parse_options
+from compile.tuning.builder import BuilderError
 from compile.tuning.curve import draw_curve
-from compile.tuning.decisions import TUNING_LOGS, is_default
+from compile.tuning.decisions import TUNING_LOGS, is_default, recorded_decisions
+from compile.tuning.display import PLAIN_WIDTH, Display, print_result
 from compile.tuning.experience import counted, lessons_of
+from compile.tuning.judge import Judge
 from compile.tuning.log import LogError, TuningLog, merge_logs, prune_log
 from compile.tuning.log_cores import log_name
 from compile.tuning.measure import Boards
 from compile.tuning.modelled import ModelledCore
+from compile.tuning.one_board import BoardLimits
 from compile.tuning.task import tasks_of
-from compile.tuning.tuner import Step, Tuner, Where
+from compile.tuning.trial import Where
+from compile.tuning.tuner import Tuner
 from compile.tuning.verify import logs_in, verify_logs
-from deploy_rpc.board_spec import BoardError, BoardSpec, parse_board
+from compile.tuning.whole import before_and_after
+from deploy_rpc.board_spec import BoardError, BoardSpec
 from deploy_rpc.core_models import llvm_model
 from deploy_rpc.cores import Core, find_core
 from deploy_rpc.cycles import missing_modelling_tools
 from deploy_rpc.host import host_core
-from model.cli import argument, phase, positive_int, run_command, write_json
-from model.zoo import DEFAULT_MODEL, model_name
-
-DEFAULT_TRIALS = 1000
-KEPT = 2  # records of each kernel and core
+from deploy_rpc.network_cycles import missing_modelled_board_tools
+from model.cli import phase, run_command, write_json
 
 
 def main(arguments: list[str] | None = None) -> None:
     """Tunes the kernels of a network; what was tried is in the log at every moment."""
-    parser = _parser()
-    options = parser.parse_args(arguments)
-    if not _tunes(parser, options):
+    options = parse_options(arguments)
+    if not options.tunes:
         _keep_up(options)
         return
-    try:
-        options.target = parse_target(options.target_text)
-    except TargetError as error:
-        parser.error(f"--target: {error}")
-    board = options.board or BoardSpec("modelled", core=options.target.core.name)
-    where = Where(options.target, options.target_text, board, _core(options, board))
+    core = _core(options, options.board)
+    where = Where(options.target, options.target_text, options.board, core)
     with phase(f"lower {options.model}"):
-        network = random_network(options.model)
-        tasks = tasks_of(lower(network, "fused", options.target))
-    log = TuningLog(options.tuning_logs / log_name(where.core) / f"{options.model}.jsonl")
+        fused = lower(random_network(options.model), "fused", options.target)
+    log = TuningLog(options.tuning_logs / log_name(core) / f"{options.model}.jsonl")
+    try:
+        report = _tune(options, fused, where, log)
+    except (KeyboardInterrupt, BoardError, BuilderError):
+        print(f"interrupted; {log.path} holds every trial, go on with --resume")
+        raise
+    if options.json:
+        write_json(options.json, report)
+    print(log.path)
+
+
+def _tune(
+    options: argparse.Namespace, fused: Lowered, where: Where, log: TuningLog
+) -> dict[str, Any]:
+    """Searches, judges, and compares; returns the report."""
+    tasks = tasks_of(fused)
+    print(f"{len(tasks)} kernels on {where.board}, up to {options.trials} trials; log: {log.path}")
+    lessons = lessons_of([options.tuning_logs, TUNING_LOGS], log.path)
+    print(f"the model starts from {counted(lessons)} of other logs")
     with _examiner(options, where) as examiner:
-        print(f"{len(tasks)} kernels on {board}, up to {options.trials} trials; log: {log.path}")
-        lessons = lessons_of([options.tuning_logs, TUNING_LOGS], log.path)
-        print(f"the model starts from {counted(lessons)} of other logs")
         tuner = Tuner(tasks, where, examiner, log, lessons)
         if options.resume:
             print(f"resumed: {tuner.resume()} trials from the log")
-        try:
-            tuner.run(options.trials, _print_step(options.trials, examiner.unit))
-        except (KeyboardInterrupt, BoardError):
-            print(f"interrupted; {log.path} holds every trial, go on with --resume")
-            raise
-    _print_result(tuner, examiner.unit)
+        with Display(tuner, options.trials, examiner.unit, where.core) as display:
+            tuner.run(options.trials, display.report)
+    print_result(tuner, examiner.unit, where.core)
     if options.json:
-        write_json(options.json, _report(tuner, where, options.model, examiner))
         picture = options.json.with_suffix(".png")
-        if draw_curve(tuner.steps, examiner.unit, f"{options.model} on {board}", picture):
+        title = f"{options.model} on {where.board}"
+        if draw_curve(tuner.steps, examiner.unit, title, picture):
             print(picture)
-    print(log.path)
+    verdicts = list(_judged(options, fused, where, tuner)) if examiner.kind == "measured" else []
+    latencies = _before_and_after(options, fused, where)
+    return {
+        "model": options.model,
+        "target": where.target.name,
+        "core": log_name(where.core),
+        "kind": examiner.kind,
+        "unit": examiner.unit,
+        "lessons": len(lessons),
+        "default": tuner.default_network_cost,
+        "tuned": tuner.network_cost,
+        "curve": [vars(step) for step in tuner.steps],
+        "in_network": verdicts,
+        "network": [vars(latency) | {"median": latency.median} for latency in latencies],
+    }
+
+
+def _judged(
+    options: argparse.Namespace, fused: Lowered, where: Where, tuner: Tuner
+) -> Iterator[dict[str, Any]]:
+    """Records and tells what each kernel's best tiles are worth in the whole network."""
+    contenders = tuner.contenders(options.judge) if options.judge else []
+    if all(len(each.tiles) == 1 for each in contenders):
+        return
+    judge = Judge(fused, where.board, options.timeout, _say)
+    for verdict in judge.verdicts(contenders):
+        tuner.take(verdict)
+        _say(f"in the network: {verdict}")
+        yield {
+            "kernel": verdict.task.name,
+            "decisions": dataclasses.asdict(verdict.tile),
+            "judged": verdict.judged,
+            "seconds": verdict.seconds,
+            "seconds_before": verdict.seconds_before,
+        }
+
+
+def _before_and_after(options: argparse.Namespace, fused: Lowered, where: Where) -> list[Latency]:
+    """The network untuned, and as `build.py --level tuned` takes the logs now."""
+    missing = missing_modelled_board_tools() if where.board.kind == "modelled" else []
+    if missing:
+        print(f"the whole network is not priced: {'; '.join(missing)}")
+        return []
+    decisions = recorded_decisions(options.tuning_logs, where.core)
+    latencies = before_and_after(fused, decisions, where.board)
+    Console(width=None if Console().is_terminal else PLAIN_WIDTH).print(latency_table(latencies))
+    return latencies
+
+
+def _say(text: str) -> None:
+    print(text, flush=True)
 
 
 def _examiner(options: argparse.Namespace, where: Where) -> ModelledCore | Boards:
@@ -83,23 +142,12 @@ def _examiner(options: argparse.Namespace, where: Where) -> ModelledCore | Board
         return ModelledCore(where.target_text, where.core, options.workers)
     return Boards(
         where.board,
-        where.target,
+        where.target_text,
         1 if where.board.kind == "local" else options.boards,
-        timeout_s=options.timeout,
-        say=lambda text: print(text, flush=True),
+        limits=BoardLimits(options.timeout, options.cooldown, options.drift / 100),
+        workers=options.workers,
+        say=_say,
     )
-
-
-def _tunes(parser: argparse.ArgumentParser, options: argparse.Namespace) -> bool:
-    """Whether a search is asked for, and not the upkeep of logs."""
-    upkeep = options.merge or options.prune or options.verify is not None
-    if bool(options.merge) != bool(options.into):
-        parser.error("--merge A B ... needs --into FILE, and --into needs --merge")
-    if upkeep and options.target_text:
-        parser.error("--target is for tuning; --merge, --prune and --verify go without it")
-    if not upkeep and not options.target_text:
-        parser.error("--target is required for tuning")
-    return not upkeep
 
 
 def _keep_up(options: argparse.Namespace) -> None:
@@ -146,143 +194,6 @@ def _core(options: argparse.Namespace, board: BoardSpec) -> Core:
     core = find_core(board.core) if board.core else options.target.core
     llvm_model(core)
     return core
-
-
-def _print_step(trials: int, unit: str) -> Callable[[Step], None]:
-    def report(step: Step) -> None:
-        rate = step.trials / max(step.seconds, 1e-9)
-        print(
-            f"{step.trials:5d}/{trials} trials, {_network_cost(step.cost, unit)}, "
-            f"{rate:.1f} trials/s, at most {(trials - step.trials) / max(rate, 1e-9):.0f} s left "
-            f"({step.task})",
-            flush=True,
-        )
-
-    return report
-
-
-def _network_cost(cost: float, unit: str) -> str:
-    if unit == "cycles":
-        return f"{cost / 1e6:8.3f} M modelled cycles"
-    return f"{cost * 1e3:8.3f} ms measured"
-
-
-def _print_result(tuner: Tuner, unit: str) -> None:
-    total = tuner.network_cost
-    kind, short, scale = (
-        ("Modelled cycles", "k", 1e-3) if unit == "cycles" else ("Measured times", "us", 1e6)
-    )
-    table = Table("kernel", title=f"{kind}, one thread", title_justify="left")
-    for column in ("calls", "tried", "of", f"default, {short}", f"best, {short}", "gain", "share"):
-        table.add_column(column, justify="right")
-    for each in tuner.progress:
-        table.add_row(
-            each.task.name,
-            str(each.task.calls),
-            str(len(each.tried)),
-            str(len(each.space)),
-            f"{each.default_cost * scale:.1f}",
-            f"{each.best_cost * scale:.1f}",
-            f"{each.default_cost / each.best_cost:.3f}x",
-            f"{each.task.calls * each.best_cost / total:.1%}",
-        )
-    Console(width=None if Console().is_terminal else 120).print(table)
-    before = tuner.default_network_cost
-    print(
-        f"all kernels: {_network_cost(before, unit).strip()} -> "
-        f"{_network_cost(total, unit).strip()} ({before / total:.3f}x)"
-    )
-
-
-def _report(
-    tuner: Tuner, where: Where, model: str, examiner: ModelledCore | Boards
-) -> dict[str, Any]:
-    return {
-        "model": model,
-        "target": where.target.name,
-        "core": log_name(where.core),
-        "kind": examiner.kind,
-        "unit": examiner.unit,
-        "default": tuner.default_network_cost,
-        "tuned": tuner.network_cost,
-        "curve": [vars(step) for step in tuner.steps],
-    }
-
-
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="tune.py",
-        description="Searches each kernel's decisions on a modelled core or on boards; "
-        "build.py --level tuned takes what was found.",
-    )
-    add = parser.add_argument
-    add("--target", dest="target_text", metavar="T", help="as for build.py; required for tuning")
-    add(
-        "--board",
-        type=argument(parse_board),
-        metavar="BOARD",
-        help="modelled[:CORE] (default, of the target's core), local, rpc://HOST:PORT or "
-        "tracker://HOST:PORT/KEY",
-    )
-    add(
-        "--boards",
-        type=positive_int,
-        default=1,
-        metavar="N",
-        help="sessions at once: how many boards of a tracker to use (default: %(default)s)",
-    )
-    add(
-        "--timeout",
-        type=positive_int,
-        default=60,
-        metavar="SECONDS",
-        help="for every wait on a board (default: %(default)s)",
-    )
-    add(
-        "--model",
-        type=argument(model_name),
-        default=DEFAULT_MODEL,
-        metavar="NAME",
-        help="default: %(default)s",
-    )
-    add("--trials", type=positive_int, default=DEFAULT_TRIALS, metavar="N", help="at most")
-    add("--resume", action="store_true", help="go on from what the log holds")
-    add(
-        "--workers",
-        type=positive_int,
-        default=len(os.sched_getaffinity(0)),
-        metavar="N",
-        help="candidates at once (default: the cores of this machine)",
-    )
-    add(
-        "--tuning-logs",
-        type=Path,
-        default=TUNING_LOGS,
-        metavar="DIR",
-        help="DIR/CORE/NAME.jsonl is written (default: those of the project)",
-    )
-    upkeep = parser.add_argument_group("upkeep of logs").add_mutually_exclusive_group()
-    upkeep.add_argument(
-        "--merge", type=Path, nargs="+", metavar="LOG", help="writes the records of all to --into"
-    )
-    upkeep.add_argument(
-        "--prune", type=Path, metavar="LOG", help=f"keeps the best {KEPT} records of each kernel"
-    )
-    upkeep.add_argument(
-        "--verify",
-        type=Path,
-        nargs="*",
-        metavar="PATH",
-        help="replays the records of logs, or of all logs in folders (default: the shipped ones)",
-    )
-    add("--into", type=Path, metavar="LOG", help="where --merge writes; its records stay")
-    add(
-        "--json",
-        type=Path,
-        metavar="FILE",
-        help="write the result and the tuning curve here, and the curve as a PNG beside it",
-    )
-    return parser
 
 
 if __name__ == "__main__":

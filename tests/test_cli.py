@@ -48,6 +48,13 @@ def test_a_count_is_at_least_one(text: str) -> None:
         cli.positive_int(text)
 
 
+@pytest.mark.parametrize("text", ["-1", "nan", "inf", "x", ""])
+def test_a_number_below_zero_is_a_usage_error(text: str) -> None:
+    assert cli.not_negative("1.5") == 1.5
+    with pytest.raises(argparse.ArgumentTypeError, match="at least 0"):
+        cli.not_negative(text)
+
+
 def test_a_file_that_is_none_is_named(tmp_path: Path) -> None:
     with pytest.raises(argparse.ArgumentTypeError, match="a folder"):
         cli.existing_file(str(tmp_path))

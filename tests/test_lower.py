@@ -10,8 +10,10 @@ import pytest
 from tvm import tirx
 
 from compile.frontend.torch_import import import_torch
-from compile.lower import LEVELS, lower
-from compile.schedules.templates import made_from
+from compile.lower import LEVELS, lower, redecided
+from compile.passes.take_decisions import Decision
+from compile.schedules.spaces import space_of
+from compile.schedules.templates import Workload, made_from
 from compile.targets import host_target, parse_target
 from deploy_rpc.cores import Core
 from model.workloads import layer_workloads, total_macs
@@ -30,6 +32,21 @@ def test_a_level_gives_what_pytorch_gives(level: str, threads: int) -> None:
     lowered = lower(network, level, parse_target("arm_cpu"), threads=threads)
     x = network.example_input()
     np.testing.assert_allclose(output_of(lowered, x), network.reference(x), rtol=1e-4, atol=1e-4)
+
+
+def test_new_decisions_need_no_other_pass() -> None:
+    network, target = small_network(), host_target()
+    fused = lower(network, "fused", target)
+
+    def decide(workload: Workload, threads: int) -> Decision:
+        return Decision(space_of(workload, target.core)[-1], "tuned for here")
+
+    anew, x = redecided(fused, decide), network.example_input()
+    assert (anew.level, anew.macs) == ("tuned", fused.macs)
+    assert {kernel.source for kernel in anew.kernels} == {"tuned for here"}
+    np.testing.assert_allclose(output_of(anew, x), network.reference(x), rtol=1e-4, atol=1e-4)
+    directly = lower(network, "tuned", target, decisions=decide)
+    assert [kernel.shapes for kernel in anew.kernels] == [k.shapes for k in directly.kernels]
 
 
 @pytest.mark.parametrize("name", SHUFFLENETS)

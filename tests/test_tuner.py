@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -14,15 +15,18 @@ from compile.passes.take_decisions import Decision
 from compile.schedules.pointwise_workload import PointwiseWorkload
 from compile.schedules.registers import accumulator_budget
 from compile.schedules.spaces import space_of
-from compile.schedules.templates import Workload, made_by_default
+from compile.schedules.templates import Made, Workload, made_by_default
 from compile.targets import parse_target
-from compile.tuning.candidate import MOST_ERROR, error_of, examine_candidate, with_tile
+from compile.tuning.candidate import MOST_ERROR, Examined, error_of, examine_candidate, with_tile
 from compile.tuning.curve import draw_curve
+from compile.tuning.judge import Verdict
 from compile.tuning.log import LogError, TuningLog
 from compile.tuning.modelled import ModelledCore
 from compile.tuning.search import LEAST_LEARNED, Model, proposed
 from compile.tuning.task import Task, tasks_of
-from compile.tuning.tuner import Step, Tuner, Where
+from compile.tuning.trial import Where
+from compile.tuning.tuner import Step, Tuner
+from compile.tuning.verify import fault_of
 from deploy_rpc.board_spec import BoardSpec
 from deploy_rpc.cores import Core, find_core
 from deploy_rpc.cycles import missing_modelling_tools
@@ -126,6 +130,15 @@ def test_a_right_candidate_has_cycles_and_a_wrong_one_has_none(
     assert (wrong.outcome, wrong.samples) == ("wrong answer", ())
 
 
+def test_a_candidate_that_tvm_refuses_is_an_outcome(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(candidate: object, made: object) -> None:
+        raise RuntimeError("no such loop\nand a long story")
+
+    monkeypatch.setattr("compile.tuning.candidate.error_of", refuse)
+    examined = examine_candidate(made_by_default(WORKLOAD, A72, 1), TILES[1], "arm_cpu", "x")
+    assert (examined.outcome, examined.reason) == ("does not build", "no such loop")
+
+
 @needs_a_model
 def test_a_search_never_ends_worse_than_it_began_and_is_all_in_the_log(
     tmp_path: Path, core: ModelledCore
@@ -161,6 +174,44 @@ def test_an_interrupted_search_goes_on_where_it_was(tmp_path: Path, core: Modell
     records = log.read().records
     assert known < len(records) <= known + 4
     assert len({(each.key, str(each.decisions)) for each in records}) == len(records)
+
+
+def test_a_verdict_of_the_network_is_recorded_and_no_trial(tmp_path: Path) -> None:
+    log, task = TuningLog(tmp_path / "net.jsonl"), TASKS[0]
+    verdict = Verdict(task, task.made.tile, 3, (0.2, 0.1), (0.3, 0.4))
+    tuner = Tuner(TASKS, WHERE, Priced(), log)
+    tuner.take(verdict)
+    (record,) = log.read().records
+    assert (record.kind, record.samples, record.counters) == (
+        "in network",
+        (0.2, 0.1),
+        {"tiles_judged": 3},
+    )
+    assert fault_of(record) is None
+    assert tuner.resume() == 0
+
+
+def test_the_tiles_to_judge_are_those_near_the_best_and_the_default(tmp_path: Path) -> None:
+    tuner = Tuner(TASKS, WHERE, Priced(), TuningLog(tmp_path / "net.jsonl"))
+    tuner.run(len(TASKS) + 16, lambda step: None)
+    dearest = max(tuner.progress, key=lambda each: each.task.calls * each.best_cost)
+    contenders = tuner.contenders(2)
+    assert contenders[0].task == dearest.task
+    for each, progress in zip(contenders, tuner.dearest_first(), strict=True):
+        assert progress.tried[each.tiles[0]] == progress.best_cost
+        assert progress.task.made.tile in each.tiles
+        assert len(each.tiles) <= 3
+
+
+class Priced:
+    """An examiner by a rule: small unrolls are cheap."""
+
+    kind, unit, batch = "measured", "s", 8
+
+    def examine(self, pairs: Sequence[tuple[Made, Any]]) -> Iterator[tuple[int, Examined]]:
+        for index, (made, tile) in enumerate(pairs):
+            seconds = made.workload.macs * getattr(tile, "k_unroll", 1) * 1e-9 + 1e-6
+            yield index, Examined("ok", (seconds,))
 
 
 @needs_a_model

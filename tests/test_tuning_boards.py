@@ -15,13 +15,17 @@ import psutil
 import pytest
 
 from compile.lower import lower
+from compile.schedules.templates import Made
 from compile.targets import host_target
 from compile.tune import main
+from compile.tuning.candidate import Examined
 from compile.tuning.log import TuningLog
 from compile.tuning.measure import MOST_FAILURES, Boards, NoBoardLeftError
+from compile.tuning.one_board import CLOCK_TRIES, BoardLimits, OneBoard
 from compile.tuning.record import Record
 from compile.tuning.task import tasks_of
-from compile.tuning.tuner import Step, Tuner, Where
+from compile.tuning.trial import Where
+from compile.tuning.tuner import Step, Tuner
 from deploy_rpc.agent_process import RunningAgent
 from deploy_rpc.board_spec import BoardError, parse_board
 from deploy_rpc.session_kernels import LoadedKernels
@@ -65,10 +69,13 @@ def tune(
     *,
     boards: int = 2,
     timeout_s: float = 30,
+    cooldown_s: float = 0,
+    most_drift: float = float("inf"),
 ) -> list[Record]:
     """The records of a search of `TRIALS` trials at most."""
     spec = parse_board(board)
-    with Boards(spec, TARGET, boards, timeout_s=timeout_s, say=said.append) as examiner:
+    limits = BoardLimits(timeout_s, cooldown_s, most_drift)
+    with Boards(spec, "host", boards, limits=limits, workers=2, say=said.append) as examiner:
         tuner = Tuner(TASKS, Where(TARGET, "host", spec, TARGET.core), examiner, log)
         tuner.resume()
         tuner.run(TRIALS, report)
@@ -144,19 +151,17 @@ def test_when_all_boards_are_wrong_nothing_is_recorded(
 def test_a_wrong_candidate_on_a_sound_board_is_recorded_as_that(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    run = LoadedKernels.run
-    defaults = {repr(task.made.tile) for task in TASKS}
-    seen: list[str] = []
-    make = Boards._build
+    run, examine = LoadedKernels.run, OneBoard.examine
+    of_defaults: list[bool] = []
 
-    def noted(self: Boards, candidate: object, library: Path) -> object:
-        seen.append(repr(candidate.tile))
-        return make(self, candidate, library)
+    def noted(self: OneBoard, made: Made, tile: object, candidate: object) -> Examined:
+        of_defaults.append(tile == made.tile)
+        return examine(self, made, tile, candidate)
 
     def wrong(self: LoadedKernels, name: str, values: Sequence[np.ndarray]) -> np.ndarray:
-        return run(self, name, values) + (seen[-1] not in defaults)
+        return run(self, name, values) + (not of_defaults[-1])
 
-    monkeypatch.setattr(Boards, "_build", noted)
+    monkeypatch.setattr(OneBoard, "examine", noted)
     monkeypatch.setattr(LoadedKernels, "run", wrong)
     said: list[str] = []
     records = tune("local", TuningLog(tmp_path / "net.jsonl"), said, boards=1)
@@ -164,6 +169,43 @@ def test_a_wrong_candidate_on_a_sound_board_is_recorded_as_that(
     assert outcomes.count("ok") == len(TASKS)
     assert set(outcomes[len(TASKS) :]) == {"wrong answer"}
     assert said == []
+
+
+def test_times_of_a_clock_that_falls_are_taken_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    readings = iter([1.0, 1.0, 1.0, 1.3, *[1.05] * 1000])
+    monkeypatch.setattr("compile.tuning.clock.reading_s", lambda time_s: next(readings))
+    monkeypatch.setattr("compile.tuning.one_board.PAUSE_S", 0.0)
+    said: list[str] = []
+    records = tune("local", TuningLog(tmp_path / "net.jsonl"), said, boards=1, most_drift=0.1)
+    assert_all_measured(records)
+    assert len(said) == 1
+    assert "30% slower than it was" in said[0]
+
+
+def test_a_board_whose_clock_stays_low_is_set_aside_with_nothing_recorded(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    readings = iter([1.0, *[2.0] * 1000])
+    monkeypatch.setattr("compile.tuning.clock.reading_s", lambda time_s: next(readings))
+    monkeypatch.setattr("compile.tuning.one_board.PAUSE_S", 0.0)
+    said: list[str] = []
+    log = TuningLog(tmp_path / "net.jsonl")
+    with pytest.raises(NoBoardLeftError, match="--resume"):
+        tune("local", log, said, boards=1, most_drift=0.1)
+    assert not log.path.exists()
+    assert len([line for line in said if "timed again" in line]) == MOST_FAILURES * (
+        CLOCK_TRIES - 1
+    )
+    assert "set aside" in said[-1]
+
+
+def test_boards_rest_between_batches(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    rests: list[float] = []
+    monkeypatch.setattr("compile.tuning.measure.time.sleep", rests.append)
+    tune("local", TuningLog(tmp_path / "net.jsonl"), [], boards=1, cooldown_s=7.0)
+    assert rests == [7.0]
 
 
 def test_a_search_outlives_its_tracker(tmp_path: Path) -> None:
@@ -222,7 +264,7 @@ def test_two_searches_share_a_log(tmp_path: Path) -> None:
 def test_ctrl_c_keeps_every_trial_and_resume_takes_them_up(tmp_path: Path) -> None:
     command = [sys.executable, str(ROOT / "compile/tune.py"), "--target", "host"]
     command += ["--model", "shufflenet-0.25x-g3", "--board", "local"]
-    command += ["--tuning-logs", str(tmp_path), "--trials", "30"]
+    command += ["--tuning-logs", str(tmp_path), "--trials", "30", "--drift", "1000"]
     search = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     lines = []
     while "trials/s" not in (line := search.stdout.readline()):

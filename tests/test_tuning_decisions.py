@@ -40,6 +40,17 @@ def test_a_measured_time_counts_before_a_modelled_one(tmp_path: Path) -> None:
     assert decided(tmp_path).tile == TILES[1]
 
 
+def test_what_won_in_a_network_counts_before_all_and_the_newest_verdict_first(
+    tmp_path: Path,
+) -> None:
+    there = {"unit": "s", "board": "local"}
+    verdict = {**there, "kind": "in network"}
+    older = record(1, 2e-3, **verdict, date="2026-11-24T12:00:00Z")
+    newer = record(2, 3e-3, **verdict, date="2026-11-25T12:00:00Z")
+    save(tmp_path, newer, older, record(3, 1e-6, kind="measured", **there))
+    assert decided(tmp_path).tile == TILES[2]
+
+
 def test_a_record_never_applies_silently_to_another_core(tmp_path: Path) -> None:
     save(tmp_path, record(1))
     assert decided(tmp_path, "neoverse-n1") is None

@@ -127,3 +127,14 @@ def test_a_pruned_log_keeps_the_best_of_each_core_and_what_is_asked_for(tmp_path
     log.append([record(0, 30.0), record(1, 10.0), record(2, 20.0), wrong, other, slow])
     assert prune_log(log.path, 2, lambda each: each == slow) == 2
     assert log.read().records == [record(1, 10.0), record(2, 20.0), other, slow]
+
+
+def test_a_pruned_log_keeps_the_newest_verdicts_of_the_network(tmp_path: Path) -> None:
+    log = TuningLog(tmp_path / "a.jsonl")
+    verdicts = [
+        record(0, 1.0 + day, kind="in network", unit="s", date=f"2026-11-2{day}T12:00:00Z")
+        for day in (3, 1, 2)
+    ]
+    log.append([record(0, 30.0), *verdicts])
+    assert prune_log(log.path, 2, lambda each: False) == 1
+    assert log.read().records == [record(0, 30.0), verdicts[0], verdicts[2]]

@@ -22,6 +22,8 @@ from compile.schedules.templates import TEMPLATES, Made
 from compile.targets import parse_target
 from deploy_rpc.cores import find_core
 
+KERNEL = "kernel"  # a candidate's name in its library
+BUILD_ERRORS = (RuntimeError, ValueError, TypeError)  # TVM has no class of its own
 MOST_ERROR = 1e-5  # of the range of the right answer
 
 
@@ -60,7 +62,7 @@ def examine_candidate(made: Made, tile: Any, target: str, core: str) -> Examined
     candidate = with_tile(made, tile)
     try:
         error = error_of(candidate, made)
-    except (tvm.error.TVMError, RuntimeError, ValueError) as failure:
+    except BUILD_ERRORS as failure:
         return does_not_build(failure)
     if error > MOST_ERROR:
         return wrong_answer(error)

@@ -17,7 +17,7 @@ from compile.schedules.spaces import space_of
 from compile.schedules.templates import TEMPLATES, Made, Workload, made_by_default, template_of
 from compile.tuning.log import LogError, TuningLog
 from compile.tuning.log_cores import core_named, fallbacks_of, log_name
-from compile.tuning.record import Record
+from compile.tuning.record import KINDS, Record
 from compile.tuning.task import TEMPLATE_VERSIONS
 from deploy_rpc.cores import Core, UnknownCoreError
 from model.errors import InputError
@@ -58,7 +58,10 @@ def records_of(folder: Path) -> list[Record]:
 
 
 def best_records(records: Iterable[Record]) -> dict[str, Record]:
-    """The fastest right answer for each key; a measured time counts before a modelled one."""
+    """The best right answer for each key.
+
+    What won in a network counts before a time measured alone, and that before a modelled one.
+    """
     best: dict[str, Record] = {}
     for record in records:
         if record.outcome == "ok" and (
@@ -129,5 +132,5 @@ def _tile(template: str, record: Record | None) -> Any | None:  # noqa: ANN401
     return TEMPLATES[template].tile(**record.decisions) if names == {*record.decisions} else None
 
 
-def _rank(record: Record) -> tuple[bool, float]:
-    return record.kind == "modelled", record.median
+def _rank(record: Record) -> tuple[int, tuple[float, str]]:
+    return KINDS.index(record.kind), record.rank

@@ -16,7 +16,7 @@ from pathlib import Path
 from compile.schedules.templates import Made
 from compile.tuning.decisions import UnusableRecordError, default_of, tile_of
 from compile.tuning.log import TuningLog
-from compile.tuning.record import Record
+from compile.tuning.record import IN_NETWORK, Record
 from deploy_rpc.cores import Core
 
 
@@ -49,7 +49,7 @@ def counted(lessons: Iterable[Lesson]) -> str:
 def _lessons(records: Iterable[Record]) -> Iterator[Lesson]:
     groups: dict[tuple[str, ...], list[Record]] = {}
     for record in records:
-        if record.outcome == "ok" and tile_of(record) is not None:
+        if record.kind != IN_NETWORK and record.outcome == "ok" and tile_of(record) is not None:
             groups.setdefault(record.competition, []).append(record)
     for group in groups.values():
         yield from _lessons_of_kernel(group)

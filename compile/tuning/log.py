@@ -102,7 +102,7 @@ def prune_log(
 ) -> int:
     """Leaves the `keep` best "ok" records of each competition in `path`, and those of `keeps`.
 
-    Best is the least median, then the earliest. The order of lines stays. Returns how many records
+    Best is by `Record.rank`. The order of lines stays. Returns how many records
     were dropped.
     """
     with _explained("prune", path), _writing(path):
@@ -111,15 +111,11 @@ def prune_log(
         for record in records:
             if record.outcome == "ok":
                 groups[record.competition].append(record)
-        best = [sorted(group, key=_rank)[:keep] for group in groups.values()]
+        best = [sorted(group, key=lambda record: record.rank)[:keep] for group in groups.values()]
         kept = {id(record) for record in itertools.chain(*best)}
         left = [record for record in records if id(record) in kept or keeps(record)]
         _replace(path, left)
     return len(records) - len(left)
-
-
-def _rank(record: Record) -> tuple[float, str]:
-    return (record.median, record.date)
 
 
 def _lines(records: Iterable[Record]) -> bytes:

@@ -1,54 +1,34 @@
 """Candidates measured on boards: any number at once, each of which may fail at any moment.
 
-A candidate's answer is checked on the board before its time counts; one that is wrong is a board's
-fault where the board has the default tile wrong as well. A board that fails, by an error, silence
-or wrong numbers, gives its candidate back to the queue, and is connected anew; after
-`MOST_FAILURES` in a row it is set aside. Nothing of that is ever recorded as a slow candidate.
-
-A time is the median of `SAMPLES` means over calls that last `SAMPLE_S` together, after one untimed
-call, with the tensors in the caches as they are inside a network; all samples are recorded, and the
-median leaves outliers without weight.
+Worker processes build them ahead of the boards; for this machine all of a batch are built before
+the first is timed, so that no build takes its cores meanwhile. A board that fails, by an error,
+silence, a clock that falls or wrong numbers, gives its candidate back to the queue, and is
+connected anew; after `MOST_FAILURES` in a row it is set aside. Nothing of that is ever recorded as
+a slow candidate. How one is judged is in `one_board.py`.
 """
 
 from __future__ import annotations
 
 import queue
-import tempfile
 import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack
-from dataclasses import dataclass, field
-from pathlib import Path
+from concurrent.futures import Future, wait
+from dataclasses import dataclass
 from typing import Any
 
-import tvm
-
-from compile.library import build_kernels
-from compile.link import Linker, find_linker
 from compile.schedules.templates import Made
-from compile.targets import CompileTarget
-from compile.tuning.candidate import (
-    MOST_ERROR,
-    Examined,
-    answer_of,
-    difference,
-    does_not_build,
-    inputs_of,
-    with_tile,
-    wrong_answer,
-)
+from compile.tuning.builder import Builder, Built, built
+from compile.tuning.candidate import Examined
+from compile.tuning.one_board import BoardLimits, OneBoard
 from deploy_rpc.board_spec import BoardError, BoardSpec
-from deploy_rpc.session import Session, open_session
-from deploy_rpc.session_kernels import LoadedKernels
 from deploy_rpc.session_remote import diagnosis
 
-SAMPLES = 9
-SAMPLE_S = 2e-3
+LEAST_BATCH = 8
+BATCH_OF_BOARD = 4  # candidates, so that few boards wait for the last ones
 MOST_FAILURES = 3  # in a row, before a board is set aside
 PAUSE_S = 1.0  # before a board is connected anew, times its failures
-NAME = "kernel"
 
 Pair = tuple[Made, Any]
 
@@ -57,27 +37,26 @@ class NoBoardLeftError(BoardError):
     """Every board was set aside."""
 
 
-@dataclass
-class _Board:
-    """One board, with the session that is open on it; `failures` are those in a row."""
+@dataclass(frozen=True)
+class _Outcome:
+    """What a board made of a candidate; without one the board ends, by `error` where there is one.
 
-    number: int
-    failures: int = 0
-    session: Session | None = None
-    open: ExitStack = field(default_factory=ExitStack)
+    A board that fails ends without: that is no error of the search.
+    """
 
-    def close(self) -> None:
-        self.session = None
-        self.open.close()
+    index: int | None = None
+    examined: Examined | None = None
+    error: BaseException | None = None
 
 
 @dataclass(frozen=True)
-class _Outcome:
-    """What a board made of a candidate; None where the board ends, with or without a failure."""
+class _Batch:
+    """Candidates, with what was begun to build them, and the indices of those to be taken."""
 
-    board: _Board
-    index: int | None = None
-    examined: Examined | None = None
+    pairs: Sequence[Pair]
+    builds: Sequence[Future[Built | Examined]]
+    waiting: deque[int]
+    outcomes: queue.Queue[_Outcome]
 
 
 class Boards:
@@ -89,16 +68,20 @@ class Boards:
     def __init__(
         self,
         spec: BoardSpec,
-        target: CompileTarget,
+        target_text: str,
         count: int,
         *,
-        timeout_s: float,
+        limits: BoardLimits,
+        workers: int,
         say: Callable[[str], None],
     ) -> None:
-        self._spec, self._target, self._timeout_s, self._say = spec, target, timeout_s, say
-        self._linker: Linker = find_linker("auto", target)
-        self._boards = [_Board(number) for number in range(1, count + 1)]
-        self._building = threading.Lock()  # of candidates, and of answers that are kept
+        self.batch = max(LEAST_BATCH, BATCH_OF_BOARD * count)
+        self._spec, self._limits, self._say = spec, limits, say
+        self._builder = Builder(target_text, workers)
+        self._boards = [
+            OneBoard(number, spec, limits, self._builder, say) for number in range(1, count + 1)
+        ]
+        self._is_first = True
 
     def __enter__(self) -> Boards:
         return self
@@ -106,28 +89,39 @@ class Boards:
     def __exit__(self, *error: object) -> None:
         for board in self._boards:
             board.close()
+        self._builder.close()
 
     def examine(self, pairs: Sequence[Pair]) -> Iterator[tuple[int, Examined]]:
         """Of each pair its index and what became of it, in the order in which boards are done.
 
-        Raises `NoBoardLeftError` where all boards failed too often.
+        Raises `NoBoardLeftError` where all boards failed too often, `BuilderError`.
         """
-        waiting = deque(range(len(pairs)))
-        outcomes: queue.Queue[_Outcome] = queue.Queue()
+        batch = self._begin(pairs)
         left = len(pairs)
         while left:
-            working = self._start(pairs, waiting, outcomes)
+            working = self._start(batch)
             while working:
-                outcome = outcomes.get()
+                outcome = batch.outcomes.get()
+                if outcome.error is not None:
+                    raise outcome.error
                 if outcome.examined is None:
                     working -= 1
                 else:
                     left -= 1
                     yield outcome.index, outcome.examined
 
-    def _start(
-        self, pairs: Sequence[Pair], waiting: deque[int], outcomes: queue.Queue[_Outcome]
-    ) -> int:
+    def _begin(self, pairs: Sequence[Pair]) -> _Batch:
+        """Lets the boards cool, and the workers begin."""
+        builds = [self._builder.start(made, tile) for made, tile in pairs]
+        if not self._is_first:
+            time.sleep(self._limits.cooldown_s)
+        self._is_first = False
+        if self._spec.kind == "local":
+            wait(builds)
+        return _Batch(pairs, builds, deque(range(len(pairs))), queue.Queue())
+
+    def _start(self, batch: _Batch) -> int:
+        """Sets the boards to work that can; how many they are."""
         able = [board for board in self._boards if board.failures < MOST_FAILURES]
         if not able:
             for board in self._boards:
@@ -137,35 +131,49 @@ class Boards:
                 f"{diagnosis(self._spec)}; then go on with --resume"
             )
         for board in able:
-            arguments = (board, pairs, waiting, outcomes)
             name = f"board {board.number}"
-            threading.Thread(target=self._work, args=arguments, name=name, daemon=True).start()
+            threading.Thread(target=self._work, args=(board, batch), name=name, daemon=True).start()
         return len(able)
 
-    def _work(
-        self,
-        board: _Board,
-        pairs: Sequence[Pair],
-        waiting: deque[int],
-        outcomes: queue.Queue[_Outcome],
-    ) -> None:
+    def _work(self, board: OneBoard, batch: _Batch) -> None:
+        try:
+            self._take(board, batch)
+        except BaseException as error:  # whatever it is, the search ends with it
+            batch.outcomes.put(_Outcome(error=error))
+        else:
+            batch.outcomes.put(_Outcome())
+
+    def _take(self, board: OneBoard, batch: _Batch) -> None:
         """Takes what waits until nothing does, or the board is set aside."""
         while board.failures < MOST_FAILURES:
             try:
-                index = waiting.popleft()
+                index = batch.waiting.popleft()
             except IndexError:
                 break
+            candidate = built(batch.builds[index])
             try:
-                examined = self._examine(board, *pairs[index])
+                examined = self._examine(board, *batch.pairs[index], candidate)
             except BoardError as error:
-                waiting.append(index)
+                batch.waiting.append(index)
                 self._failed(board, error)
                 continue
             board.failures = 0
-            outcomes.put(_Outcome(board, index, examined))
-        outcomes.put(_Outcome(board))
+            batch.outcomes.put(_Outcome(index, examined))
 
-    def _failed(self, board: _Board, error: BoardError) -> None:
+    def _examine(
+        self,
+        board: OneBoard,
+        made: Made,
+        tile: Any,  # noqa: ANN401 (any template's tile)
+        candidate: Built | Examined,
+    ) -> Examined:
+        if isinstance(candidate, Examined):
+            return candidate
+        examined = board.examine(made, tile, candidate)
+        candidate.remove()
+        return examined
+
+    def _failed(self, board: OneBoard, error: BoardError) -> None:
         board.close()
         board.failures += 1
         self._say(f"board {board.number}, failure {board.failures} of {MOST_FAILURES}: {error}")
@@ -173,45 +181,3 @@ class Boards:
             time.sleep(PAUSE_S * board.failures)
         else:
             self._say(f"board {board.number} is set aside; {diagnosis(self._spec)}")
-
-    def _examine(self, board: _Board, made: Made, tile: Any) -> Examined:  # noqa: ANN401
-        candidate = with_tile(made, tile)
-        if board.session is None:
-            board.session = board.open.enter_context(
-                open_session(self._spec, timeout_s=self._timeout_s)
-            )
-        with tempfile.TemporaryDirectory() as folder:
-            library = Path(folder) / "kernel.so"
-            try:
-                with self._building:
-                    expected = answer_of(made)
-                    shapes = self._build(candidate, library)
-            except (tvm.error.TVMError, RuntimeError, ValueError) as failure:
-                return does_not_build(failure)
-            loaded = board.session.load_kernels(library, {NAME: shapes}, threads=made.threads)
-            inputs = inputs_of(candidate)
-            error = difference(loaded.run(NAME, inputs), expected)
-        if error > MOST_ERROR:
-            self._require_right_default(board, made, candidate)
-            return wrong_answer(error)
-        return Examined("ok", tuple(_samples(loaded)))
-
-    def _require_right_default(self, board: _Board, made: Made, candidate: Made) -> None:
-        """Raises `BoardError` where the board has the default tile wrong, too."""
-        default = self._examine(board, made, made.tile) if candidate != made else None
-        if default is None or default.outcome != "ok":
-            raise BoardError(f"{self._spec}: wrong numbers from a kernel that is right elsewhere")
-
-    def _build(self, candidate: Made, library: Path) -> tuple[tuple[int, ...], ...]:
-        kernel = candidate.kernel()
-        functions = {NAME: kernel}
-        scratch = build_kernels(functions, self._target, self._linker, library, candidate.threads)
-        buffers = [tuple(int(n) for n in buffer.shape) for buffer in kernel.params]
-        return (*buffers, *scratch[NAME])
-
-
-def _samples(loaded: LoadedKernels) -> list[float]:
-    """Seconds of one call, `SAMPLES` times."""
-    once = max(loaded.time_s(NAME, calls=1), 1e-9)
-    calls = max(1, round(SAMPLE_S / once))
-    return [loaded.time_s(NAME, calls=calls) for _ in range(SAMPLES)]

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import multiprocessing
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures import as_completed
 from typing import Any
 
 from compile.schedules.templates import Made
 from compile.tuning.candidate import Examined, examine_candidate
+from compile.tuning.workers import worker_pool
 from deploy_rpc.cores import Core
 
 
@@ -20,12 +20,11 @@ class ModelledCore:
 
     kind = "modelled"
     unit = "cycles"
+    batch = 8
 
     def __init__(self, target_text: str, core: Core, workers: int) -> None:
-        context = multiprocessing.get_context("forkserver")
-        context.set_forkserver_preload(["compile.tuning.candidate"])
         self._target_text, self._core = target_text, core
-        self._pool = ProcessPoolExecutor(workers, context)
+        self._pool = worker_pool(workers, "compile.tuning.candidate")
 
     def __enter__(self) -> ModelledCore:
         return self

@@ -18,6 +18,8 @@ from typing import Any, Literal, NoReturn
 from model.errors import InputError
 
 RECORD_FORMAT = 1
+IN_NETWORK = "in network"
+KINDS = (IN_NETWORK, "measured", "modelled")  # which counts before which
 MAX_LINE_BYTES = 1_000_000
 MAX_DEPTH = 8  # of objects and lists in a line; the record itself is the first
 DATE_FORMAT = "%Y-%m-%dT%H:%M:%SZ"
@@ -34,7 +36,9 @@ class Record:
 
     `workload` and `decisions` are the fields of the template's dataclasses (tuples become lists),
     or `{"trace": [...]}` where `space` is "auto". `samples` are in `unit`, a time each; there are
-    some if and only if `outcome` is "ok". `date` is UTC, such as 2026-11-23T09:30:00Z.
+    some if and only if `outcome` is "ok". Those of kind "in network" are inferences of a whole
+    network with the decisions, which won there over others: they compare with nothing, and a newer
+    verdict counts before an older one. `date` is UTC, such as 2026-11-23T09:30:00Z.
     """
 
     format: int
@@ -48,7 +52,7 @@ class Record:
     core: str
     tvm_target: str
     board: str
-    kind: Literal["measured", "modelled"]
+    kind: Literal["in network", "measured", "modelled"]
     unit: Literal["s", "cycles"]
     outcome: Literal["ok", "wrong answer", "does not build"]
     samples: tuple[float, ...]
@@ -79,6 +83,13 @@ class Record:
     def competition(self) -> tuple[str, ...]:
         """What records share whose medians compare."""
         return (self.key, self.core, self.kind, self.space, self.unit)
+
+    @property
+    def rank(self) -> tuple[float, str]:
+        """Sorts "ok" records of one competition, the one that counts first."""
+        if self.kind == IN_NETWORK:
+            return (-datetime.strptime(self.date, DATE_FORMAT).timestamp(), "")
+        return (self.median, self.date)
 
     @property
     def median(self) -> float:
@@ -273,7 +284,7 @@ FIELDS = {
     "core":             _NAME,
     "tvm_target":       _NAME,
     "board":            _Field("printable text", _is_text),
-    "kind":             _one_of("measured", "modelled"),
+    "kind":             _one_of(*KINDS),
     "unit":             _one_of("s", "cycles"),
     "outcome":          _one_of("ok", "wrong answer", "does not build"),
     "samples":          _Field("positive finite numbers", _are_samples),

@@ -7,49 +7,38 @@ ends after `trials`, or where the best gain is below `LEAST_GAIN` of the network
 
 from __future__ import annotations
 
-import dataclasses
-import datetime
 import random
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from compile.report import versions
 from compile.schedules.templates import Made
-from compile.targets import CompileTarget
 from compile.tuning.candidate import Examined, with_tile
-from compile.tuning.decisions import key_of, plain, tile_of
+from compile.tuning.decisions import key_of, tile_of
 from compile.tuning.experience import Lesson
+from compile.tuning.judge import Contenders, Verdict
 from compile.tuning.log import TuningLog
 from compile.tuning.log_cores import log_name
-from compile.tuning.record import RECORD_FORMAT, Record
+from compile.tuning.record import IN_NETWORK
 from compile.tuning.search import LEAST_LEARNED, Model, proposed
-from compile.tuning.task import TEMPLATE_VERSIONS, Task
-from deploy_rpc.board_spec import BoardSpec
-from deploy_rpc.cores import Core
+from compile.tuning.task import Task
+from compile.tuning.trial import Where, trial_record
 
-BATCH = 8
 GUESSED_LEAST = 0.8  # of the best time, while too little is known
+NEAR = 1.1  # times the best time alone, for a tile to be worth a try in the network
 LEAST_GAIN = 1e-4  # of the whole network's cost, that one kernel promises
-RECORDED_VERSIONS = ("apache-tvm", "llvm", "shufflenet-compiled")
-
-
-@dataclass(frozen=True)
-class Where:
-    """What candidates are built for, and where they are priced."""
-
-    target: CompileTarget
-    target_text: str
-    board: BoardSpec
-    core: Core
 
 
 class Examiner(Protocol):
-    """Where candidates are priced: `ModelledCore`, or `Boards`. `kind` and `unit` as in records."""
+    """Where candidates are priced: `ModelledCore`, or `Boards`. `kind` and `unit` as in records.
+
+    `batch` is how many it takes well at once.
+    """
 
     kind: str
     unit: str
+    batch: int
 
     def examine(self, pairs: Sequence[tuple[Made, Any]]) -> Iterator[tuple[int, Examined]]:
         """Of each pair its index and what became of it, as soon as it is known."""
@@ -72,6 +61,12 @@ class Progress:
     def best_cost(self) -> float:
         """Of one call with the best tile."""
         return min(self.tried.values())
+
+    def best_tiles(self, count: int) -> tuple[Any, ...]:
+        """The `count` best ones at most `NEAR` times as dear as the best, and the default one."""
+        near = [tile for tile, cost in self.tried.items() if cost <= NEAR * self.best_cost]
+        best = sorted(near, key=self.tried.__getitem__)[:count]
+        return tuple(dict.fromkeys([*best, self.task.made.tile]))
 
     @property
     def untried(self) -> list[Any]:
@@ -115,7 +110,7 @@ class Tuner:
         taken = 0
         for record in self._log.read().records if self._log.path.exists() else ():
             each = known.get(record.key) if record.core == log_name(self._where.core) else None
-            tile = tile_of(record) if each and record.unit == self._examiner.unit else None
+            tile = tile_of(record) if each and record.kind == self._examiner.kind else None
             if tile is not None and tile in each.space:
                 each.tried[tile] = record.median if record.outcome == "ok" else float("inf")
                 taken += 1
@@ -128,10 +123,27 @@ class Tuner:
         self._start = time.monotonic()
         self._try_defaults(report)
         while self._trials < trials and (each := self._most_promising()) is not None:
-            count = min(BATCH, trials - self._trials)
+            count = min(self._examiner.batch, trials - self._trials)
             tiles = proposed(each.task.made, each.untried, self._model, count, self._chance)
             self._try([(each, tile) for tile in tiles])
             self._report(each.task.name, report)
+
+    def dearest_first(self) -> list[Progress]:
+        """The kernels that are known, by what they take of the network."""
+        known = [each for each in self.progress if each.tried]
+        return sorted(known, key=lambda each: -each.task.calls * each.best_cost)
+
+    def contenders(self, count: int) -> list[Contenders]:
+        """Of each kernel the `count` best tiles near the best one, and the default tile.
+
+        The kernel that takes most of the network's time is first.
+        """
+        return [Contenders(each.task, each.best_tiles(count)) for each in self.dearest_first()]
+
+    def take(self, verdict: Verdict) -> None:
+        """Records what was found in the network."""
+        examined = Examined("ok", verdict.seconds, {"tiles_judged": verdict.judged})
+        self._record(verdict.task, verdict.tile, examined, IN_NETWORK)
 
     @property
     def network_cost(self) -> float:
@@ -152,7 +164,7 @@ class Tuner:
         candidates = [(each.task.made, tile) for each, tile in pairs]
         for index, examined in self._examiner.examine(candidates):
             each, tile = pairs[index]
-            self._log.append([self._record(each.task, tile, examined)])
+            self._record(each.task, tile, examined, self._examiner.kind)
             each.tried[tile] = examined.cost
             self._trials += 1
         for each, tile in pairs:
@@ -196,28 +208,9 @@ class Tuner:
         self.steps.append(Step(name, self._trials, seconds, self.network_cost))
         report(self.steps[-1])
 
+    def _record(self, task: Task, tile: Any, examined: Examined, kind: str) -> None:  # noqa: ANN401
+        unit = self._examiner.unit
+        self._log.append([trial_record(task, tile, examined, self._where, kind, unit)])
+
     def _key(self, task: Task) -> str:
         return key_of(task.made.template, task.made.workload, task.made.threads)
-
-    def _record(self, task: Task, tile: Any, examined: Examined) -> Record:  # noqa: ANN401
-        taking_part, made, where = versions(), task.made, self._where
-        return Record(
-            format=RECORD_FORMAT,
-            space="template",
-            template=made.template,
-            template_version=TEMPLATE_VERSIONS[made.template],
-            workload=plain(dataclasses.asdict(made.workload)),
-            threads=made.threads,
-            decisions=plain(dataclasses.asdict(tile)),
-            target=where.target.name,
-            core=log_name(where.core),
-            tvm_target=str(where.target.tvm),
-            board=str(where.board),
-            kind=self._examiner.kind,
-            unit=self._examiner.unit,
-            outcome=examined.outcome,
-            samples=examined.samples,
-            counters=examined.counters,
-            versions={name: taking_part[name] for name in RECORDED_VERSIONS},
-            date=datetime.datetime.now(datetime.timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ"),
-        )

@@ -7,9 +7,8 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import multiprocessing
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor, as_completed
+from concurrent.futures import Future, as_completed
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,6 +18,7 @@ from compile.tuning.candidate import MOST_ERROR, error_of
 from compile.tuning.decisions import UnusableRecordError, default_of, tile_of
 from compile.tuning.log import LogError, TuningLog
 from compile.tuning.record import Record
+from compile.tuning.workers import worker_pool
 
 
 @dataclass(frozen=True)
@@ -53,9 +53,7 @@ def verify_logs(
             places.setdefault(same, []).append((log, number))
             records.setdefault(same, record)
     faults = []
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload([__name__])
-    with ProcessPoolExecutor(workers, context) as pool:
+    with worker_pool(workers, __name__) as pool:
         futures: dict[Future[str | None], str] = {
             pool.submit(fault_of, record): same for same, record in records.items()
         }

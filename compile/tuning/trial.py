@@ -1,0 +1,62 @@
+"""What becomes of a trial: a record, with all that says how it came about."""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime
+from dataclasses import dataclass
+from typing import Any
+
+from compile.report import versions
+from compile.targets import CompileTarget
+from compile.tuning.candidate import Examined
+from compile.tuning.decisions import plain
+from compile.tuning.log_cores import log_name
+from compile.tuning.record import DATE_FORMAT, RECORD_FORMAT, Record
+from compile.tuning.task import TEMPLATE_VERSIONS, Task
+from deploy_rpc.board_spec import BoardSpec
+from deploy_rpc.cores import Core
+
+RECORDED_VERSIONS = ("apache-tvm", "llvm", "shufflenet-compiled")
+
+
+@dataclass(frozen=True)
+class Where:
+    """What candidates are built for, and where they are priced."""
+
+    target: CompileTarget
+    target_text: str
+    board: BoardSpec
+    core: Core
+
+
+def trial_record(
+    task: Task,
+    tile: Any,  # noqa: ANN401 (any template's tile)
+    examined: Examined,
+    where: Where,
+    kind: str,
+    unit: str,
+) -> Record:
+    """The record, of now, that `task` with `tile` was `examined`; `kind` and `unit` as there."""
+    taking_part, made = versions(), task.made
+    return Record(
+        format=RECORD_FORMAT,
+        space="template",
+        template=made.template,
+        template_version=TEMPLATE_VERSIONS[made.template],
+        workload=plain(dataclasses.asdict(made.workload)),
+        threads=made.threads,
+        decisions=plain(dataclasses.asdict(tile)),
+        target=where.target.name,
+        core=log_name(where.core),
+        tvm_target=str(where.target.tvm),
+        board=str(where.board),
+        kind=kind,
+        unit=unit,
+        outcome=examined.outcome,
+        samples=examined.samples,
+        counters=examined.counters,
+        versions={name: taking_part[name] for name in RECORDED_VERSIONS},
+        date=datetime.datetime.now(datetime.timezone.utc).strftime(DATE_FORMAT),
+    )

@@ -1,0 +1,42 @@
+"""The whole network before and after tuning, from the libraries themselves."""
+
+from __future__ import annotations
+
+import pytest
+
+from compile.lower import lower
+from compile.passes.take_decisions import Decision
+from compile.schedules.spaces import space_of
+from compile.schedules.templates import Workload
+from compile.targets import host_target, parse_target
+from compile.tuning.whole import before_and_after
+from deploy_rpc.board_spec import parse_board
+from deploy_rpc.network_cycles import missing_modelled_board_tools
+from tests.cores import A72
+from tests.small_networks import small_network
+
+
+def last_tile(workload: Workload, threads: int) -> Decision:
+    return Decision(space_of(workload, A72)[-1], "tuned")
+
+
+def test_both_are_timed_in_turns_on_a_real_board() -> None:
+    fused = lower(small_network(), "fused", host_target())
+    latencies = before_and_after(fused, lambda workload, threads: None, parse_board("local"))
+    assert [(each.level, each.kind) for each in latencies] == [
+        ("fused", "measured"),
+        ("tuned", "measured"),
+    ]
+    assert len(latencies[0].samples) == len(latencies[1].samples) > 1
+
+
+@pytest.mark.skipif(
+    bool(missing_modelled_board_tools()), reason="; ".join(missing_modelled_board_tools())
+)
+def test_a_modelled_board_prices_both() -> None:
+    fused = lower(small_network(), "fused", parse_target("arm_cpu"))
+    same = before_and_after(fused, lambda workload, threads: None, parse_board("modelled"))
+    assert same[0].median == same[1].median
+    other = before_and_after(fused, last_tile, parse_board("modelled"))
+    assert other[0].median == same[0].median
+    assert other[1].median != same[0].median
