@@ -10,7 +10,7 @@ from compile.targets import TargetError, parse_target
 from compile.tuning.clock import MOST_DRIFT
 from compile.tuning.decisions import TUNING_LOGS
 from deploy_rpc.board_spec import BoardSpec, parse_board
-from model.cli import argument, not_negative, positive_int, whole_number
+from model.cli import argument, new_file, not_negative, positive_int, whole_number
 from model.zoo import DEFAULT_MODEL, model_name
 
 DEFAULT_TRIALS = 1000
@@ -141,7 +141,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--into", type=Path, metavar="LOG", help="where --merge writes; its records stay")
     add(
         "--json",
-        type=Path,
+        type=new_file,
         metavar="FILE",
         help="write the result and the tuning curve here, and the curve as a PNG beside it",
     )

@@ -7,7 +7,7 @@ have shown teaches it, too.
 
 from __future__ import annotations
 
-import dataclasses
+import functools
 import random
 from collections.abc import Sequence
 from typing import Any
@@ -21,6 +21,7 @@ from deploy_rpc.cores import Core
 LEAST_LEARNED = 12  # tiles before the model says more than chance
 EXPLORED = 0.25  # share of the tiles that are tried whatever the model says
 TREES = 80
+KEPT_FEATURES = 100_000  # of tiles, a few hundred bytes each
 BOOSTING = {"max_depth": 5, "eta": 0.15, "nthread": 1, "seed": 0}
 
 
@@ -29,7 +30,7 @@ class Model:
 
     def __init__(self, core: Core) -> None:
         self._core = core
-        self._known: dict[str, list[tuple[list[float], float]]] = {}
+        self._known: dict[str, list[tuple[np.ndarray, float]]] = {}
         self._fitted: dict[str, Booster] = {}
 
     def learn(self, made: Made, cost: float, core: Core | None = None) -> None:
@@ -44,13 +45,13 @@ class Model:
         if len(known) < LEAST_LEARNED or not tiles:
             return None
         rows = [_features(made.workload, tile, self._core) for tile in tiles]
-        data = DMatrix(np.array(rows, np.float32))
+        data = DMatrix(np.stack(rows))
         return np.exp(self._booster(made.template).predict(data))
 
     def _booster(self, template: str) -> Booster:
         if template not in self._fitted:
             rows, costs = zip(*self._known[template], strict=True)
-            data = DMatrix(np.array(rows, np.float32), np.log(costs))
+            data = DMatrix(np.stack(rows), np.log(costs))
             self._fitted[template] = train(BOOSTING, data, TREES)
         return self._fitted[template]
 
@@ -68,12 +69,13 @@ def proposed(
     return best + chance.sample(rest, min(explored, len(rest)))
 
 
-def _features(workload: Workload, tile: Any, core: Core) -> list[float]:  # noqa: ANN401 (any tile)
-    decisions = dataclasses.asdict(tile)
-    parts = (dataclasses.asdict(workload), decisions, dataclasses.asdict(core))
-    sizes = [number for fields in parts for number in _numbers(fields.values())]
+@functools.lru_cache(maxsize=KEPT_FEATURES)
+def _features(workload: Workload, tile: Any, core: Core) -> np.ndarray:  # noqa: ANN401 (any tile)
+    """Kept, as every tile is looked at anew after every batch."""
+    decisions = vars(tile)
+    sizes = [n for fields in (workload, tile, core) for n in _numbers(vars(fields).values())]
     accumulators = float(np.prod([_extent(decisions, name) for name in ACCUMULATOR_AXES]))
-    return [*sizes, accumulators]
+    return np.array([*sizes, accumulators], np.float32)
 
 
 ACCUMULATOR_AXES = ("channels", "rows", "vectors", "pixels", "sums")
