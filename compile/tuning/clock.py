@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from compile.schedules.pointwise import PointwiseWorkload
+from compile.schedules.pointwise_workload import PointwiseWorkload
 from compile.schedules.templates import Made, made_by_default
 from compile.tuning.candidate import KERNEL
 from deploy_rpc.board_spec import BoardError
