@@ -59,7 +59,7 @@ def test_the_spread_is_of_the_middle_half() -> None:
 def test_the_summary_describes_a_machine_once() -> None:
     reports = [
         a_report(a_row(), name="one.json", machine={"peak": {"median": 240.9}}),
-        a_report(a_row(suite="peers"), name="two.json", engines={"ncnn": "1.0"}),
+        a_report(a_row(suite="peers"), name="two.json", engines={"ncnn": "1.0"}, interval="95 %"),
         a_report(a_row(), name="three.json", warnings=["the peak moved"]),
     ]
     of_all = summary(reports)
@@ -71,3 +71,4 @@ def test_the_summary_describes_a_machine_once() -> None:
     assert [row[0] for row in of_all.table.rows] == ["one.json", "two.json", "three.json"]
     assert of_all.table.rows[0][-2:] == ["240.9", "-"]
     assert ("ncnn", "1.0") in of_all.machines[1].versions
+    assert [machine.interval for machine in of_all.machines] == ["", "95 %"]

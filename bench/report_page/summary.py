@@ -29,16 +29,17 @@ NAMES = {  # of the context's facts on the machine, in order
     "memory_gib": "memory, GiB",
     "system": "system",
 }
-NOT_LISTED = {*NAMES, "date", "revision", "load_before"}
+NOT_LISTED = {*NAMES, "date", "revision", "load_before", "interval"}
 
 
 @dataclass(frozen=True)
 class Machine:
-    """What several reports share: names of the reports, facts of the machine, versions."""
+    """What several reports share: their names, facts of the machine, versions, kind of interval."""
 
     reports: Sequence[str]
     facts: Sequence[tuple[str, str]]
     versions: Sequence[tuple[str, str]]
+    interval: str
 
 
 @dataclass(frozen=True)
@@ -81,8 +82,9 @@ def _reached(context: Mapping[str, Any], name: str) -> str:
 def _machines(reports: Sequence[Report]) -> list[Machine]:
     found: dict[tuple[object, ...], list[str]] = {}
     for report in reports:
-        found.setdefault((_facts(report), _versions(report)), []).append(report.name)
-    return [Machine(names, facts, versions) for (facts, versions), names in found.items()]
+        shared = _facts(report), _versions(report), str(report.context.get("interval") or "")
+        found.setdefault(shared, []).append(report.name)
+    return [Machine(names, *shared) for shared, names in found.items()]
 
 
 def _facts(report: Report) -> tuple[tuple[str, str], ...]:

@@ -18,6 +18,7 @@ HEADINGS = {  # of columns whose name does not say it: heading, factor
     "stores": ("M stores", 1e-6),
     "l1_misses": ("k L1 misses", 1e-3),
     "l2_misses": ("k L2 misses", 1e-3),
+    "memory_bytes": ("memory, MB", 1e-6),
 }
 UNITS = {"ms": "ms", "us": "us", "ns": "ns", "mb": "MB", "bytes": "bytes"}  # by a name's last word
 SHARES = ("share", "coverage", "error")
