@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from bench.report_page.conditions import conditions, not_measured, spread, warnings
-from bench.report_page.summary import summary
 from tests.report_rows import a_report, a_row
 
 
@@ -54,21 +53,3 @@ def test_engines_that_were_not_measured_are_named_beside_those_that_were() -> No
 def test_the_spread_is_of_the_middle_half() -> None:
     assert spread(a_row([1.0, 2.0, 3.0, 4.0, 5.0])) == 2 / 3
     assert spread(a_row([1.0])) == 0
-
-
-def test_the_summary_describes_a_machine_once() -> None:
-    reports = [
-        a_report(a_row(), name="one.json", machine={"peak": {"median": 240.9}}),
-        a_report(a_row(suite="peers"), name="two.json", engines={"ncnn": "1.0"}, interval="95 %"),
-        a_report(a_row(), name="three.json", warnings=["the peak moved"]),
-    ]
-    of_all = summary(reports)
-    assert [machine.reports for machine in of_all.machines] == [
-        ["one.json", "three.json"],
-        ["two.json"],
-    ]
-    assert of_all.doubts == [("three.json", "the peak moved")]
-    assert [row[0] for row in of_all.table.rows] == ["one.json", "two.json", "three.json"]
-    assert of_all.table.rows[0][-2:] == ["240.9", "-"]
-    assert ("ncnn", "1.0") in of_all.machines[1].versions
-    assert [machine.interval for machine in of_all.machines] == ["", "95 %"]
