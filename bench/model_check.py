@@ -1,9 +1,11 @@
 """Whether the cycle model is true, where truth can be measured: on this x86 machine.
 
-Many schedules of each template are compiled for AVX2 (QEMU 7.2 has no AVX-512) and linked as static
-programs. The model prices each program as it prices those of ARM cores: blocks counted under QEMU
-times llvm-mca's price of them. The same program, the same object code at the same addresses, then
-times itself on this machine. What a user of the model relies on is in the row of a template:
+Many schedules of each template, and of MetaSchedule's own space (`model_check_cases`), are compiled
+for AVX2 (QEMU 7.2 has no AVX-512) and linked as static programs. The model prices each program as
+it prices those of ARM cores: blocks counted under QEMU times llvm-mca's price of them. The same
+program, the same object code at the same addresses, then times itself on this machine, in turns
+with all others, on one core; its time is that of its fastest batch of calls in all rounds. What a
+user of the model relies on is in the row of a kernel:
 
     correlation     Spearman's, of modelled cycles and measured times; 1 is the same order
     pick_slowdown   measured time of the schedule that the model likes best, to that of the best
@@ -24,14 +26,14 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from scipy.stats import spearmanr
 
 from bench.context import CPUINFO
-from bench.model_check_cases import Case, Tile
+from bench.model_check_cases import Case
 from bench.rows import ENGINE, Row, report_row
 from compile.price_kernel import kernel_program
-from compile.schedules.templates import TEMPLATES, template_of
 from compile.targets import CompileTarget, parse_target
 from deploy_rpc.affinity import pinned_to_cores
 from deploy_rpc.core_models import llvm_model
@@ -60,7 +62,7 @@ class ModelCheckError(InputError):
 class Pair:
     """One schedule: what the model says of a call, and its nanoseconds in each round."""
 
-    tile: Tile
+    decisions: dict[str, Any]
     modelled_cycles: float
     coverage: float
     samples_ns: tuple[float, ...]
@@ -75,7 +77,7 @@ class Pair:
 class _Built:
     """A schedule's program, with the command that times it and its price."""
 
-    tile: Tile
+    decisions: dict[str, Any]
     command: tuple[str, ...]
     modelled_cycles: float
     coverage: float
@@ -89,11 +91,13 @@ def check_model(cases: Sequence[Case], rounds: int = ROUNDS) -> list[Row]:
     with tempfile.TemporaryDirectory() as folder:
         built = []
         for number, case in enumerate(cases):
-            with phase(f"build and model {len(case.tiles)} schedules of {case.name}"):
+            with phase(f"build and model {len(case.schedules)} schedules of {case.name}"):
                 built += list(_built(case, target, Path(folder) / str(number)))
         with phase(f"time {len(built)} programs in {rounds} rounds"):
             pairs = iter(_timed(built, rounds))
-    return model_check_rows({c: list(itertools.islice(pairs, len(c.tiles))) for c in cases}, target)
+    return model_check_rows(
+        [(case, list(itertools.islice(pairs, len(case.schedules)))) for case in cases], target
+    )
 
 
 def check_machine() -> None:
@@ -119,11 +123,11 @@ def pipeline_core() -> Core:
     )
 
 
-def model_check_rows(pairs: dict[Case, list[Pair]], target: CompileTarget) -> list[Row]:
+def model_check_rows(pairs: Sequence[tuple[Case, list[Pair]]], target: CompileTarget) -> list[Row]:
     """What `pairs` come to; the factor from cycles to nanoseconds is the median of all of them."""
-    every = list(itertools.chain.from_iterable(pairs.values()))
+    every = [pair for _, of_case in pairs for pair in of_case]
     ns_per_cycle = statistics.median(pair.measured_ns / pair.modelled_cycles for pair in every)
-    return [_row(case, of_case, target, ns_per_cycle) for case, of_case in pairs.items()]
+    return [_row(case, of_case, target, ns_per_cycle) for case, of_case in pairs]
 
 
 def rank_correlation(modelled: Sequence[float], measured: Sequence[float]) -> float:
@@ -154,13 +158,12 @@ def _flags() -> set[str]:
 def _built(case: Case, target: CompileTarget, folder: Path) -> Iterator[_Built]:
     """Every schedule of `case`; the programs stay in `folder`."""
     folder.mkdir()
-    make = TEMPLATES[template_of(case.workload)].make
-    for number, tile in enumerate(case.tiles):
+    for number, schedule in enumerate(case.schedules):
         program = folder / f"kernel{number}"
-        arguments = kernel_program(make(case.workload, tile, 1), target, program)
+        arguments = kernel_program(schedule.make(), target, program)
         report = modelled_cycles(program, arguments, target.core)
         command = (str(program), "time", str(SAMPLE_NS), *arguments)
-        yield _Built(tile, command, report.cycles, report.coverage)
+        yield _Built(schedule.decisions, command, report.cycles, report.coverage)
 
 
 def _timed(built: Sequence[_Built], rounds: int) -> list[Pair]:
@@ -168,7 +171,7 @@ def _timed(built: Sequence[_Built], rounds: int) -> list[Pair]:
     with pinned_to_cores(1):
         table = [[_time_ns(each.command) for each in built] for _ in range(rounds)]
     return [
-        Pair(each.tile, each.modelled_cycles, each.coverage, samples)
+        Pair(each.decisions, each.modelled_cycles, each.coverage, samples)
         for each, samples in zip(built, zip(*table, strict=True), strict=True)
     ]
 
@@ -197,7 +200,7 @@ def _row(case: Case, pairs: Sequence[Pair], target: CompileTarget, ns_per_cycle:
         unit="rank correlation",
         samples=[correlation],
         kernel=case.name,
-        workload=dataclasses.asdict(case.workload),
+        workload=case.workload,
         compiled_for="haswell",
         llvm_model=llvm_model(target.core),
         correlation=correlation,

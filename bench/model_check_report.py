@@ -49,7 +49,7 @@ def draw_model_check(rows: Sequence[Row], path: Path) -> bool:
     except ModuleNotFoundError:
         print(f"no {path.name}: matplotlib is not installed (pip install '.[plots]')")
         return False
-    figure = Figure(figsize=(5 * len(rows), 4.5), layout="constrained")
+    figure = Figure(figsize=(4.5 * len(rows), 4), layout="constrained")
     for axes, row in zip(figure.subplots(1, len(rows), squeeze=False)[0], rows, strict=True):
         cycles = [each["modelled_cycles"] for each in row["schedules"]]
         times_us = [each["measured_ns"] / 1e3 for each in row["schedules"]]
@@ -57,8 +57,8 @@ def draw_model_check(rows: Sequence[Row], path: Path) -> bool:
         axes.loglog(ends, [row["ns_per_cycle"] * end / 1e3 for end in ends], color="0.7")
         axes.loglog(cycles, times_us, "o", markersize=4)
         facts = f"correlation {row['correlation']:.3f}, pick {row['pick_slowdown']:.3f}"
-        axes.set_title(f"{row['kernel']}: {facts}")
+        axes.set_title(f"{row['kernel']}\n{facts}")
         axes.set_xlabel(f"modelled cycles, {row['llvm_model']}")
         axes.set_ylabel("measured us")
-    figure.savefig(path, dpi=150)
+    figure.savefig(path, dpi=80)
     return True

@@ -1,8 +1,8 @@
 """What a block of instructions costs on a core, by llvm-mca's model of its pipeline.
 
 A price is the mean over `ITERATIONS` executions back to back, all loads hitting the L1, as in a
-loop. The same LLVM gives the same price on any machine; another release may not, so only LLVM 19 is
-taken.
+loop, with what the block waits for its own stores (`memory_waits`). The same LLVM gives the same
+price on any machine; another release may not, so only LLVM 19 is taken.
 """
 
 from __future__ import annotations
@@ -16,6 +16,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from deploy_rpc.isa import AARCH64, Code, Isa
+from deploy_rpc.memory_waits import Timing, Waits, has_waits, reorder_buffer_of, waits_of
+from deploy_rpc.operands import OPERATIONS
 from model.errors import InputError
 
 DISASSEMBLER, ANALYSER = "llvm-mc-19", "llvm-mca-19"
@@ -72,10 +74,50 @@ def _prices_of(llvm_cpu: str) -> dict[Code, Price]:
 def _price(blocks: Sequence[Code], llvm_cpu: str, isa: Isa) -> list[Price]:
     listings = _disassemble(blocks, isa)
     costs = _analyse(["\n".join(listing) for listing in listings], llvm_cpu, isa)
+    waits = _waits(listings, llvm_cpu, isa)
     return [
-        Price(cycles, priced, listing)
+        Price(waits[listing].mend(cycles) if listing in waits else cycles, priced, listing)
         for listing, (cycles, priced) in zip(listings, costs, strict=True)
     ]
+
+
+def _waits(
+    listings: Sequence[tuple[str, ...]], llvm_cpu: str, isa: Isa
+) -> dict[tuple[str, ...], Waits]:
+    """Of those that wait for their own stores and that the model knows every instruction of."""
+    read = OPERATIONS[isa.name]
+    operations = {each: [read(line) for line in each] for each in listings if _stores(each, isa)}
+    waiting = [listing for listing, of_it in operations.items() if has_waits(of_it)]
+    if not waiting:
+        return {}
+    load, *timings = _timings([isa.vector_loads[:1], *waiting], llvm_cpu, isa)
+    (load_latency,), width = load
+    buffer = reorder_buffer_of(llvm_cpu)
+    return {
+        listing: waits_of(operations[listing], Timing(latencies, load_latency, width), buffer)
+        for listing, (latencies, _) in zip(waiting, timings, strict=True)
+        if len(latencies) == len(listing)
+    }
+
+
+def _stores(listing: tuple[str, ...], isa: Isa) -> bool:
+    return any(isa.stores.match(line) for line in listing)
+
+
+def _timings(
+    listings: Sequence[tuple[str, ...]], llvm_cpu: str, isa: Isa
+) -> list[tuple[tuple[int, ...], int]]:
+    """Each instruction's latency, and instructions dispatched a cycle, of each listing."""
+    options = ("-iterations=1", "-instruction-info=true")
+    regions = _regions_of(["\n".join(listing) for listing in listings], llvm_cpu, isa, options)
+    found = {int(region["Name"]): region for region in regions}
+    timings = []
+    for index in range(len(listings)):
+        region = found[index]
+        infos = region["InstructionInfoView"]["InstructionList"]
+        latencies = tuple(info["Latency"] for info in infos)
+        timings.append((latencies, region["SummaryView"]["DispatchWidth"]))
+    return timings
 
 
 def _disassemble(blocks: Sequence[Code], isa: Isa) -> list[tuple[str, ...]]:
@@ -94,16 +136,9 @@ def _disassemble(blocks: Sequence[Code], isa: Isa) -> list[tuple[str, ...]]:
 
 def _analyse(texts: Sequence[str], llvm_cpu: str, isa: Isa) -> list[tuple[float, int]]:
     """Cycles, and instructions that the model knows, of one execution of each text."""
-    source = "\n".join(
-        f"# LLVM-MCA-BEGIN {index}\n{text}\n# LLVM-MCA-END" for index, text in enumerate(texts)
-    )
-    command = [
-        *(ANALYSER, f"-mtriple={isa.triple}", f"-mcpu={llvm_cpu}", f"-iterations={ITERATIONS}"),
-        *("-json", "-instruction-info=false", "-resource-pressure=false"),
-        "-skip-unsupported-instructions=any",
-    ]
-    out, _ = _run(command, source)
-    regions = {int(region["Name"]): region["SummaryView"] for region in _regions(out)}
+    options = (f"-iterations={ITERATIONS}", "-instruction-info=false")
+    found = _regions_of(texts, llvm_cpu, isa, options)
+    regions = {int(region["Name"]): region["SummaryView"] for region in found}
     nothing = {"TotalCycles": 0, "Instructions": 0}
     summaries = [regions.get(index, nothing) for index in range(len(texts))]
     return [
@@ -112,7 +147,18 @@ def _analyse(texts: Sequence[str], llvm_cpu: str, isa: Isa) -> list[tuple[float,
     ]
 
 
-def _regions(out: str) -> list[dict]:
+def _regions_of(
+    texts: Sequence[str], llvm_cpu: str, isa: Isa, options: Sequence[str]
+) -> list[dict]:
+    """llvm-mca's report of each text, by its index as name; none of a text without instructions."""
+    source = "\n".join(
+        f"# LLVM-MCA-BEGIN {index}\n{text}\n# LLVM-MCA-END" for index, text in enumerate(texts)
+    )
+    command = [
+        *(ANALYSER, f"-mtriple={isa.triple}", f"-mcpu={llvm_cpu}", *options),
+        *("-json", "-resource-pressure=false", "-skip-unsupported-instructions=any"),
+    ]
+    out, _ = _run(command, source)
     return json.loads(out)["CodeRegions"] if out.strip() else []
 
 

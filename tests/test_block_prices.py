@@ -8,6 +8,7 @@ import pytest
 
 from deploy_rpc import block_prices
 from deploy_rpc.block_prices import PriceError, price_blocks, price_text
+from deploy_rpc.isa import X86_64
 from tests.marked_program import needs_cycle_model
 
 FMLA = (bytes.fromhex("c0cf3f4e"),)  # fmla v0.4s, v30.4s, v31.4s
@@ -57,3 +58,12 @@ def test_missing_tools_are_named_with_their_package(
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(PriceError, match=r"llvm-mc-19 is not on the PATH .*install llvm-19"):
         price_text(["nop"], "cortex-a72")
+
+
+@needs_cycle_model
+def test_a_spilled_sum_costs_its_way_through_memory_on_both_kinds_of_core() -> None:
+    """ldr q0, [sp, #32]; fadd v0.4s, v0.4s, v1.4s; str q0, [sp, #32], and the same for AVX."""
+    arm = tuple(map(bytes.fromhex, ("e00bc03d", "00d4214e", "e00b803d")))
+    x86 = tuple(map(bytes.fromhex, ("c5fc10442420", "c5fc58c1", "c5fc11442420")))
+    assert price_blocks([arm], "cortex-a72")[arm].cycles == pytest.approx(11, abs=1)
+    assert price_blocks([x86], "znver3", X86_64)[x86].cycles == pytest.approx(12, abs=1)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -18,7 +19,7 @@ from bench.model_check import (
     rank_correlation,
     relative_error,
 )
-from bench.model_check_cases import SCHEDULES, Case, check_cases
+from bench.model_check_cases import SCHEDULES, Schedule, check_cases, template_case
 from bench.model_check_report import draw_model_check, model_check_table
 from compile.schedules.pointwise_tiles import PointwiseTile
 from compile.schedules.pointwise_workload import PointwiseWorkload
@@ -59,26 +60,34 @@ def test_the_error_is_the_median_after_one_factor() -> None:
 
 def test_every_kernel_has_many_different_schedules() -> None:
     cases = check_cases()
-    assert [case.name for case in cases] == ["grouped pointwise", "depthwise 3x3", "stem"]
-    for case in cases:
-        assert len(set(case.tiles)) == SCHEDULES >= 32
-    assert cases == check_cases()
+    names = ["grouped pointwise", "depthwise 3x3", "stem"]
+    assert [case.name for case in cases] == [
+        *names,
+        *(f"{name}, MetaSchedule" for name in names[:2]),
+    ]
+    drawn = [[str(each.decisions) for each in case.schedules] for case in cases]
+    assert [len(set(of_case)) for of_case in drawn] == [SCHEDULES] * 5
+    assert SCHEDULES >= 32
+    assert drawn == [[str(each.decisions) for each in case.schedules] for case in check_cases()]
+
+
+def pairs(schedules: Sequence[Schedule]) -> list[Pair]:
+    return [
+        Pair(each.decisions, 100.0 * n, 1.0, (60.0 * n, 50.0 * n))
+        for n, each in enumerate(schedules, 1)
+    ]
 
 
 def test_a_report_row_holds_every_pair(tmp_path: Path) -> None:
     """The factor from cycles to nanoseconds is one for all kernels."""
     tiles = tuple(PointwiseTile(rows, 1, 8, 1, True) for rows in (1, 2, 3))
-    cases = [Case(name, SMALL, tiles) for name in ("first", "second")]
-    pairs = {
-        case: [Pair(t, 100.0 * n, 1.0, (60.0 * n, 50.0 * n)) for n, t in enumerate(case.tiles, 1)]
-        for case in cases
-    }
-    rows = model_check_rows(pairs, host_target())
+    cases = [template_case(name, SMALL, tiles) for name in ("first", "second")]
+    rows = model_check_rows([(case, pairs(case.schedules)) for case in cases], host_target())
     for row in rows:
         assert (row["correlation"], row["pick_slowdown"]) == (pytest.approx(1), 1)
         assert (row["ns_per_cycle"], row["relative_error"]) == (0.5, 0)
         assert [each["measured_ns"] for each in row["schedules"]] == [50, 100, 150]
-        assert row["schedules"][0]["tile"] == dataclasses.asdict(tiles[0])
+        assert row["schedules"][0]["decisions"] == dataclasses.asdict(tiles[0])
     assert model_check_table(rows).row_count == 2
 
 
@@ -96,7 +105,7 @@ def test_without_matplotlib_there_is_a_message_and_no_picture(
 @needs_x86_model
 def test_a_few_schedules_are_modelled_and_measured(tmp_path: Path) -> None:
     tiles = tuple(PointwiseTile(rows, vectors, 8, 1, True) for rows, vectors in ((1, 1), (4, 2)))
-    (row,) = check_model([Case("pointwise", SMALL, tiles)], rounds=2)
+    (row,) = check_model([template_case("pointwise", SMALL, tiles)], rounds=2)
     slow, fast = row["schedules"]
     assert slow["modelled_cycles"] > fast["modelled_cycles"] > SMALL.macs / 16
     assert slow["measured_ns"] > fast["measured_ns"] > 0
@@ -107,7 +116,7 @@ def test_a_few_schedules_are_modelled_and_measured(tmp_path: Path) -> None:
 def test_missing_tools_are_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(ModelCheckError, match=r"qemu-x86_64 is not on the PATH .*llvm-mca-19 is"):
-        check_model(check_cases(schedules=2))
+        check_model([])
 
 
 def test_the_first_bytes_of_an_instruction_across_pages_do_not_count() -> None:

@@ -1,0 +1,68 @@
+"""Instructions of both sets are read: registers by one name, addresses with what they touch."""
+
+from __future__ import annotations
+
+import pytest
+
+from deploy_rpc.operands import Operation, aarch64_operation, x86_operation
+
+
+def in_words(operation: Operation) -> tuple[str, str, str]:
+    """Registers read and written, and the bytes touched."""
+    access = operation.access
+    touched = ""
+    if access:
+        kind = "store" if access.stores else "load"
+        of = " ".join(sorted(access.registers))
+        touched = f"{kind} {access.size} at {access.base} {access.offset:+d} of {of}"
+    return " ".join(sorted(operation.reads)), " ".join(sorted(operation.writes)), touched
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("vmovups 32(%rsp), %ymm3", ("", "v3", "load 32 at %rsp +32 of sp")),
+        ("vmovups %xmm3, -8(%rbp,%rax,4)", ("v3", "", "store 16 at %rbp,%rax,4 -8 of a bp")),
+        ("vmovups %ymm1, 0x40(%r13)", ("v1", "", "store 32 at %r13 +64 of r13")),
+        ("vbroadcastss (%r14,%r12), %ymm3", ("", "v3", "load 4 at %r14,%r12 +0 of r12 r14")),
+        ("vfmadd231ps (%rdi), %ymm1, %ymm2", ("v1 v2", "v2", "load 32 at %rdi +0 of di")),
+        ("vaddps %ymm0, %ymm1, %ymm2", ("v0 v1", "v2", "")),
+        ("vxorps %xmm0, %xmm0, %xmm0", ("", "v0", "")),
+        ("addq $16, %r12 # imm = 0x10", ("r12", "r12", "")),
+        ("movl %r8d, %eax", ("r8", "a", "")),
+        ("cmpq $40, %rcx", ("c", "", "")),
+        ("cmpl (%rdx), %ecx", ("c", "", "load 4 at %rdx +0 of d")),
+        ("leaq 8(%rax,%rbx), %rcx", ("a b", "c", "")),
+        ("movl $0, -8(%rsp)", ("", "", "store 4 at %rsp -8 of sp")),
+        ("jne -113", ("", "", "")),
+    ],
+)
+def test_x86(text: str, expected: tuple[str, str, str]) -> None:
+    assert in_words(x86_operation(text)) == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("ldr q3, [sp, #32]", ("", "v3", "load 16 at sp +32 of sp")),
+        ("str w3, [x29, #-4]", ("x3", "", "store 4 at x29 -4 of x29")),
+        ("ldp q0, q1, [x8]", ("", "v0 v1", "load 32 at x8 +0 of x8")),
+        ("stp d8, d9, [sp, #-64]!", ("v8 v9", "sp", "store 16 at sp -64 of sp")),
+        ("ldr s1, [x9], #4", ("", "v1 x9", "load 4 at x9 +0 of x9")),
+        ("fmla v0.4s, v1.4s, v2.s[3]", ("v0 v1 v2", "v0", "")),
+        ("fadd v0.4s, v1.4s, v2.4s", ("v1 v2", "v0", "")),
+        ("mov v0.s[1], w3", ("v0 x3", "v0", "")),
+        ("subs x9, x9, #4", ("x9", "x9", "")),
+        ("cmp x1, #3", ("x1", "", "")),
+        ("cbnz x1, #-24", ("x1", "", "")),
+        ("prfm pldl1keep, [x4]", ("x4", "", "")),
+    ],
+)
+def test_aarch64(text: str, expected: tuple[str, str, str]) -> None:
+    assert in_words(aarch64_operation(text)) == expected
+
+
+def test_an_indexed_address_is_its_text() -> None:
+    access = aarch64_operation("ldr q0, [x0, x1, lsl #4]").access
+    assert access is not None
+    assert (access.base, access.registers) == ("[x0, x1, lsl #4]", {"x0", "x1"})
