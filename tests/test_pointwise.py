@@ -13,7 +13,7 @@ from compile.schedules.pointwise_tiles import PointwiseTile, default_tile, runs_
 from compile.schedules.pointwise_workload import PointwiseWorkload
 from compile.schedules.registers import accumulator_budget
 from deploy_rpc.cores import Core
-from tests.cores import A72, AVX512
+from tests.cores import A72, AVX2, AVX512
 
 # fmt: off
 WORKLOADS = {
@@ -157,12 +157,20 @@ def test_every_shape_gives_its_definition(name: str, core: Core) -> None:
     assert error_of(w, default_tile(w, core)) < 5e-5  # float32 sums of up to 80 products of N(0, 1)
 
 
-@pytest.mark.parametrize("pixels_outer", [True, False])
+@pytest.mark.parametrize("order", [(True, False), (False, False), (False, True)], ids=str)
 @pytest.mark.parametrize("threads", [1, 2])
-def test_loop_order_and_threads_change_nothing(pixels_outer: bool, threads: int) -> None:
+def test_loop_order_and_threads_change_nothing(order: tuple[bool, bool], threads: int) -> None:
     w = workload_of("two groups, odd rows")
-    tile = PointwiseTile(rows=4, vectors=2, lanes=4, k_unroll=2, pixels_outer=pixels_outer)
+    tile = PointwiseTile(4, 2, 4, k_unroll=2, pixels_outer=order[0], groups_inner=order[1])
     assert error_of(w, tile, threads) < 5e-5
+
+
+def test_groups_are_walked_inside_where_the_pictures_exceed_the_cache() -> None:
+    """48 x 8 channels at 28x28 are 1.2 MB, with their inputs 1.5, of an L2 of 1 MB."""
+    w = PointwiseWorkload(8, 48, 12, 784, True, True, layout="channels")
+    assert default_tile(w, AVX2).groups_inner
+    assert not default_tile(dataclasses.replace(w, pixels=196), AVX2).groups_inner
+    assert not default_tile(dataclasses.replace(w, layout="planes"), AVX2).groups_inner
 
 
 @pytest.mark.parametrize("core", [A72, AVX512], ids=lambda core: core.name)

@@ -5,7 +5,7 @@
 `store` and `load` are where a channel shuffle or a concat behind, or a shuffle before, puts a
 channel, so that it costs nothing; R is the shortcut. Shuffles, R and relu are optional. The nest:
 
-    for g: for m_tile, n_tile (order by what stays in L1):
+    for g: for m_tile, n_tile (order by what stays in L1; or for n_tile: for g, m_tile):
       acc[rows, vectors] = B (+ R)                    # in registers
       for k (unrolled by k_unroll): acc += W * X
       Y[store(..), ..] = max(acc, 0)
@@ -28,8 +28,8 @@ prefetching a tile's share at its start (no gain), a tail vector of 12 of 16 lan
 begin earlier (154 against 179), one vector by many pixels (14 x 1: 178, 5 x 5: 213).
 
 On AVX2 (one thread of an EPYC, Zen 3, shared, measured peak 101, 2026-11-25) with channels in the
-lanes, in place: 71, 98, 90 for the first row, 82, 93, 89 for the second. Slower there: all groups
-inside the loop over pixels (1 to 3 %, and no gain where the output lies in L2).
+lanes, in place: 71, 98, 90 for the first row, 82, 93, 89 for the second. Slower there, where
+the pictures fit L2: all groups inside the loop over pixels.
 
 Modelled multiply-adds a cycle, planes, of the six: 3.87, 3.41, 3.93, 3.67, 3.73, 3.55 of 4 on A72
 and 7.61, 6.60, 7.79, 7.28, 7.43, 7.00 of 8 on N1; never measured on ARM. Unrolling a short K whole
@@ -38,7 +38,7 @@ took 0.15 of 38.5 M cycles off the network on A72, but spilled, and cost 3 of 20
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -134,47 +134,47 @@ def _each_place(workload: PointwiseWorkload, tile: PointwiseTile, threads: int) 
     does not depend on the threads.
     """
     m_tiles, n_tiles = tile_counts(workload, tile)
-    inner, outer = (m_tiles, n_tiles) if tile.pixels_outer else (n_tiles, m_tiles)
-    counts = [workload.groups, outer, inner]
-    if threads == 1:
-        with T.serial(counts[0]) as group, T.serial(outer) as i, T.serial(inner) as j:
-            yield _place(workload, tile, group, i, j)
-        return
-    shared = _shared_axis(counts, 1 if tile.pixels_outer else 2, threads)
+    counts = {"group": workload.groups, "output": m_tiles, "pixel": n_tiles}
+    order = _order(tile)
+    shared = _shared_axis(counts, order, threads)
     with share_of(counts[shared], threads) as share:
-        bounds = [share if axis == shared else (0, count) for axis, count in enumerate(counts)]
+        bounds = [share if axis == shared else (0, counts[axis]) for axis in order]
         first, second, third = (T.serial(*bound) for bound in bounds)
-        with first as group, second as i, third as j:
-            yield _place(workload, tile, group, i, j)
+        with first as i, second as j, third as k:
+            at = dict(zip(order, (i, j, k), strict=True))
+            yield _place(workload, tile, at["group"], at["output"], at["pixel"])
 
 
-def _shared_axis(counts: list[int], pixels: int, threads: int) -> int:
+def _order(tile: PointwiseTile) -> tuple[str, str, str]:
+    """The loops over tiles, the outermost first."""
+    if tile.groups_inner:
+        return "pixel", "group", "output"
+    return ("group", "pixel", "output") if tile.pixels_outer else ("group", "output", "pixel")
+
+
+def _shared_axis(counts: dict[str, int], order: Sequence[str], threads: int) -> str:
     """Which of the loops of `counts` tiles the threads share.
 
     Pixels, unless another loop is shared much more evenly: all kernels then give a thread the same
     part of the picture, which stays in its cache.
     """
-    longest = [-(-count // threads) / count for count in counts]
-    best = min(range(3), key=lambda axis: (longest[axis], -axis))
-    return pixels if longest[pixels] <= MOST_UNEVEN * longest[best] else best
+    longest = {axis: -(-counts[axis] // threads) / counts[axis] for axis in order}
+    best = min(order, key=longest.__getitem__)
+    return "pixel" if longest["pixel"] <= MOST_UNEVEN * longest[best] else best
 
 
 def _place(
     workload: PointwiseWorkload,
     tile: PointwiseTile,
     group: tirx.Expr,
-    outer: tirx.Expr,
-    inner: tirx.Expr,
+    m_tile: tirx.Expr,
+    n_tile: tirx.Expr,
 ) -> _Place:
-    m_tile, n_tile = (inner, outer) if tile.pixels_outer else (outer, inner)
+    outputs = tile_outputs(workload, tile)
     return _Place(
         group=group,
         m_tile=m_tile,
-        output=start_of(
-            m_tile,
-            tile_outputs(workload, tile),
-            max(tile_outputs(workload, tile), workload.outputs),
-        ),
+        output=start_of(m_tile, outputs, max(outputs, workload.outputs)),
         n_tile=n_tile,
         pixel=start_of(n_tile, tile_pixels(workload, tile), workload.pixels),
     )

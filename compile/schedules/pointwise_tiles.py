@@ -19,6 +19,7 @@ from deploy_rpc.cores import Core
 
 K_UNROLLS = (4, 2, 1)
 LEAST_INPUTS_PEELED = 20  # by default: LLVM writes a loop over fewer in full, and spills
+LEAST_PIXELS_OF_A_PASS = 3  # that share the weights they bring from L2: 21 bytes a cycle
 DEAREST_IN_PLACE = 1.25  # times the modelled cycles of the best tile, which knows no caches
 FLOAT_BYTES = 4
 
@@ -31,7 +32,8 @@ class PointwiseTile:
     With `prefetch` the pixels of one tile of outputs bring the weights of the next one to L2. The
     broadcast rows are loaded as vectors of `row_lanes`, which divides them; 1 is one by one. With
     `peel`, which needs `can_peel`, the first and the last step over k stand outside their loop,
-    where their FMAs overlap the loads of the start and the stores of the end.
+    where their FMAs overlap the loads of the start and the stores of the end. `groups_inner` walks
+    the pixels outermost, all groups inside: what is read and written then lies together.
     """
 
     rows: int
@@ -43,6 +45,7 @@ class PointwiseTile:
     maxnum: bool = False
     row_lanes: int = 1
     peel: bool = False
+    groups_inner: bool = False
 
     @property
     def width(self) -> int:
@@ -70,7 +73,8 @@ def default_tile(workload: PointwiseWorkload, core: Core) -> PointwiseTile:
     rows, vectors, lanes = best
     pixels_outer = _pixels_outer(workload, core, rows, vectors * lanes)
     k_unroll = next(unroll for unroll in K_UNROLLS if workload.inputs % unroll == 0)
-    prefetch = not pixels_outer and _prefetches(workload, core)
+    groups_inner = _groups_inner(workload, core, rows)
+    prefetch = not pixels_outer and not groups_inner and prefetches(workload, core)
     return PointwiseTile(
         rows=rows,
         vectors=vectors,
@@ -81,6 +85,7 @@ def default_tile(workload: PointwiseWorkload, core: Core) -> PointwiseTile:
         maxnum=has_maxnum(core),
         row_lanes=row_lanes(workload, core, rows),
         peel=can_peel(workload, k_unroll) and _gains_by_peeling(workload, core, rows),
+        groups_inner=groups_inner,
     )
 
 
@@ -126,6 +131,11 @@ def modelled_cycles(workload: PointwiseWorkload, core: Core) -> float:
     """Of one call with the default tile: a rank for choosing, not a prediction."""
     tile = default_tile(workload, core)
     return _modelled_cycles(workload, core, tile.rows, tile.vectors, tile.lanes)
+
+
+def prefetches(workload: PointwiseWorkload, core: Core) -> bool:
+    """Whether weights come from beyond the caches of a core that has lines to spare for them."""
+    return core.isa == "x86_64" and workload.layout == "channels"
 
 
 def tile_outputs(workload: PointwiseWorkload, tile: PointwiseTile) -> int:
@@ -185,9 +195,23 @@ def _modelled_cycles(
     return workload.groups * tiles * cycles
 
 
-def _prefetches(workload: PointwiseWorkload, core: Core) -> bool:
-    """Whether weights come from beyond the caches of a core that has lines to spare for them."""
-    return core.isa == "x86_64" and workload.layout == "channels"
+def _groups_inner(workload: PointwiseWorkload, core: Core, rows: int) -> bool:
+    """Whether the channels of a pixel should be walked as they lie, group by group.
+
+    Where the pictures do not fit the L2 cache and the weights of all groups, which are then read
+    for every few pixels, lie near enough. On AVX2 (EPYC, Zen 3, 2026-11-25), 1x g8: 45 of 12
+    channels at 28x28 take 107 us instead of 129, 48 of 12 in place 100 instead of 135, 96 of 24 at
+    14x14 79 instead of 84; 1x g3: 80 of 20 in place 85 instead of 91. Where the pictures fit, 160
+    of 40 at 14x14 take 95 instead of 84.
+    """
+    if workload.layout == "planes" or workload.groups == 1:
+        return False
+    read_and_written = workload.inputs + workload.outputs
+    pictures = FLOAT_BYTES * workload.pixels * workload.groups * read_and_written
+    weights = FLOAT_BYTES * workload.groups * workload.inputs * workload.outputs
+    l1, l2 = core.l1d_kib * 1024, core.l2_kib * 1024
+    is_near = weights <= l1 // 2 or (rows >= LEAST_PIXELS_OF_A_PASS and weights <= l2 // 2)
+    return pictures > l2 and is_near
 
 
 def _pixels_outer(workload: PointwiseWorkload, core: Core, rows: int, width: int) -> bool:

@@ -34,8 +34,12 @@ def _pointwise(workload: PointwiseWorkload, core: Core) -> Iterator[PointwiseTil
     default = pointwise_tiles.default_tile(workload, core)
     unrolls = [step for step in UNROLLS if workload.inputs % step == 0]
     shapes = pointwise_tiles.fitting_tiles(workload, core)
-    choices = itertools.product(shapes, unrolls, (True, False), (True, False))
-    for (rows, vectors, lanes), unroll, outer, peel in choices:
+    prefetches = pointwise_tiles.prefetches(workload, core)
+    orders = [(True, False), (False, False)]  # pixels_outer, groups_inner
+    if workload.layout == "channels" and workload.groups > 1:
+        orders.append((False, True))
+    choices = itertools.product(shapes, unrolls, orders, (True, False))
+    for (rows, vectors, lanes), unroll, (outer, groups_inner), peel in choices:
         tile = replace(
             default,
             rows=rows,
@@ -43,9 +47,10 @@ def _pointwise(workload: PointwiseWorkload, core: Core) -> Iterator[PointwiseTil
             lanes=lanes,
             k_unroll=unroll,
             pixels_outer=outer,
-            prefetch=default.prefetch and not outer and not peel,
+            prefetch=prefetches and not (outer or groups_inner or peel),
             row_lanes=pointwise_tiles.row_lanes(workload, core, rows),
             peel=peel and pointwise_tiles.can_peel(workload, unroll),
+            groups_inner=groups_inner,
         )
         if not workload.in_place or pointwise_tiles.runs_in_place(workload, tile):
             yield tile
