@@ -132,10 +132,16 @@ def _by_key(rows: Sequence[Row]) -> dict[Key, Row]:
     found: dict[Key, Row] = {}
     seen: dict[Key, int] = {}
     for row in rows:
-        key = tuple(row.get(name) for name in IDENTITY)
+        key = _about(row)
         found[(*key, seen.get(key, 0))] = row
         seen[key] = seen.get(key, 0) + 1
     return found
+
+
+def _about(row: Row) -> Key:
+    """A kernel's number changes with the graph; one of other MACs is not the same kernel."""
+    macs = row.get("macs") if row.get("kernel") else None
+    return (*(row.get(name) for name in IDENTITY), macs)
 
 
 def _is_exact(row: Row) -> bool:

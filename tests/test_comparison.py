@@ -110,6 +110,12 @@ def test_rows_are_paired_by_what_they_are_about() -> None:
     assert verdicts[3][0]["kernel"] == "conv"
 
 
+def test_a_kernel_of_the_same_name_and_other_macs_is_another_one() -> None:
+    old, new = (a_report(a_row(), a_row(kernel="pointwise4", macs=macs)) for macs in (1_000, 2_000))
+    verdicts = [each.verdict for each in compare(old, new, THRESHOLD)]
+    assert verdicts == [UNDECIDED, ONLY_NEW, ONLY_OLD]
+
+
 def test_repetitions_are_paired_in_their_order() -> None:
     old, new = a_report(modelled(1), modelled(2)), a_report(modelled(1), modelled(2), modelled(3))
     assert [each.verdict for each in compare(old, new, THRESHOLD)] == [SAME, SAME, ONLY_NEW]

@@ -100,7 +100,8 @@ def test_unfused_and_fused_take_the_same_templates_in_the_same_layouts() -> None
         lowered = lower(network, level, host_with_schedules_of(AVX512))
         functions = [f for f in lowered.module.functions.values() if isinstance(f, tirx.PrimFunc)]
         notes = [note for note in map(made_from, functions) if note is not None]
-        made.append(sorted((n.template, n.workload.layout, n.workload.macs) for n in notes))
+        of_pictures = [n for n in notes if n.template != "dense"]  # unfused it sees a vector
+        made.append(sorted((n.template, n.workload.layout, n.workload.macs) for n in of_pictures))
     assert made[0] == made[1]
 
 

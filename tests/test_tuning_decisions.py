@@ -69,10 +69,18 @@ def test_other_threads_are_another_kernel(tmp_path: Path) -> None:
     assert recorded_decisions(tmp_path, find_core("cortex-a72"))(WORKLOAD, 2) is None
 
 
+def test_a_decision_that_came_to_the_template_since_has_its_default(tmp_path: Path) -> None:
+    older = record(1).decisions
+    assert older.pop("groups_inner") is False
+    save(tmp_path, record(1, decisions=older))
+    assert decided(tmp_path).tile == TILES[1]
+
+
 @pytest.mark.parametrize(
     "changed",
     [
         {"template_version": 0},
+        {"decisions": {"vectors": 1}},
         {"decisions": {**record(1).decisions, "unknown": 1}},
         {"decisions": {**record(1).decisions, "rows": 31}},
         {"space": "auto", "decisions": {"trace": []}},

@@ -87,7 +87,10 @@ def plain(fields: dict[str, Any]) -> dict[str, Any]:
 
 
 def tile_of(record: Record) -> Any | None:  # noqa: ANN401 (any template's tile)
-    """The decisions of `record`; None where its template has other ones by now."""
+    """The decisions of `record`; None where its template has other ones by now.
+
+    One that came to the template since has its default, which is the kernel of before.
+    """
     return _tile(record.template, record)
 
 
@@ -128,8 +131,11 @@ def _tile(template: str, record: Record | None) -> Any | None:  # noqa: ANN401
         return None
     if template not in TEMPLATES or record.template_version != TEMPLATE_VERSIONS[template]:
         return None
-    names = {field.name for field in dataclasses.fields(TEMPLATES[template].tile)}
-    return TEMPLATES[template].tile(**record.decisions) if names == {*record.decisions} else None
+    fields = dataclasses.fields(TEMPLATES[template].tile)
+    needed = {field.name for field in fields if field.default is dataclasses.MISSING}
+    if not needed <= {*record.decisions} <= {field.name for field in fields}:
+        return None
+    return TEMPLATES[template].tile(**record.decisions)
 
 
 def _rank(record: Record) -> tuple[int, tuple[float, str]]:
