@@ -45,7 +45,7 @@ from model.cli import phase
 from model.errors import InputError
 
 SUITE = "model-check"
-ROUNDS = 25
+ROUNDS = 15
 SAMPLE_NS = 4_000_000
 RUN_LIMIT_S = 60
 EMULATED_CPU = "Haswell"  # QEMU's name of the first core with AVX2 and FMA

@@ -74,29 +74,34 @@ def _prices_of(llvm_cpu: str) -> dict[Code, Price]:
 def _price(blocks: Sequence[Code], llvm_cpu: str, isa: Isa) -> list[Price]:
     listings = _disassemble(blocks, isa)
     costs = _analyse(["\n".join(listing) for listing in listings], llvm_cpu, isa)
-    waits = _waits(listings, llvm_cpu, isa)
+    waits = _waits(dict(zip(blocks, listings, strict=True)), llvm_cpu, isa)
     return [
-        Price(waits[listing].mend(cycles) if listing in waits else cycles, priced, listing)
-        for listing, (cycles, priced) in zip(listings, costs, strict=True)
+        Price(waits[code].mend(cycles) if code in waits else cycles, priced, listing)
+        for code, listing, (cycles, priced) in zip(blocks, listings, costs, strict=True)
     ]
 
 
-def _waits(
-    listings: Sequence[tuple[str, ...]], llvm_cpu: str, isa: Isa
-) -> dict[tuple[str, ...], Waits]:
-    """Of those that wait for their own stores and that the model knows every instruction of."""
+def _waits(listings: dict[Code, tuple[str, ...]], llvm_cpu: str, isa: Isa) -> dict[Code, Waits]:
+    """Of the blocks that wait for their own stores, where the model knows every instruction."""
     read = OPERATIONS[isa.name]
-    operations = {each: [read(line) for line in each] for each in listings if _stores(each, isa)}
-    waiting = [listing for listing, of_it in operations.items() if has_waits(of_it)]
+    operations = {
+        code: [read(line) for line in each] for code, each in listings.items() if _stores(each, isa)
+    }
+    waiting = [code for code, of_it in operations.items() if has_waits(of_it)]
     if not waiting:
         return {}
-    load, *timings = _timings([isa.vector_loads[:1], *waiting], llvm_cpu, isa)
-    (load_latency,), width = load
+    texts = [isa.vector_loads[:1], *(listings[code] for code in waiting)]
+    ((load_latency,), width), *timings = _timings(texts, llvm_cpu, isa)
     buffer = reorder_buffer_of(llvm_cpu)
     return {
-        listing: waits_of(operations[listing], Timing(latencies, load_latency, width), buffer)
-        for listing, (latencies, _) in zip(waiting, timings, strict=True)
-        if len(latencies) == len(listing)
+        code: waits_of(
+            operations[code],
+            Timing(latencies, load_latency, width),
+            buffer,
+            loops=isa.loops(code, listings[code][-1]),
+        )
+        for code, (latencies, _) in zip(waiting, timings, strict=True)
+        if len(latencies) == len(operations[code])
     }
 
 

@@ -19,7 +19,8 @@ class Isa:
     `markers` are the instructions around what is counted (`cycle_model/markers.h`), `jumps` says of
     an instruction's bytes whether it ends a block, `loads` and `stores` match LLVM's text of one.
     `multiply_adds` and `vector_loads` are independent of each other, of the longest vectors that
-    QEMU knows: what a pipeline model is tested with.
+    QEMU knows: what a pipeline model is tested with. `jumps_from_end`: a jump's distance is from
+    the instruction's end, not its beginning.
     """
 
     name: str
@@ -33,6 +34,13 @@ class Isa:
     stores: re.Pattern[str]
     multiply_adds: tuple[str, ...]
     vector_loads: tuple[str, ...]
+    jumps_from_end: bool
+
+    def loops(self, code: Code, last: str) -> bool:
+        """Whether a block's last instruction, LLVM's text of it, jumps to the block's first."""
+        found = re.search(r"#?(-\d+)$", last)
+        size = sum(map(len, code)) - (0 if self.jumps_from_end else len(code[-1]))
+        return found is not None and self.jumps(code[-1]) and -int(found[1]) == size
 
 
 def isa_called(name: str) -> Isa:
@@ -73,6 +81,7 @@ AARCH64 = Isa(
     stores=re.compile("st"),
     multiply_adds=tuple(f"fmla v{i}.4s, v30.4s, v31.s[0]" for i in range(16)),
     vector_loads=tuple(f"ldr q{16 + i}, [x0, #{16 * i}]" for i in range(8)),
+    jumps_from_end=False,
 )
 X86_64 = Isa(
     name="x86_64",
@@ -86,5 +95,6 @@ X86_64 = Isa(
     stores=re.compile(r"(?!nop|prefetch|cmp|test|j|call)\S+ .*\([^()]*\)$"),
     multiply_adds=tuple(f"vfmadd231ps %ymm14, %ymm15, %ymm{i}" for i in range(12)),
     vector_loads=tuple(f"vmovups {32 * i}(%rax), %ymm{12 + i % 2}" for i in range(8)),
+    jumps_from_end=True,
 )
 ISAS = {isa.name: isa for isa in (AARCH64, X86_64)}

@@ -10,8 +10,9 @@ left for the cache:
 
 Both are found by following the values of a block that runs over and over: through registers and
 through addresses of the same text, dispatch `width` at a time, a reorder buffer of finite size. The
-ports, llvm-mca's business, are not looked at. Other addresses are taken to differ, and what another
-block stored is taken to have reached the cache.
+ports, llvm-mca's business, are not looked at. Other addresses are taken to differ, and so are those
+of two rounds where another block runs between them, but for the stack's; what another block stored
+is taken to have reached the cache.
 
 Measured on Zen 3: 9 cycles from a store of 16 bytes to the load's result, the load's own 8 among
 them, and 18 from a store to the result of a load that overlaps half of it. No figures are published
@@ -35,11 +36,12 @@ COMMON_REORDER_BUFFER = 128  # A57, A72, N1
 STEPS = 600  # instructions to follow, in at least MIN_ROUNDS of the block
 MIN_ROUNDS = 6
 STORES_IN_FLIGHT = 64
+STACK_POINTER = "sp"
 
 
 @dataclass(frozen=True)
 class Timing:
-    """The model's figures of a block: latencies in its order, of a load, and micro-operations."""
+    """The model's figures of a block: latencies in its order and of a load, dispatch a cycle."""
 
     latencies: tuple[int, ...]
     load_latency: int
@@ -70,10 +72,12 @@ def has_waits(operations: Sequence[Operation]) -> bool:
     return any(_overlap(store, load) for store in stores for load in loads)
 
 
-def waits_of(operations: Sequence[Operation], timing: Timing, reorder_buffer: int) -> Waits:
-    """Of a block that `has_waits`."""
+def waits_of(
+    operations: Sequence[Operation], timing: Timing, reorder_buffer: int, *, loops: bool
+) -> Waits:
+    """Of a block that `has_waits`; `loops` where its end jumps to its beginning."""
     forwarded, blocked = (
-        _Flow(operations, timing, reorder_buffer, blocks).cycles_of_a_round()
+        _Flow(operations, timing, reorder_buffer, loops, blocks).cycles_of_a_round()
         for blocks in (False, True)
     )
     return Waits(forwarded, max(forwarded, blocked))
@@ -107,12 +111,19 @@ class _Flow:
     """The values of a block that runs over and over; times are in cycles from its start."""
 
     def __init__(
-        self, operations: Sequence[Operation], timing: Timing, reorder_buffer: int, blocks: bool
+        self,
+        operations: Sequence[Operation],
+        timing: Timing,
+        reorder_buffer: int,
+        loops: bool,
+        blocks: bool,
     ) -> None:
         self._operations = operations
         self._timing = timing
         self._reorder_buffer = reorder_buffer
+        self._loops = loops
         self._blocks = blocks
+        self._moved = 0  # by other blocks, between rounds
         self._ready: dict[str, float] = {}
         self._written: dict[str, int] = {}
         self._retired: list[float] = []
@@ -127,6 +138,7 @@ class _Flow:
         return (ends[-1] - ends[half - 1]) / (rounds - half)
 
     def _round(self) -> float:
+        self._moved = 0 if self._loops else len(self._retired)
         for operation, latency in zip(self._operations, self._timing.latencies, strict=True):
             self._step(operation, latency)
         return self._retired[-1]
@@ -165,7 +177,10 @@ class _Flow:
 
     def _version(self, access: Access) -> tuple[int, ...]:
         """Changes when a register of the address is written: the same text, another address."""
-        return tuple(self._written.get(register, 0) for register in sorted(access.registers))
+        return tuple(
+            max(self._written.get(register, 0), 0 if register == STACK_POINTER else self._moved)
+            for register in sorted(access.registers)
+        )
 
     def _loaded(self, load: Access, loaded: float, latency: int) -> float:
         """When the value of `load` is there, which without the stores would be `loaded`."""

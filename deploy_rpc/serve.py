@@ -175,7 +175,10 @@ def write_bundle(out: Path, *, with_libc: bool = False) -> None:
 
 
 def _session_words(options: argparse.Namespace) -> list[str]:
-    return ["--session-limit", str(options.session_limit)] if options.session_limit else []
+    given = {"--session-limit": options.session_limit, "--user-id": options.user_id}
+    return [
+        word for name, value in given.items() if value is not None for word in (name, str(value))
+    ]
 
 
 def _tracker_words(tracker: str | None, key: str) -> list[str]:
@@ -235,12 +238,21 @@ def _board_options(parser: argparse.ArgumentParser, default_key: str) -> None:
     add("--key", metavar="KEY", help=f"what they are offered as (default: {default_key})")
     add("--session-limit", type=positive_int, metavar="SECONDS",
         help="end sessions that last longer (default: none)")  # fmt: skip
+    add("--user-id", type=_user_id, metavar="UID",
+        help="whom sessions run as where this is root (default: nobody); 0, root itself, where a "
+        "container lets no one change")  # fmt: skip
 
 
 def _remote_option(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--allow-remote", action="store_true",
                         help="allow addresses other than the loopback: whoever reaches them can "
                         "run code here")  # fmt: skip
+
+
+def _user_id(text: str) -> int:
+    if not (text.isascii() and text.isdecimal()):
+        raise argparse.ArgumentTypeError(f"expected a user's number, got {text!r}")
+    return int(text)
 
 
 def _port(text: str) -> int:

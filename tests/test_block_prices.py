@@ -8,7 +8,7 @@ import pytest
 
 from deploy_rpc import block_prices
 from deploy_rpc.block_prices import PriceError, price_blocks, price_text
-from deploy_rpc.isa import X86_64
+from deploy_rpc.isa import AARCH64, X86_64
 from tests.marked_program import needs_cycle_model
 
 FMLA = (bytes.fromhex("c0cf3f4e"),)  # fmla v0.4s, v30.4s, v31.4s
@@ -67,3 +67,12 @@ def test_a_spilled_sum_costs_its_way_through_memory_on_both_kinds_of_core() -> N
     x86 = tuple(map(bytes.fromhex, ("c5fc10442420", "c5fc58c1", "c5fc11442420")))
     assert price_blocks([arm], "cortex-a72")[arm].cycles == pytest.approx(11, abs=1)
     assert price_blocks([x86], "znver3", X86_64)[x86].cycles == pytest.approx(12, abs=1)
+
+
+def test_a_block_that_jumps_to_its_own_beginning_is_a_loop() -> None:
+    add, back = bytes.fromhex("4883c001"), bytes.fromhex("75fa")
+    assert X86_64.loops((add, back), "jne -6")
+    assert not X86_64.loops((add, back), "jne -5")
+    word = bytes.fromhex("08000091"), bytes.fromhex("e1ffff54")
+    assert AARCH64.loops(word, "b.ne #-4")
+    assert not AARCH64.loops(word, "b.ne #-8")

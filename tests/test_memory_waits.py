@@ -17,11 +17,12 @@ SPILLED_SUM = (
 )
 
 
-def waits(*texts: str) -> Waits:
+def waits(*texts: str, loops: bool = True) -> Waits:
     operations = [x86_operation(text) for text in texts]
     assert has_waits(operations)
     latencies = [_latency(text) for text in texts]
-    return waits_of(operations, Timing(tuple(latencies), LOAD, width=6), reorder_buffer=256)
+    timing = Timing(tuple(latencies), LOAD, width=6)
+    return waits_of(operations, timing, reorder_buffer=256, loops=loops)
 
 
 def _latency(text: str) -> int:
@@ -59,6 +60,13 @@ def test_a_moving_address_is_another_one() -> None:
         "addq $32, %rdi",
     )
     assert moving.blocked == pytest.approx(1, abs=0.2)  # the address's own chain
+
+
+def test_where_another_block_runs_between_only_the_stack_stays_where_it_was() -> None:
+    assert waits(*SPILLED_SUM, loops=False).forwarded == pytest.approx(LOAD + ADD + 1)
+    elsewhere = [text.replace("rsp", "rdi") for text in SPILLED_SUM]
+    assert waits(*elsewhere).forwarded == pytest.approx(LOAD + ADD + 1)
+    assert waits(*elsewhere, loops=False).forwarded < 1
 
 
 @pytest.mark.parametrize(

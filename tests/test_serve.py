@@ -99,6 +99,14 @@ def test_an_agent_that_dies_is_started_again_on_its_port() -> None:
         process.communicate()
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can run sessions as others")
+def test_sessions_run_as_the_user_that_was_named() -> None:
+    words = ("agent", "--port", "0", "--user-id", "4711")
+    with _serving(*words) as serving, open_session(serving.stdout.readline().split()[-1]):
+        processes = psutil.Process(serving.pid).children(recursive=True)
+        assert {process.uids().real for process in processes} == {0, 4711}
+
+
 def _agents_of(process: subprocess.Popen, but: int) -> list[psutil.Process]:
     """The children that listen, other than `but`."""
     return [
@@ -129,6 +137,7 @@ def test_a_taken_port_is_an_error_that_says_what_to_do() -> None:
         ["emulated", "--count", "0"],
         ["emulated", "--tracker", "nowhere"],
         ["tracker", "--port", "65536"],
+        ["agent", "--user-id", "root"],
         ["board"],
         [],
     ],
