@@ -98,6 +98,35 @@ def test_a_group_of_any_number_of_channels_fills_its_lanes(outputs: int) -> None
     assert error_of(w, tile) < 1e-4
 
 
+# fmt: off
+TAILS = {  # groups, M, K, N, relu, shortcut, store, load
+    "one pixel beyond, shuffled":      (3,  8, 20, 49, True,  False, 3, 1),
+    "two pixels, last tile earlier":   (2, 12,  6, 22, True,  True,  1, 1),
+    "three pixels, one tile of pixels": (1, 8,  5,  7, False, False, 1, 1),
+    "a shuffle before":                (2,  8, 12, 13, False, True,  1, 3),
+}
+# fmt: on
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+@pytest.mark.parametrize("name", TAILS)
+def test_pixels_behind_the_last_vector_have_outputs_in_the_lanes(name: str, threads: int) -> None:
+    w = PointwiseWorkload(*TAILS[name])
+    for vectors, outer in ((1, True), (min(2, w.pixels // 4), False)):
+        tile = PointwiseTile(8, vectors, 4, 1, pixels_outer=outer, row_lanes=4, tail=True)
+        assert error_of(w, tile, threads) < 1e-4
+        if runs_in_place(w, tile):
+            assert error_of(dataclasses.replace(w, in_place=True), tile, threads) < 1e-4
+
+
+def test_a_tail_makes_a_shortcut_on_7x7_run_in_place() -> None:
+    w = PointwiseWorkload(3, 320, 80, 49, True, True)
+    tile = default_tile(w, A72)
+    assert tile.tail
+    assert runs_in_place(w, tile)
+    assert not runs_in_place(w, dataclasses.replace(tile, tail=False))
+
+
 @pytest.mark.parametrize("prefetch", [True, False])
 def test_padding_is_not_stored(prefetch: bool) -> None:
     """40 channels in one tile of 48: the last vector holds 8."""
