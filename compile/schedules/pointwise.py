@@ -49,6 +49,8 @@ from tvm.script.ir_builder import tirx as T
 from compile.schedules.layouts import matrix_shape
 from compile.schedules.maximum import rectified
 from compile.schedules.overlap import start_of, tile_starts
+from compile.schedules.pointwise_place import Operands, Place
+from compile.schedules.pointwise_shared import SharedPart
 from compile.schedules.pointwise_tiles import (
     FLOAT_BYTES,
     PointwiseTile,
@@ -74,7 +76,10 @@ def pack_weights(
     grouped = weights.reshape(workload.groups, workload.outputs, workload.inputs)
     size = tile_outputs(workload, tile)
     padding = max(size - workload.outputs, 0)
-    grouped = np.pad(grouped, ((0, 0), (0, padding), (0, 0)))
+    last = workload.outputs % tile.lanes
+    again = np.tile(grouped[:, -last:], (1, tile.sharing - 1, 1))  # for the other pixels
+    blank = np.zeros_like(grouped, shape=(workload.groups, padding, workload.inputs))
+    grouped = np.concatenate([grouped, again if tile.sharing > 1 else blank], axis=1)
     starts = tile_starts(workload.outputs + padding, size)
     blocks = [grouped[:, start : start + size].transpose(0, 2, 1) for start in starts]
     return np.ascontiguousarray(np.stack(blocks, axis=1))
@@ -98,7 +103,7 @@ def pointwise(workload: PointwiseWorkload, tile: PointwiseTile, threads: int) ->
         apart = workload.shortcut and not workload.in_place
         shortcut = T.arg("R", T.Buffer(own, FLOAT)) if apart else None
         y = T.arg("Y", T.Buffer(workload.output_shape, FLOAT))
-        operands = _Operands(x, weights, bias, y if workload.in_place else shortcut, y)
+        operands = Operands(x, weights, bias, y if workload.in_place else shortcut, y)
         for place in _each_place(workload, tile, threads):
             if tile.tail and n_tiles > 1:
                 with T.If(place.n_tile < n_tiles - 1):
@@ -109,28 +114,6 @@ def pointwise(workload: PointwiseWorkload, tile: PointwiseTile, threads: int) ->
             else:
                 _compute(workload, tile, place, operands, tail=tile.tail)
     return builder.get().without_attr("global_symbol")
-
-
-@dataclass(frozen=True)
-class _Place:
-    """Where a tile lies: its group, its index and first output within it, its first pixel."""
-
-    group: tirx.Expr
-    m_tile: tirx.Expr
-    output: tirx.Expr
-    n_tile: tirx.Expr
-    pixel: tirx.Expr
-
-
-@dataclass(frozen=True)
-class _Operands:
-    """The kernel's buffers; without a shortcut it is None."""
-
-    x: tirx.Buffer
-    weights: tirx.Buffer
-    bias: tirx.Buffer
-    shortcut: tirx.Buffer | None
-    y: tirx.Buffer
 
 
 @dataclass(frozen=True)
@@ -155,7 +138,7 @@ class _Value:
     pixel: tirx.Expr
 
 
-def _each_place(workload: PointwiseWorkload, tile: PointwiseTile, threads: int) -> Iterator[_Place]:
+def _each_place(workload: PointwiseWorkload, tile: PointwiseTile, threads: int) -> Iterator[Place]:
     """The loops over all tiles; the body runs once, inside them.
 
     A loop for each of group, outputs and pixels: LLVM follows their indices better than those of
@@ -198,9 +181,9 @@ def _place(
     group: tirx.Expr,
     m_tile: tirx.Expr,
     n_tile: tirx.Expr,
-) -> _Place:
+) -> Place:
     outputs = tile_outputs(workload, tile)
-    return _Place(
+    return Place(
         group=group,
         m_tile=m_tile,
         output=start_of(m_tile, outputs, max(outputs, workload.outputs)),
@@ -212,32 +195,49 @@ def _place(
 def _compute(
     workload: PointwiseWorkload,
     tile: PointwiseTile,
-    place: _Place,
-    operands: _Operands,
+    place: Place,
+    operands: Operands,
     *,
     tail: bool,
 ) -> None:
     """One tile; with `tail` the pixels behind the last whole vector, too."""
-    acc = T.alloc_buffer((tile.rows, tile.vectors, tile.lanes), FLOAT)
-    in_lanes = workload.layout == "channels"
-    parts = [_Part(acc, place.pixel, in_lanes, tile.padding(workload))]
-    if tail:
-        first = tiled_pixels(workload, tile)
-        rest = (workload.pixels - first, tile.rows // tile.row_lanes, tile.row_lanes)
-        parts.append(_Part(T.alloc_buffer(rest, FLOAT), first, outputs_in_lanes=True))
+    parts = _parts(workload, tile, place, tail=tail)
+    shared = SharedPart.of(workload, tile, place, operands) if tile.sharing > 1 else None
     for part in parts:
         _start(workload, place, part, operands)
+    if shared:
+        shared.start()
     for k, channel in _each_input(workload, tile, place, operands.weights):
         weight_of = _weights_of_step(tile, place, k, operands.weights)
         for part in parts:
             for each in _each_value(part):
                 product = operands.x[_at(workload, channel, each.pixel)] * weight_of(each.output)
                 T.buffer_store(part.acc, part.acc[each.at] + product, each.at)
+        if shared:
+            shared.step(k, channel)
     for part in parts:
         _finish(workload, tile, place, part, operands.y)
+    if shared:
+        shared.finish()
 
 
-def _start(workload: PointwiseWorkload, place: _Place, part: _Part, operands: _Operands) -> None:
+def _parts(
+    workload: PointwiseWorkload, tile: PointwiseTile, place: Place, *, tail: bool
+) -> list[_Part]:
+    """The accumulators of a tile, but for a vector that pixels share."""
+    parts = []
+    if whole := tile.vectors - (tile.sharing > 1):
+        acc = T.alloc_buffer((tile.rows, whole, tile.lanes), FLOAT)
+        padding = tile.padding(workload) if tile.sharing == 1 else 0
+        parts.append(_Part(acc, place.pixel, workload.layout == "channels", padding))
+    if tail:
+        first = tiled_pixels(workload, tile)
+        rest = (workload.pixels - first, tile.rows // tile.row_lanes, tile.row_lanes)
+        parts.append(_Part(T.alloc_buffer(rest, FLOAT), first, outputs_in_lanes=True))
+    return parts
+
+
+def _start(workload: PointwiseWorkload, place: Place, part: _Part, operands: Operands) -> None:
     if part.padding:
         for each in _each_value(part):
             T.buffer_store(part.acc, tirx.const(0, FLOAT), each.at)
@@ -250,7 +250,7 @@ def _start(workload: PointwiseWorkload, place: _Place, part: _Part, operands: _O
 
 
 def _weights_of_step(
-    tile: PointwiseTile, place: _Place, k: tirx.Expr, weights: tirx.Buffer
+    tile: PointwiseTile, place: Place, k: tirx.Expr, weights: tirx.Buffer
 ) -> Callable[[tirx.Expr], tirx.Expr]:
     """From an output of the tile to its weight, loaded one by one or as vectors before."""
 
@@ -267,7 +267,7 @@ def _weights_of_step(
 
 
 def _each_input(
-    workload: PointwiseWorkload, tile: PointwiseTile, place: _Place, weights: tirx.Buffer
+    workload: PointwiseWorkload, tile: PointwiseTile, place: Place, weights: tirx.Buffer
 ) -> Iterator[tuple[tirx.Expr, tirx.Expr]]:
     """The loops over k, with the channel of X that it is; the body runs once or twice.
 
@@ -307,7 +307,7 @@ def _peeled(steps: int) -> Iterator[int | tirx.Expr]:
 def _prefetch(
     workload: PointwiseWorkload,
     tile: PointwiseTile,
-    place: _Place,
+    place: Place,
     weights: tirx.Buffer,
     step: tirx.Expr,
     steps: int,
@@ -331,7 +331,7 @@ def _prefetch(
 def _finish(
     workload: PointwiseWorkload,
     tile: PointwiseTile,
-    place: _Place,
+    place: Place,
     part: _Part,
     y: tirx.Buffer,
 ) -> None:

@@ -9,6 +9,7 @@ from compile.schedules.maximum import has_maxnum
 from compile.schedules.overlap import tile_starts
 from compile.schedules.pointwise_workload import PointwiseWorkload
 from compile.schedules.registers import (
+    AVX2_REGISTERS,
     LOAD_COSTS,
     accumulator_budget,
     tile_cycles,
@@ -36,7 +37,8 @@ class PointwiseTile:
     where their FMAs overlap the loads of the start and the stores of the end. `groups_inner` walks
     the pixels outermost, all groups inside: what is read and written then lies together. With
     `tail`, which needs `row_lanes` and planes, pixels that fill no vector have outputs in the
-    lanes: 49 pixels take 12 vectors and a quarter of one, not 13.
+    lanes: 49 pixels take 12 vectors and a quarter of one, not 13. With channels in the lanes the
+    last vector of outputs may be one of `sharing` pixels (see `pointwise_shared`).
     """
 
     rows: int
@@ -50,6 +52,7 @@ class PointwiseTile:
     peel: bool = False
     groups_inner: bool = False
     tail: bool = False
+    sharing: int = 1
 
     @property
     def width(self) -> int:
@@ -91,6 +94,7 @@ def default_tile(workload: PointwiseWorkload, core: Core) -> PointwiseTile:
         peel=can_peel(workload, k_unroll) and _gains_by_peeling(workload, core, rows),
         groups_inner=groups_inner,
         tail=has_tail(workload, core, rows, vectors, lanes),
+        sharing=_default_sharing(workload, core, rows, vectors, lanes),
     )
 
 
@@ -129,6 +133,14 @@ def has_tail(workload: PointwiseWorkload, core: Core, rows: int, vectors: int, l
     budget = accumulator_budget(core, together)
     fits = rows * vectors + rest * rows // together <= budget
     return bool(rest) and together > 1 and fits
+
+
+def sharing_of(workload: PointwiseWorkload, rows: int, vectors: int, lanes: int) -> int:
+    """How many pixels of a tile of all outputs fill a vector with what is left of each; else 1."""
+    rest = workload.outputs % lanes
+    if workload.layout == "planes" or rest < 2 or lanes % rest or rows % (lanes // rest):
+        return 1
+    return lanes // rest if vectors == workload.outputs // lanes + 1 else 1
 
 
 def runs_in_place(workload: PointwiseWorkload, tile: PointwiseTile) -> bool:
@@ -183,6 +195,14 @@ def _gains_by_peeling(workload: PointwiseWorkload, core: Core, rows: int) -> boo
     return one_a_cycle and many and row_lanes(workload, core, rows) > 1
 
 
+def _default_sharing(
+    workload: PointwiseWorkload, core: Core, rows: int, vectors: int, lanes: int
+) -> int:
+    """Only where it was measured: not with AVX-512, nor on ARM."""
+    is_measured = core.vector_registers == AVX2_REGISTERS
+    return sharing_of(workload, rows, vectors, lanes) if is_measured else 1
+
+
 def _is_exact(
     workload: PointwiseWorkload, pixels: int, rows: int, vectors: int, lanes: int
 ) -> bool:
@@ -211,12 +231,13 @@ def _modelled_cycles(
     pixels = _tiled(workload, core, rows, vectors, lanes)
     across, along = _axes(replace(workload, pixels=pixels))
     tiles = -(-across // rows) * -(-along // (vectors * lanes))
+    shared = 1 / _default_sharing(workload, core, rows, vectors, lanes)
     cycles = tile_cycles(
         core,
         workload.layout,
         lanes,
         rows,
-        vectors,
+        vectors - 1 + shared,
         workload.inputs,
         shortcut=workload.shortcut,
     )

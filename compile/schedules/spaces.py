@@ -39,8 +39,9 @@ def _pointwise(workload: PointwiseWorkload, core: Core) -> Iterator[PointwiseTil
     orders = [(True, False), (False, False)]  # pixels_outer, groups_inner
     if workload.layout == "channels" and workload.groups > 1:
         orders.append((False, True))
-    choices = itertools.product(shapes, unrolls, orders, *((True, False),) * 2)
-    for (rows, vectors, lanes), unroll, (outer, groups_inner), peel, tail in choices:
+    choices = itertools.product(shapes, unrolls, orders, *((True, False),) * 3)
+    for (rows, vectors, lanes), unroll, (outer, groups_inner), peel, tail, share in choices:
+        sharing = pointwise_tiles.sharing_of(workload, rows, vectors, lanes) if share else 1
         tile = replace(
             default,
             rows=rows,
@@ -53,6 +54,7 @@ def _pointwise(workload: PointwiseWorkload, core: Core) -> Iterator[PointwiseTil
             peel=peel and pointwise_tiles.can_peel(workload, unroll),
             groups_inner=groups_inner,
             tail=tail and pointwise_tiles.has_tail(workload, core, rows, vectors, lanes),
+            sharing=sharing,
         )
         if not workload.in_place or pointwise_tiles.runs_in_place(workload, tile):
             yield tile
