@@ -129,6 +129,7 @@ def report_of_every_suite() -> Report:
     rows = [
         *(a_row([ms], level=level) for level, ms in (("stock", 60.0), ("fused", 2.0))),
         *(a_row([ms], suite="peers", engine=name) for name, ms in (("mnn", 3.0), ("ncnn", 2.5))),
+        *(a_row(suite="independent", process=name) for name in ("bench worker", "its own loop")),
         *layer_rows(),
         *table8_rows(),
         *(a_row([2.0], suite="groups", model=f"shufflenet-1.0x-g{g}", macs=g) for g in (1, 3)),

@@ -12,6 +12,7 @@ from tvm import tirx
 from compile.frontend.torch_import import import_torch
 from compile.lower import lower
 from compile.schedules.pointwise_workload import PointwiseWorkload
+from compile.schedules.stem_pool import StemPoolWorkload
 from compile.schedules.templates import Made, made_from
 from compile.schedules.window import WindowWorkload
 from compile.targets import parse_target
@@ -76,6 +77,16 @@ def test_a_window_loop_is_multiply_adds_on_registers(model: str) -> None:
             assert loop.spills == 0, (name, loop)
         assert loop.multiplications_apart == 0, (name, loop)
         assert loop.loads <= loop.fmlas + made.tile.channels, (name, loop)
+
+
+def test_the_stem_with_its_pool_is_multiply_adds_on_registers() -> None:
+    ((made, loop),) = loops(MODELS[0], StemPoolWorkload).values()
+    assert loop.fmlas >= LEAST_SHARE * len(loop.instructions), loop
+    assert loop.spills == 0, loop
+    assert loop.multiplications_apart == 0, loop
+    # a tap loads four vectors of the picture and one of weights for each vector of the pool
+    steps = loop.fmlas / (4 * made.tile.channels * made.tile.vectors)
+    assert loop.loads <= steps * 5 * made.tile.vectors, loop
 
 
 def test_a_tile_beyond_the_registers_is_seen_to_spill() -> None:

@@ -13,6 +13,7 @@ import pytest
 from compile.schedules.dense import DenseWorkload
 from compile.schedules.lrn import LrnWorkload
 from compile.schedules.pointwise_workload import PointwiseWorkload
+from compile.schedules.stem_pool import StemPoolWorkload
 from compile.schedules.templates import Workload, made_by_default
 from compile.schedules.window import WindowWorkload
 from tests.cores import A72, AVX512
@@ -28,6 +29,7 @@ CONV_5X5 = WindowWorkload("conv", 2, 32, 8, (13, 13), (5, 5), 1, (2, 2), True)
 KERNELS = {
     "pointwise_shuffled": (A72, replace(GROUPED, outputs=20, pixels=48, shuffle_rows=3)),
     "pointwise_peeled": (A72, replace(GROUPED, inputs=20, pixels=196)),
+    "pointwise_tail": (A72, replace(GROUPED, inputs=24)),
     "pointwise_overlapped": (AVX512, replace(GROUPED, shortcut=True, load_rows=2)),
     "pointwise_channels": (AVX512, replace(GROUPED, layout="channels")),
     "pointwise_in_place": (
@@ -38,6 +40,7 @@ KERNELS = {
     "window_depthwise": (A72, DEPTHWISE),
     "window_channels_depthwise": (AVX512, replace(DEPTHWISE, layout="channels")),
     "window_channels_conv": (AVX512, replace(CONV_5X5, layout="channels")),
+    "stem_pool": (A72, StemPoolWorkload(8, 3, (32, 32))),
     "pool_max": (A72, replace(AVERAGE, kind="max")),
     "pool_average_joined": (
         AVX512,

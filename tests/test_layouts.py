@@ -59,8 +59,8 @@ def test_the_layout_of_a_network_changes_once() -> None:
 
 
 def test_a_change_that_costs_more_than_it_gains_is_not_made() -> None:
-    """Channels gain at the smaller size what they lose at the other; a change is worth less."""
-    planes, channels = Counter({(8, 8): 90, (4, 4): 110}), Counter({(8, 8): 100, (4, 4): 100})
+    """Channels gain 10 at the smaller size and lose 5 at the other; the change would cost 1700."""
+    planes, channels = Counter({(8, 8): 90, (4, 4): 110}), Counter({(8, 8): 95, (4, 4): 100})
     assert _sizes_in_channels(planes, channels, Counter()) == {(4, 4)}
     many = Counter({(4, 4): 1000})
     assert _sizes_in_channels(planes, channels, many) == {(8, 8), (4, 4)}

@@ -9,7 +9,12 @@ import pytest
 import tvm
 
 from compile.schedules.pointwise import pack_weights, pointwise
-from compile.schedules.pointwise_tiles import PointwiseTile, default_tile, runs_in_place
+from compile.schedules.pointwise_tiles import (
+    PointwiseTile,
+    default_tile,
+    runs_in_place,
+    sharing_of,
+)
 from compile.schedules.pointwise_workload import PointwiseWorkload
 from compile.schedules.registers import accumulator_budget
 from deploy_rpc.cores import Core
@@ -98,6 +103,35 @@ def test_a_group_of_any_number_of_channels_fills_its_lanes(outputs: int) -> None
     assert error_of(w, tile) < 1e-4
 
 
+# fmt: off
+TAILS = {  # groups, M, K, N, relu, shortcut, store, load
+    "one pixel beyond, shuffled":      (3,  8, 20, 49, True,  False, 3, 1),
+    "two pixels, last tile earlier":   (2, 12,  6, 22, True,  True,  1, 1),
+    "three pixels, one tile of pixels": (1, 8,  5,  7, False, False, 1, 1),
+    "a shuffle before":                (2,  8, 12, 13, False, True,  1, 3),
+}
+# fmt: on
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+@pytest.mark.parametrize("name", TAILS)
+def test_pixels_behind_the_last_vector_have_outputs_in_the_lanes(name: str, threads: int) -> None:
+    w = PointwiseWorkload(*TAILS[name])
+    for vectors, outer in ((1, True), (min(2, w.pixels // 4), False)):
+        tile = PointwiseTile(8, vectors, 4, 1, pixels_outer=outer, row_lanes=4, tail=True)
+        assert error_of(w, tile, threads) < 1e-4
+        if runs_in_place(w, tile):
+            assert error_of(dataclasses.replace(w, in_place=True), tile, threads) < 1e-4
+
+
+def test_a_tail_makes_a_shortcut_on_7x7_run_in_place() -> None:
+    w = PointwiseWorkload(3, 320, 80, 49, True, True)
+    tile = default_tile(w, A72)
+    assert tile.tail
+    assert runs_in_place(w, tile)
+    assert not runs_in_place(w, dataclasses.replace(tile, tail=False))
+
+
 @pytest.mark.parametrize("prefetch", [True, False])
 def test_padding_is_not_stored(prefetch: bool) -> None:
     """40 channels in one tile of 48: the last vector holds 8."""
@@ -163,6 +197,30 @@ def test_loop_order_and_threads_change_nothing(order: tuple[bool, bool], threads
     w = workload_of("two groups, odd rows")
     tile = PointwiseTile(4, 2, 4, k_unroll=2, pixels_outer=order[0], groups_inner=order[1])
     assert error_of(w, tile, threads) < 5e-5
+
+
+@pytest.mark.parametrize(("outputs", "sharing"), [(20, 2), (10, 4), (4, 2)])
+def test_pixels_share_the_last_vector_of_a_group(outputs: int, sharing: int) -> None:
+    w = PointwiseWorkload(3, outputs, 12, 52, True, True, layout="channels")
+    vectors = outputs // 8 + 1
+    assert sharing_of(w, 8, vectors, 8) == sharing
+    tile = PointwiseTile(8, vectors, 8, k_unroll=4, pixels_outer=False, sharing=sharing)
+    assert error_of(w, tile) < 5e-5
+    assert (
+        error_of(dataclasses.replace(w, load_rows=3, stored_channels=70, first_channel=5), tile)
+        < 5e-5
+    )
+
+
+def test_a_vector_is_shared_where_that_was_measured_and_pixels_fill_it() -> None:
+    w = PointwiseWorkload(3, 20, 80, 784, True, False, layout="channels")
+    assert default_tile(w, AVX2).sharing == 2
+    assert default_tile(w, AVX512).sharing == 1
+    assert sharing_of(w, 3, 3, 8) == 1  # an odd pixel would be left
+    assert sharing_of(w, 4, 2, 8) == 1  # the vector is another tile's
+    assert sharing_of(dataclasses.replace(w, outputs=17), 8, 3, 8) == 1  # no vector of one
+    assert sharing_of(dataclasses.replace(w, outputs=21), 8, 3, 8) == 1
+    assert sharing_of(dataclasses.replace(w, layout="planes"), 4, 3, 8) == 1
 
 
 def test_groups_are_walked_inside_where_the_pictures_exceed_the_cache() -> None:

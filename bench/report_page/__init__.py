@@ -35,6 +35,7 @@ SUITES = {
     "fusion": _bars(BAR_SUITES["fusion"]),
     "peers": _bars(BAR_SUITES["peers"]),
     "layers": SuitePage(kernels.TITLE, kernels.LEAD, kernels.layer_blocks),
+    "independent": _bars(BAR_SUITES["independent"]),
     "groups": _bars(BAR_SUITES["groups"]),
     "threads": _bars(BAR_SUITES["threads"]),
     "memory": _bars(BAR_SUITES["memory"]),

@@ -60,6 +60,14 @@ BAR_SUITES = {
         label=("engine", "level"),
         note=of_ours,
     ),
+    "independent": BarSuite(
+        "The bench checked by other means",
+        "The same two engines, timed by the bench and each in a plain loop of its own: the factor "
+        "in brackets, how many times what ours takes, has to be the same.",
+        by=("model", "input", "process"),
+        label=("engine",),
+        note=of_ours,
+    ),
     "groups": BarSuite(
         "Groups at equal complexity",
         "The paper's trade-off: more groups buy wider features for the same multiply-adds.",

@@ -9,6 +9,7 @@ from compile.passes.fold_batch_norm import fold_batch_norm
 from compile.passes.fuse_dense import fuse_dense
 from compile.passes.fuse_lrn import fuse_lrn
 from compile.passes.fuse_pointwise import fuse_pointwise
+from compile.passes.fuse_stem import fuse_stem
 from compile.passes.fuse_windows import fuse_windows
 from compile.passes.in_place import write_in_place
 from compile.passes.layouts import cancel_layout_changes, choose_layouts
@@ -43,6 +44,7 @@ def _into_templates(core: Core, threads: int, *, fused: bool) -> Pass:
         steps = (
             (move_shuffles if fused else shuffle_in_layout)(choices),
             fuse_pointwise(choices),
+            fuse_stem(choices),
             fuse_windows(choices),
             fuse_dense(choices),
             fuse_lrn(choices),

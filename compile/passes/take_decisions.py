@@ -21,6 +21,7 @@ from tvm.relax.expr_functor import PyExprMutator, mutator
 
 from compile.passes.rewriting import constant
 from compile.schedules.dense import DenseWorkload
+from compile.schedules.stem_pool import KERNEL, StemPoolWorkload
 from compile.schedules.templates import TEMPLATES, Made, Workload, made_from
 from compile.schedules.window import WindowWorkload
 
@@ -92,6 +93,8 @@ def _weights_shape(workload: Workload) -> tuple[int, ...]:
     """Of the weights before they are packed: OIHW, or (M, K)."""
     if isinstance(workload, DenseWorkload):
         return workload.outputs, workload.inputs
+    if isinstance(workload, StemPoolWorkload):
+        return workload.outputs, workload.inputs, KERNEL, KERNEL
     kernel = workload.kernel if isinstance(workload, WindowWorkload) else (1, 1)
     return workload.groups * workload.outputs, workload.inputs, *kernel
 

@@ -31,7 +31,17 @@ def larger(a: tirx.Expr, b: tirx.Expr, *, maxnum: bool) -> tirx.Expr:
 
 def rectified(value: tirx.Expr, *, maxnum: bool) -> tirx.Expr:
     """ReLU of a float32 value, or vector of them; as integers where the core has maxnum."""
+    return larger_for_relu(value, ZERO, maxnum=maxnum)
+
+
+def larger_for_relu(a: tirx.Expr, b: tirx.Expr, *, maxnum: bool) -> tirx.Expr:
+    """The larger of two float32 values, or either where both are negative: for a ReLU the same."""
     if not maxnum:
-        return tirx.max(value, ZERO)
-    bits = tirx.max(tirx.reinterpret("int32", value), tirx.const(0, "int32"))
-    return tirx.reinterpret(FLOAT, bits)
+        return tirx.max(a, b)
+    bits = tirx.max(_bits(a), _bits(b))
+    return tirx.reinterpret(str(a.ty), bits)
+
+
+def _bits(value: tirx.Expr) -> tirx.Expr:
+    as_integer = str(value.ty).replace(FLOAT, "int32")
+    return tirx.const(0, "int32") if value is ZERO else tirx.reinterpret(as_integer, value)

@@ -49,12 +49,15 @@ from tvm.script.ir_builder import tirx as T
 from compile.schedules.layouts import matrix_shape
 from compile.schedules.maximum import rectified
 from compile.schedules.overlap import start_of, tile_starts
+from compile.schedules.pointwise_place import Operands, Place
+from compile.schedules.pointwise_shared import SharedPart
 from compile.schedules.pointwise_tiles import (
     FLOAT_BYTES,
     PointwiseTile,
     tile_counts,
     tile_outputs,
     tile_pixels,
+    tiled_pixels,
 )
 from compile.schedules.pointwise_workload import PointwiseWorkload
 from compile.schedules.threads import share_of
@@ -73,7 +76,10 @@ def pack_weights(
     grouped = weights.reshape(workload.groups, workload.outputs, workload.inputs)
     size = tile_outputs(workload, tile)
     padding = max(size - workload.outputs, 0)
-    grouped = np.pad(grouped, ((0, 0), (0, padding), (0, 0)))
+    last = workload.outputs % tile.lanes
+    again = np.tile(grouped[:, -last:], (1, tile.sharing - 1, 1))  # for the other pixels
+    blank = np.zeros_like(grouped, shape=(workload.groups, padding, workload.inputs))
+    grouped = np.concatenate([grouped, again if tile.sharing > 1 else blank], axis=1)
     starts = tile_starts(workload.outputs + padding, size)
     blocks = [grouped[:, start : start + size].transpose(0, 2, 1) for start in starts]
     return np.ascontiguousarray(np.stack(blocks, axis=1))
@@ -85,7 +91,7 @@ def pointwise(workload: PointwiseWorkload, tile: PointwiseTile, threads: int) ->
     X, R and Y are matrices in the workload's layout. Threads share the tiles of all groups.
     """
     size = tile_outputs(workload, tile)
-    m_tiles, _ = tile_counts(workload, tile)
+    m_tiles, n_tiles = tile_counts(workload, tile)
     x_shape = matrix_shape(workload.layout, workload.groups * workload.inputs, workload.pixels)
     own = matrix_shape(workload.layout, workload.channels, workload.pixels)
     with IRBuilder() as builder, T.prim_func(s_tir=True):
@@ -97,36 +103,42 @@ def pointwise(workload: PointwiseWorkload, tile: PointwiseTile, threads: int) ->
         apart = workload.shortcut and not workload.in_place
         shortcut = T.arg("R", T.Buffer(own, FLOAT)) if apart else None
         y = T.arg("Y", T.Buffer(workload.output_shape, FLOAT))
-        shortcut = y if workload.in_place else shortcut
+        operands = Operands(x, weights, bias, y if workload.in_place else shortcut, y)
         for place in _each_place(workload, tile, threads):
-            acc = T.alloc_buffer((tile.rows, tile.vectors, tile.lanes), FLOAT)
-            _start(workload, tile, place, acc, bias, shortcut)
-            _accumulate(workload, tile, place, acc, x, weights)
-            _finish(workload, tile, place, acc, y)
+            if tile.tail and n_tiles > 1:
+                with T.If(place.n_tile < n_tiles - 1):
+                    with T.Then():
+                        _compute(workload, tile, place, operands, tail=False)
+                    with T.Else():
+                        _compute(workload, tile, place, operands, tail=True)
+            else:
+                _compute(workload, tile, place, operands, tail=tile.tail)
     return builder.get().without_attr("global_symbol")
 
 
 @dataclass(frozen=True)
-class _Place:
-    """Where a tile lies: its group, its index and first output within it, its first pixel."""
+class _Part:
+    """Accumulators `acc[row, vector, lane]`; rows are outputs and lanes pixels, or the other way.
 
-    group: tirx.Expr
-    m_tile: tirx.Expr
-    output: tirx.Expr
-    n_tile: tirx.Expr
+    `pixel` is the first one. Of the last vector `padding` lanes hold nothing.
+    """
+
+    acc: tirx.Buffer
     pixel: tirx.Expr
+    outputs_in_lanes: bool
+    padding: int = 0
 
 
 @dataclass(frozen=True)
 class _Value:
-    """One accumulator: its index, and which output and pixel of its tile it is."""
+    """One accumulator: its index, which output of its tile it is, and which pixel of all."""
 
     at: tuple[tirx.Expr, ...]
     output: tirx.Expr
     pixel: tirx.Expr
 
 
-def _each_place(workload: PointwiseWorkload, tile: PointwiseTile, threads: int) -> Iterator[_Place]:
+def _each_place(workload: PointwiseWorkload, tile: PointwiseTile, threads: int) -> Iterator[Place]:
     """The loops over all tiles; the body runs once, inside them.
 
     A loop for each of group, outputs and pixels: LLVM follows their indices better than those of
@@ -169,54 +181,76 @@ def _place(
     group: tirx.Expr,
     m_tile: tirx.Expr,
     n_tile: tirx.Expr,
-) -> _Place:
+) -> Place:
     outputs = tile_outputs(workload, tile)
-    return _Place(
+    return Place(
         group=group,
         m_tile=m_tile,
         output=start_of(m_tile, outputs, max(outputs, workload.outputs)),
         n_tile=n_tile,
-        pixel=start_of(n_tile, tile_pixels(workload, tile), workload.pixels),
+        pixel=start_of(n_tile, tile_pixels(workload, tile), tiled_pixels(workload, tile)),
     )
 
 
-def _start(
+def _compute(
     workload: PointwiseWorkload,
     tile: PointwiseTile,
-    place: _Place,
-    acc: tirx.Buffer,
-    bias: tirx.Buffer,
-    shortcut: tirx.Buffer | None,
+    place: Place,
+    operands: Operands,
+    *,
+    tail: bool,
 ) -> None:
-    if tile.padding(workload):
-        for each in _each_value(workload, tile):
-            T.buffer_store(acc, tirx.const(0, FLOAT), each.at)
-    for each in _each_stored_value(workload, tile):
+    """One tile; with `tail` the pixels behind the last whole vector, too."""
+    parts = _parts(workload, tile, place, tail=tail)
+    shared = SharedPart.of(workload, tile, place, operands) if tile.sharing > 1 else None
+    for part in parts:
+        _start(workload, place, part, operands)
+    if shared:
+        shared.start()
+    for k, channel in _each_input(workload, tile, place, operands.weights):
+        weight_of = _weights_of_step(tile, place, k, operands.weights)
+        for part in parts:
+            for each in _each_value(part):
+                product = operands.x[_at(workload, channel, each.pixel)] * weight_of(each.output)
+                T.buffer_store(part.acc, part.acc[each.at] + product, each.at)
+        if shared:
+            shared.step(k, channel)
+    for part in parts:
+        _finish(workload, tile, place, part, operands.y)
+    if shared:
+        shared.finish()
+
+
+def _parts(
+    workload: PointwiseWorkload, tile: PointwiseTile, place: Place, *, tail: bool
+) -> list[_Part]:
+    """The accumulators of a tile, but for a vector that pixels share."""
+    parts = []
+    if whole := tile.vectors - (tile.sharing > 1):
+        acc = T.alloc_buffer((tile.rows, whole, tile.lanes), FLOAT)
+        padding = tile.padding(workload) if tile.sharing == 1 else 0
+        parts.append(_Part(acc, place.pixel, workload.layout == "channels", padding))
+    if tail:
+        first = tiled_pixels(workload, tile)
+        rest = (workload.pixels - first, tile.rows // tile.row_lanes, tile.row_lanes)
+        parts.append(_Part(T.alloc_buffer(rest, FLOAT), first, outputs_in_lanes=True))
+    return parts
+
+
+def _start(workload: PointwiseWorkload, place: Place, part: _Part, operands: Operands) -> None:
+    if part.padding:
+        for each in _each_value(part):
+            T.buffer_store(part.acc, tirx.const(0, FLOAT), each.at)
+    for each in _each_stored_value(workload, part):
         channel = place.group * workload.outputs + place.output + each.output
-        value = bias[channel]
-        if shortcut is not None:
-            value = shortcut[_at(workload, channel, place.pixel + each.pixel)] + value
-        T.buffer_store(acc, value, each.at)
-
-
-def _accumulate(
-    workload: PointwiseWorkload,
-    tile: PointwiseTile,
-    place: _Place,
-    acc: tirx.Buffer,
-    x: tirx.Buffer,
-    weights: tirx.Buffer,
-) -> None:
-    for k, channel in _each_input(workload, tile, place, weights):
-        weight_of = _weights_of_step(tile, place, k, weights)
-        for each in _each_value(workload, tile):
-            value = x[_at(workload, channel, place.pixel + each.pixel)]
-            product = value * weight_of(each.output)
-            T.buffer_store(acc, acc[each.at] + product, each.at)
+        value = operands.bias[channel]
+        if operands.shortcut is not None:
+            value = operands.shortcut[_at(workload, channel, each.pixel)] + value
+        T.buffer_store(part.acc, value, each.at)
 
 
 def _weights_of_step(
-    tile: PointwiseTile, place: _Place, k: tirx.Expr, weights: tirx.Buffer
+    tile: PointwiseTile, place: Place, k: tirx.Expr, weights: tirx.Buffer
 ) -> Callable[[tirx.Expr], tirx.Expr]:
     """From an output of the tile to its weight, loaded one by one or as vectors before."""
 
@@ -233,7 +267,7 @@ def _weights_of_step(
 
 
 def _each_input(
-    workload: PointwiseWorkload, tile: PointwiseTile, place: _Place, weights: tirx.Buffer
+    workload: PointwiseWorkload, tile: PointwiseTile, place: Place, weights: tirx.Buffer
 ) -> Iterator[tuple[tirx.Expr, tirx.Expr]]:
     """The loops over k, with the channel of X that it is; the body runs once or twice.
 
@@ -273,7 +307,7 @@ def _peeled(steps: int) -> Iterator[int | tirx.Expr]:
 def _prefetch(
     workload: PointwiseWorkload,
     tile: PointwiseTile,
-    place: _Place,
+    place: Place,
     weights: tirx.Buffer,
     step: tirx.Expr,
     steps: int,
@@ -297,49 +331,49 @@ def _prefetch(
 def _finish(
     workload: PointwiseWorkload,
     tile: PointwiseTile,
-    place: _Place,
-    acc: tirx.Buffer,
+    place: Place,
+    part: _Part,
     y: tirx.Buffer,
 ) -> None:
-    for each in _each_stored_value(workload, tile):
-        value = acc[each.at]
+    for each in _each_stored_value(workload, part):
+        value = part.acc[each.at]
         value = rectified(value, maxnum=tile.maxnum) if workload.relu else value
         channel = place.group * workload.outputs + place.output + each.output
-        at = _at(workload, workload.stored_channel(channel), place.pixel + each.pixel)
-        T.buffer_store(y, value, at)
+        T.buffer_store(y, value, _at(workload, workload.stored_channel(channel), each.pixel))
 
 
-def _each_value(workload: PointwiseWorkload, tile: PointwiseTile) -> Iterator[_Value]:
-    """The loops over a tile's accumulators; the body runs once, inside them."""
-    rows, vectors, lanes = T.unroll(tile.rows), T.unroll(tile.vectors), T.vectorized(tile.lanes)
-    with rows as row, vectors as vector, lanes as lane:
-        yield _value(workload, tile, row, vector, lane)
+def _each_value(part: _Part) -> Iterator[_Value]:
+    """The loops over accumulators; the body runs once, inside them."""
+    rows, vectors, lanes = (int(extent) for extent in part.acc.shape)
+    with T.unroll(rows) as row, T.unroll(vectors) as vector, T.vectorized(lanes) as lane:
+        yield _value(part, row, vector, lane)
 
 
-def _each_stored_value(workload: PointwiseWorkload, tile: PointwiseTile) -> Iterator[_Value]:
-    """The same without padding; with padding the body runs twice, the last vector for itself."""
-    padding = tile.padding(workload)
-    if not padding:
-        yield from _each_value(workload, tile)
+def _each_stored_value(workload: PointwiseWorkload, part: _Part) -> Iterator[_Value]:
+    """The same without padding; with padding the body runs twice, the last vector for itself.
+
+    One by one where what lies side by side in the lanes does not in memory.
+    """
+    rows, vectors, lanes = (int(extent) for extent in part.acc.shape)
+    if part.outputs_in_lanes and workload.layout == "planes":
+        with T.unroll(rows) as row, T.unroll(vectors) as vector, T.unroll(lanes) as lane:
+            yield _value(part, row, vector, lane)
         return
-    last = tile.vectors - 1
+    if not part.padding:
+        yield from _each_value(part)
+        return
+    last = vectors - 1
     if last:
-        with T.unroll(tile.rows) as row, T.unroll(last) as vector, T.vectorized(tile.lanes) as lane:
-            yield _value(workload, tile, row, vector, lane)
-    with T.unroll(tile.rows) as row, T.vectorized(tile.lanes - padding) as lane:
-        yield _value(workload, tile, row, last, lane)
+        with T.unroll(rows) as row, T.unroll(last) as vector, T.vectorized(lanes) as lane:
+            yield _value(part, row, vector, lane)
+    with T.unroll(rows) as row, T.vectorized(lanes - part.padding) as lane:
+        yield _value(part, row, last, lane)
 
 
-def _value(
-    workload: PointwiseWorkload,
-    tile: PointwiseTile,
-    row: tirx.Expr,
-    vector: int | tirx.Expr,
-    lane: tirx.Expr,
-) -> _Value:
-    along = vector * tile.lanes + lane
-    output, pixel = (row, along) if workload.layout == "planes" else (along, row)
-    return _Value((row, vector, lane), output, pixel)
+def _value(part: _Part, row: tirx.Expr, vector: int | tirx.Expr, lane: tirx.Expr) -> _Value:
+    along = vector * int(part.acc.shape[2]) + lane
+    output, pixel = (along, row) if part.outputs_in_lanes else (row, along)
+    return _Value((row, vector, lane), output, part.pixel + pixel)
 
 
 def _at(workload: PointwiseWorkload, channel: tirx.Expr, pixel: tirx.Expr) -> list[tirx.Expr]:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import itertools
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from compile.schedules.maximum import has_maxnum
 from compile.schedules.overlap import tile_starts
 from compile.schedules.pointwise_workload import PointwiseWorkload
 from compile.schedules.registers import (
+    AVX2_REGISTERS,
     LOAD_COSTS,
     accumulator_budget,
     tile_cycles,
@@ -21,6 +22,7 @@ K_UNROLLS = (4, 2, 1)
 LEAST_INPUTS_PEELED = 20  # by default: LLVM writes a loop over fewer in full, and spills
 LEAST_PIXELS_OF_A_PASS = 3  # that share the weights they bring from L2: 21 bytes a cycle
 DEAREST_IN_PLACE = 1.25  # times the modelled cycles of the best tile, which knows no caches
+ARM_TAIL_CYCLES = 3.0  # of starting and storing one value behind the last vector, A72
 FLOAT_BYTES = 4
 
 
@@ -33,7 +35,10 @@ class PointwiseTile:
     broadcast rows are loaded as vectors of `row_lanes`, which divides them; 1 is one by one. With
     `peel`, which needs `can_peel`, the first and the last step over k stand outside their loop,
     where their FMAs overlap the loads of the start and the stores of the end. `groups_inner` walks
-    the pixels outermost, all groups inside: what is read and written then lies together.
+    the pixels outermost, all groups inside: what is read and written then lies together. With
+    `tail`, which needs `row_lanes` and planes, pixels that fill no vector have outputs in the
+    lanes: 49 pixels take 12 vectors and a quarter of one, not 13. With channels in the lanes the
+    last vector of outputs may be one of `sharing` pixels (see `pointwise_shared`).
     """
 
     rows: int
@@ -46,6 +51,8 @@ class PointwiseTile:
     row_lanes: int = 1
     peel: bool = False
     groups_inner: bool = False
+    tail: bool = False
+    sharing: int = 1
 
     @property
     def width(self) -> int:
@@ -68,7 +75,7 @@ def default_tile(workload: PointwiseWorkload, core: Core) -> PointwiseTile:
     best = min(fitting, key=cycles.__getitem__)
     if workload.shortcut:
         exact = [t for t in fitting if cycles[t] <= DEAREST_IN_PLACE * cycles[best]]
-        exact = [(r, v, lanes) for r, v, lanes in exact if _is_exact(workload, r, v * lanes)]
+        exact = [t for t in exact if _is_exact(workload, _tiled(workload, core, *t), *t)]
         best = min(exact, key=cycles.__getitem__, default=best)
     rows, vectors, lanes = best
     pixels_outer = _pixels_outer(workload, core, rows, vectors * lanes)
@@ -86,6 +93,8 @@ def default_tile(workload: PointwiseWorkload, core: Core) -> PointwiseTile:
         row_lanes=row_lanes(workload, core, rows),
         peel=can_peel(workload, k_unroll) and _gains_by_peeling(workload, core, rows),
         groups_inner=groups_inner,
+        tail=has_tail(workload, core, rows, vectors, lanes),
+        sharing=_default_sharing(workload, core, rows, vectors, lanes),
     )
 
 
@@ -117,6 +126,23 @@ def row_lanes(workload: PointwiseWorkload, core: Core, rows: int) -> int:
     return weights_per_load(core, rows) if workload.layout == "planes" else 1
 
 
+def has_tail(workload: PointwiseWorkload, core: Core, rows: int, vectors: int, lanes: int) -> bool:
+    """Whether pixels are left behind the last vector whose accumulators fit beside a tile's."""
+    together = row_lanes(workload, core, rows)
+    rest = workload.pixels % lanes
+    budget = accumulator_budget(core, together)
+    fits = rows * vectors + rest * rows // together <= budget
+    return bool(rest) and together > 1 and fits
+
+
+def sharing_of(workload: PointwiseWorkload, rows: int, vectors: int, lanes: int) -> int:
+    """How many pixels of a tile of all outputs fill a vector with what is left of each; else 1."""
+    rest = workload.outputs % lanes
+    if workload.layout == "planes" or rest < 2 or lanes % rest or rows % (lanes // rest):
+        return 1
+    return lanes // rest if vectors == workload.outputs // lanes + 1 else 1
+
+
 def runs_in_place(workload: PointwiseWorkload, tile: PointwiseTile) -> bool:
     """Whether the shortcut may be the output itself.
 
@@ -124,7 +150,8 @@ def runs_in_place(workload: PointwiseWorkload, tile: PointwiseTile) -> bool:
     be added: both axes have to be multiples of the tile, and the store plain.
     """
     plain = workload.shuffle_rows == 1 and not workload.stored_channels
-    return workload.shortcut and plain and _is_exact(workload, tile.rows, tile.width)
+    exact = _is_exact(workload, tiled_pixels(workload, tile), tile.rows, tile.vectors, tile.lanes)
+    return workload.shortcut and plain and exact
 
 
 def modelled_cycles(workload: PointwiseWorkload, core: Core) -> float:
@@ -148,11 +175,16 @@ def tile_pixels(workload: PointwiseWorkload, tile: PointwiseTile) -> int:
     return tile.width if workload.layout == "planes" else tile.rows
 
 
+def tiled_pixels(workload: PointwiseWorkload, tile: PointwiseTile) -> int:
+    """How many pixels are cut into tiles; those of a tail are not."""
+    return workload.pixels - workload.pixels % tile.lanes if tile.tail else workload.pixels
+
+
 def tile_counts(workload: PointwiseWorkload, tile: PointwiseTile) -> tuple[int, int]:
     """Tiles of a group along its outputs and its pixels."""
     return (
         len(tile_starts(workload.outputs, tile_outputs(workload, tile))),
-        len(tile_starts(workload.pixels, tile_pixels(workload, tile))),
+        len(tile_starts(tiled_pixels(workload, tile), tile_pixels(workload, tile))),
     )
 
 
@@ -163,10 +195,27 @@ def _gains_by_peeling(workload: PointwiseWorkload, core: Core, rows: int) -> boo
     return one_a_cycle and many and row_lanes(workload, core, rows) > 1
 
 
-def _is_exact(workload: PointwiseWorkload, rows: int, width: int) -> bool:
-    """Whether no tile overlaps another."""
-    across, along = _axes(workload)
+def _default_sharing(
+    workload: PointwiseWorkload, core: Core, rows: int, vectors: int, lanes: int
+) -> int:
+    """Only where it was measured: not with AVX-512, nor on ARM."""
+    is_measured = core.vector_registers == AVX2_REGISTERS
+    return sharing_of(workload, rows, vectors, lanes) if is_measured else 1
+
+
+def _is_exact(
+    workload: PointwiseWorkload, pixels: int, rows: int, vectors: int, lanes: int
+) -> bool:
+    """Whether no tile overlaps another, where `pixels` are cut into tiles."""
+    across, along = _axes(replace(workload, pixels=pixels))
+    width = vectors * lanes
     return across % rows == 0 and (along % width == 0 or width >= along)
+
+
+def _tiled(workload: PointwiseWorkload, core: Core, rows: int, vectors: int, lanes: int) -> int:
+    """Pixels that are cut into tiles by default."""
+    tail = has_tail(workload, core, rows, vectors, lanes)
+    return workload.pixels - workload.pixels % lanes if tail else workload.pixels
 
 
 def _axes(workload: PointwiseWorkload) -> tuple[int, int]:
@@ -179,20 +228,26 @@ def _axes(workload: PointwiseWorkload) -> tuple[int, int]:
 def _modelled_cycles(
     workload: PointwiseWorkload, core: Core, rows: int, vectors: int, lanes: int
 ) -> float:
-    across, along = _axes(workload)
+    pixels = _tiled(workload, core, rows, vectors, lanes)
+    across, along = _axes(replace(workload, pixels=pixels))
     tiles = -(-across // rows) * -(-along // (vectors * lanes))
+    shared = 1 / _default_sharing(workload, core, rows, vectors, lanes)
     cycles = tile_cycles(
         core,
         workload.layout,
         lanes,
         rows,
-        vectors,
+        vectors - 1 + shared,
         workload.inputs,
         shortcut=workload.shortcut,
     )
     if vectors * lanes > along:  # a vector stored in part takes several stores
         cycles += rows * LOAD_COSTS[workload.layout].store
-    return workload.groups * tiles * cycles
+    cycles *= tiles
+    if rest := workload.pixels - pixels:
+        speed = core.macs_per_cycle / core.lanes
+        cycles += across * rest * (workload.inputs / lanes + ARM_TAIL_CYCLES) / speed
+    return workload.groups * cycles
 
 
 def _groups_inner(workload: PointwiseWorkload, core: Core, rows: int) -> bool:

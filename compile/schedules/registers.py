@@ -73,7 +73,7 @@ def tile_cycles(
     layout: Layout,
     lanes: int,
     rows: int,
-    vectors: int,
+    vectors: float,
     steps: int,
     *,
     shortcut: bool = False,
@@ -82,10 +82,10 @@ def tile_cycles(
     """Modelled cycles of one tile over `steps` of the reduction, start and store included.
 
     `shortcut` counts on AArch64 only, `own_inputs` (each accumulator reads an input of its own, as
-    channelwise) with 16 registers only. With AVX-512 the costs beside the FMAs were fitted to 16
-    tiles of each of 31 pointwise shapes in both layouts on one thread of an AVX-512 Xeon
-    (2026-11-23): the tile picked is 1.01 times slower than the best in the mean, 1.10 times at
-    worst.
+    channelwise) with 16 registers only. A vector that pixels share counts in part. With AVX-512 the
+    costs beside the FMAs were fitted to 16 tiles of each of 31 pointwise shapes in both layouts on
+    one thread of an AVX-512 Xeon (2026-11-23): the tile picked is 1.01 times slower than the best
+    in the mean, 1.10 times at worst.
     """
     fmas = rows * vectors / _vector_fmas_per_cycle(core, lanes)
     if core.isa == "aarch64":
@@ -98,7 +98,9 @@ def tile_cycles(
     return steps * (max(fmas, FMA_LATENCY, fetched) + loads) + costs.store * rows * vectors
 
 
-def _avx2_tile_cycles(busy: float, rows: int, vectors: int, steps: int, own_inputs: bool) -> float:
+def _avx2_tile_cycles(
+    busy: float, rows: int, vectors: float, steps: int, own_inputs: bool
+) -> float:
     """`busy` are the cycles of a step's FMAs, or of fetching its vectors."""
     accumulators = rows * vectors
     inputs = AVX2_VECTOR_CYCLES * accumulators if own_inputs else AVX2_ROW_CYCLES * rows
@@ -110,7 +112,7 @@ def _avx2_tile_cycles(busy: float, rows: int, vectors: int, steps: int, own_inpu
 
 
 def _arm_tile_cycles(
-    core: Core, fmas: float, rows: int, vectors: int, steps: int, shortcut: bool
+    core: Core, fmas: float, rows: int, vectors: float, steps: int, shortcut: bool
 ) -> float:
     speed = core.macs_per_cycle / core.lanes
     per_value = ARM_STORE_CYCLES + ARM_SHORTCUT_CYCLES * shortcut
@@ -119,7 +121,7 @@ def _arm_tile_cycles(
     return steps * max(fmas, FMA_LATENCY, loads / speed) + ends / speed
 
 
-def _cycles_to_fetch_a_vector(core: Core, lanes: int, count: int) -> float:
+def _cycles_to_fetch_a_vector(core: Core, lanes: int, count: float) -> float:
     """Of a panel of `count` vectors that every tile reads again; none from L1, where it hides.
 
     Round figures, which only keep tiles from growing along the panel at the price of reading it

@@ -11,10 +11,11 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any
 
-from compile.schedules import dense, pointwise_tiles, window
+from compile.schedules import dense, pointwise_tiles, stem_pool, window
 from compile.schedules.dense import DenseTile, DenseWorkload
 from compile.schedules.pointwise_tiles import PointwiseTile
 from compile.schedules.pointwise_workload import PointwiseWorkload
+from compile.schedules.stem_pool import StemPoolTile, StemPoolWorkload
 from compile.schedules.templates import TEMPLATES, Workload, template_of
 from compile.schedules.window import WindowTile, WindowWorkload
 from deploy_rpc.cores import Core
@@ -38,8 +39,9 @@ def _pointwise(workload: PointwiseWorkload, core: Core) -> Iterator[PointwiseTil
     orders = [(True, False), (False, False)]  # pixels_outer, groups_inner
     if workload.layout == "channels" and workload.groups > 1:
         orders.append((False, True))
-    choices = itertools.product(shapes, unrolls, orders, (True, False))
-    for (rows, vectors, lanes), unroll, (outer, groups_inner), peel in choices:
+    choices = itertools.product(shapes, unrolls, orders, *((True, False),) * 3)
+    for (rows, vectors, lanes), unroll, (outer, groups_inner), peel, tail, share in choices:
+        sharing = pointwise_tiles.sharing_of(workload, rows, vectors, lanes) if share else 1
         tile = replace(
             default,
             rows=rows,
@@ -51,6 +53,8 @@ def _pointwise(workload: PointwiseWorkload, core: Core) -> Iterator[PointwiseTil
             row_lanes=pointwise_tiles.row_lanes(workload, core, rows),
             peel=peel and pointwise_tiles.can_peel(workload, unroll),
             groups_inner=groups_inner,
+            tail=tail and pointwise_tiles.has_tail(workload, core, rows, vectors, lanes),
+            sharing=sharing,
         )
         if not workload.in_place or pointwise_tiles.runs_in_place(workload, tile):
             yield tile
@@ -61,6 +65,10 @@ def _window(workload: WindowWorkload, core: Core) -> Iterator[WindowTile]:
         yield from window.banded(workload, tile, core)
 
 
+def _stem_pool(workload: StemPoolWorkload, core: Core) -> Iterator[StemPoolTile]:
+    yield from stem_pool.fitting_tiles(workload, core)
+
+
 def _dense(workload: DenseWorkload, core: Core) -> Iterator[DenseTile]:
     yield from dense.fitting_tiles(workload, core)
 
@@ -68,5 +76,6 @@ def _dense(workload: DenseWorkload, core: Core) -> Iterator[DenseTile]:
 SPACES: dict[str, Callable[[Any, Core], Iterator[Any]]] = {
     "pointwise": _pointwise,
     "window": _window,
+    "stem_pool": _stem_pool,
     "dense": _dense,
 }

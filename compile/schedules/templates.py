@@ -20,6 +20,7 @@ from compile.schedules import (
     pointwise,
     pointwise_tiles,
     pool,
+    stem_pool,
     window,
     window_channels,
 )
@@ -28,12 +29,13 @@ from compile.schedules.lrn import LrnTile, LrnWorkload
 from compile.schedules.pointwise_tiles import PointwiseTile
 from compile.schedules.pointwise_workload import PointwiseWorkload
 from compile.schedules.pool import PoolTile
+from compile.schedules.stem_pool import StemPoolTile, StemPoolWorkload
 from compile.schedules.window import WindowTile, WindowWorkload
 from compile.schedules.window_channels import WindowChannelsTile
 from deploy_rpc.cores import Core
 
 Convolution = PointwiseWorkload | WindowWorkload
-Workload = Convolution | DenseWorkload | LrnWorkload
+Workload = Convolution | StemPoolWorkload | DenseWorkload | LrnWorkload
 NOTE = "template"
 
 
@@ -62,6 +64,10 @@ TEMPLATES = {
         window_channels.window_channels, window_channels.pack_weights,
     ),
     "pool": Template(WindowWorkload, PoolTile, pool.default_tile, pool.pool),
+    "stem_pool": Template(
+        StemPoolWorkload, StemPoolTile, stem_pool.default_tile, stem_pool.stem_pool,
+        stem_pool.pack_weights,
+    ),
     "dense": Template(
         DenseWorkload, DenseTile, dense.default_tile, dense.dense, dense.pack_weights
     ),
@@ -96,7 +102,12 @@ class Made:
 
 def template_of(workload: Workload) -> str:
     """The name of the template for `workload`."""
-    names = {PointwiseWorkload: "pointwise", DenseWorkload: "dense", LrnWorkload: "lrn"}
+    names = {
+        PointwiseWorkload: "pointwise",
+        StemPoolWorkload: "stem_pool",
+        DenseWorkload: "dense",
+        LrnWorkload: "lrn",
+    }
     if type(workload) in names:
         return names[type(workload)]
     if workload.layout == "channels":

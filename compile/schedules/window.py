@@ -246,7 +246,7 @@ def _each_tile(
         top = start_of(first, tile.rows, rows)
         bottom = start_of(end - 1, tile.rows, rows) + tile.rows
         phases = T.alloc_buffer(_band_shape(workload, tile, together), FLOAT)
-        _fill(workload, tile, group, x, phases, (top, bottom))
+        fill_phases(workload, tile.lanes, group, x, phases, (top, bottom))
         over_y = T.serial(end - first)  # from 0: see share_of
         with over_y as y, T.serial(len(m_starts)) as m_tile, T.serial(len(x_starts)) as x_tile:
             yield _place(workload, tile, group, (first + y, m_tile, x_tile), top), phases
@@ -303,10 +303,10 @@ def _place(
     )
 
 
-def _fill(
+def fill_phases(
     workload: WindowWorkload,
-    tile: WindowTile,
-    group: tirx.Expr,
+    lanes: int,
+    group: int | tirx.Expr,
     x: tirx.Buffer,
     phases: tirx.Buffer,
     output_rows: Bounds,
@@ -330,22 +330,22 @@ def _fill(
             T.buffer_store(phases, value, [k, phase, row, column])
 
         def copy_vectors(column: tirx.Expr) -> None:
-            width = stride * tile.lanes
+            width = stride * lanes
             together = x[
                 group * workload.inputs + k, source_row, T.Ramp(source(column, 0), 1, width)
             ]
             for phase in range(stride):
                 value = tirx.Shuffle([together], list(range(phase, width, stride)))
-                T.buffer_store(phases, value, [k, phase, row, T.Ramp(column, 1, tile.lanes)])
+                T.buffer_store(phases, value, [k, phase, row, T.Ramp(column, 1, lanes)])
 
         def blank(column: int | tirx.Expr, phase: int) -> None:
             T.buffer_store(phases, ZERO, [k, phase, row, column])
 
         with T.If(tirx.all(source_row >= 0, source_row < workload.size[0])):
             with T.Then():
-                if tile.lanes > 1 and end - first >= tile.lanes:
-                    with T.serial(len(tile_starts(end - first, tile.lanes))) as step:
-                        copy_vectors(first + start_of(step, tile.lanes, end - first))
+                if lanes > 1 and end - first >= lanes:
+                    with T.serial(len(tile_starts(end - first, lanes))) as step:
+                        copy_vectors(first + start_of(step, lanes, end - first))
                 elif end > first:
                     with T.serial(end - first) as inside:
                         for phase in range(stride):

@@ -13,6 +13,7 @@ from deploy_rpc.cores import Core
 TEMPLATE_VERSIONS = {  # raised where the same decisions make another kernel
     "pointwise": 1,
     "window": 1,
+    "stem_pool": 1,
     "window_channels": 1,
     "pool": 1,
     "dense": 1,

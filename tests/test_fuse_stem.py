@@ -1,0 +1,51 @@
+"""The stem and its max pool become one kernel where both halve even planes; others stay two."""
+
+from __future__ import annotations
+
+import pytest
+import tvm
+from torch import nn
+
+from compile.schedules.stem_pool import StemPoolWorkload
+from compile.schedules.templates import made_from
+from tests.cores import A72, AVX512
+from tests.test_fold_batch_norm import operators
+from tests.test_fuse_pointwise import check_numbers, fused
+
+
+def stem(pool: nn.Module | None = None, relu: bool = True, **options: object) -> nn.Sequential:
+    given = {"kernel_size": 3, "stride": 2, "padding": 1, **options}
+    activation = nn.ReLU() if relu else nn.Identity()
+    return nn.Sequential(nn.Conv2d(3, 6, **given), activation, pool or nn.MaxPool2d(3, 2, 1))
+
+
+def templates(module: tvm.IRModule) -> list[str]:
+    made = [made_from(f) for f in module.functions.values() if isinstance(f, tvm.tirx.PrimFunc)]
+    return sorted(each.template for each in made)
+
+
+def test_before_and_after() -> None:
+    network, module = fused(stem(), side=32)
+    assert set(operators(module)) == {"call_tir", "reshape"}
+    (made,) = (made_from(f) for f in module.functions.values() if isinstance(f, tvm.tirx.PrimFunc))
+    assert made.workload == StemPoolWorkload(6, 3, (32, 32))
+    check_numbers(network)
+
+
+LEFT_ALONE = {
+    "an odd number of rows": (stem(), 34, A72),
+    "no ReLU": (stem(relu=False), 32, A72),
+    "groups": (stem(groups=3), 32, A72),
+    "a pool of another size": (stem(nn.MaxPool2d(2, 2)), 32, A72),
+    "an average": (stem(nn.AvgPool2d(3, 2, 1)), 32, A72),
+    "a convolution of stride 1": (stem(stride=1), 16, A72),
+    "a core without the template": (stem(), 32, AVX512),
+}
+
+
+@pytest.mark.parametrize("name", LEFT_ALONE)
+def test_left_alone(name: str) -> None:
+    module, side, core = LEFT_ALONE[name]
+    _, made = fused(module, side=side, core=core)
+    assert "stem_pool" not in templates(made)
+    assert len(templates(made)) == 2
