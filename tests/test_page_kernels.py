@@ -6,6 +6,9 @@ import pytest
 
 from bench.report_page.content import BarChart, Plot, Timeline
 from bench.report_page.kernels import layer_blocks, timeline, tone
+from compile.lower import lower
+from compile.source import random_network
+from compile.targets import parse_target
 from tests.report_rows import a_report, kernel_row, layer_rows
 
 
@@ -46,6 +49,7 @@ def test_kernels_that_take_more_than_the_network_still_fit() -> None:
     [
         ("pointwise7_joined", "kind1"),
         ("window_conv3", "kind2"),
+        ("stem_pool", "kind2"),
         ("window_average_joined", "kind3"),
         ("head", "kind4"),
         ("fused_conv2d_add", "kind5"),
@@ -53,3 +57,10 @@ def test_kernels_that_take_more_than_the_network_still_fit() -> None:
 )
 def test_a_kernels_colour_is_that_of_what_it_is(kernel: str, colour: str) -> None:
     assert tone({"kernel": kernel}) == colour
+
+
+@pytest.mark.parametrize("target", ["host", "cortex-a72"])
+def test_no_kernel_of_a_fused_shufflenet_is_of_another_kind(target: str) -> None:
+    network = random_network("shufflenet-0.25x-g3", input_size=(64, 64))
+    names = [kernel.name for kernel in lower(network, "fused", parse_target(target)).kernels]
+    assert [name for name in names if tone({"kernel": name}) == "kind5"] == []

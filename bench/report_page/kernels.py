@@ -25,6 +25,7 @@ NETWORK = ("target", "core", "kind", "model", "input", "level", "threads")
 KERNEL_KINDS = {  # tone by how a kernel's name begins, the first that fits; and what it is called
     "pointwise": ("kind1", "pointwise convolution"),
     "window_conv": ("kind2", "windowed convolution"),
+    "stem_pool": ("kind2", "windowed convolution"),
     "window_": ("kind3", "pool"),
     "pool": ("kind3", "pool"),
     "head": ("kind4", "dense"),
