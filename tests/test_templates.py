@@ -12,7 +12,7 @@ from compile.lower import lower
 from compile.schedules.pointwise_workload import PointwiseWorkload
 from compile.schedules.templates import Workload, made_by_default, made_from
 from compile.schedules.window import WindowWorkload
-from tests.cores import A72, AVX512, BOTH, host_with_schedules_of
+from tests.cores import A72, AVX2, AVX512, BOTH, host_with_schedules_of
 from tests.small_networks import small_network
 
 WORKLOADS = {
@@ -39,6 +39,14 @@ def test_layouts_have_templates_of_their_own() -> None:
     for layout, template in (("planes", "window"), ("channels", "window_channels")):
         workload = dataclasses.replace(WORKLOADS["window"], layout=layout)
         assert made_by_default(workload, AVX512, 1).template == template
+
+
+def test_fewer_accumulators_are_shared_by_threads_with_avx512_alone() -> None:
+    """There LLVM spills one of 20 to 25 in the function of a parallel loop."""
+    workload = PointwiseWorkload(3, 160, 40, 196, True, False, layout="channels")
+    assert made_by_default(workload, AVX2, 2).tile == made_by_default(workload, AVX2, 1).tile
+    alone, shared = (made_by_default(workload, AVX512, threads).tile for threads in (1, 2))
+    assert shared.rows * shared.vectors < 19 <= alone.rows * alone.vectors
 
 
 def test_a_kernel_of_no_template_has_no_note() -> None:
