@@ -29,9 +29,11 @@ bench: $(INSTALLED)  ## the ladder of levels on this machine, as a JSON report
 test: $(INSTALLED)  ## all tests
 	$(RUN) -m pytest -n auto
 
-tuning-logs: $(INSTALLED)  ## the shipped tuning logs again, on modelled cores: an hour on two cores
+tuning-logs: $(INSTALLED)  ## the shipped tuning logs anew, on modelled cores: an hour on two cores
 	for core in $(TUNED_CORES); do for model in $(TUNED_MODELS); do \
-	  $(RUN) compile/tune.py --target $$core --model $$model --trials 300 && \
+	  rm -f tuning_logs/$$core/$$model.jsonl && \
+	  $(RUN) compile/tune.py --target $$core --model $$model --trials 300 || exit; done; done
+	for core in $(TUNED_CORES); do for model in $(TUNED_MODELS); do \
 	  $(RUN) compile/tune.py --prune tuning_logs/$$core/$$model.jsonl || exit; done; done
 
 check: $(INSTALLED)  ## lint and format, in seconds

@@ -18,7 +18,6 @@ from compile.lower import Lowered, lower
 from compile.report import Latency, latency_table
 from compile.source import random_network
 from compile.tune_options import KEPT, parse_options
-from compile.tuning.builder import BuilderError
 from compile.tuning.curve import draw_curve
 from compile.tuning.decisions import TUNING_LOGS, is_default, recorded_decisions
 from compile.tuning.display import PLAIN_WIDTH, Display, print_result
@@ -34,6 +33,7 @@ from compile.tuning.trial import Where
 from compile.tuning.tuner import Tuner
 from compile.tuning.verify import logs_in, verify_logs
 from compile.tuning.whole import before_and_after
+from compile.tuning.workers import WorkerError
 from deploy_rpc.board_spec import BoardError, BoardSpec
 from deploy_rpc.core_models import llvm_model
 from deploy_rpc.cores import Core, find_core
@@ -56,7 +56,7 @@ def main(arguments: list[str] | None = None) -> None:
     log = TuningLog(options.tuning_logs / log_name(core) / f"{options.model}.jsonl")
     try:
         report = _tune(options, fused, where, log)
-    except (KeyboardInterrupt, BoardError, BuilderError):
+    except (KeyboardInterrupt, BoardError, WorkerError):
         print(f"interrupted; {log.path} holds every trial, go on with --resume")
         raise
     if options.json:
@@ -69,7 +69,10 @@ def _tune(
 ) -> dict[str, Any]:
     """Searches, judges, and compares; returns the report."""
     tasks = tasks_of(fused)
-    print(f"{len(tasks)} kernels on {where.board}, up to {options.trials} trials; log: {log.path}")
+    print(
+        f"{len(tasks)} kernels on {where.board}, the default tile of each first; up to "
+        f"{options.trials} trials; log: {log.path}"
+    )
     lessons = lessons_of([options.tuning_logs, TUNING_LOGS], log.path)
     print(f"the model starts from {counted(lessons)} of other logs")
     with _examiner(options, where) as examiner:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import signal
 import subprocess
 import sys
@@ -277,10 +278,17 @@ def test_ctrl_c_keeps_every_trial_and_resume_takes_them_up(tmp_path: Path) -> No
     known = len(TuningLog(log).read().records)
     assert known >= 24
     done = subprocess.run(
-        [*command, "--resume", "--trials", "2"], capture_output=True, text=True, check=True
+        [*command, "--resume", "--trials", "2", "--json", str(tmp_path / "tuned.json")],
+        capture_output=True,
+        text=True,
+        check=True,
     )
     assert f"resumed: {known} trials" in done.stdout
-    assert len(TuningLog(log).read().records) == known + 2
+    trials = [each for each in TuningLog(log).read().records if each.kind == "measured"]
+    assert len(trials) == known + 2
+    report = json.loads((tmp_path / "tuned.json").read_text())
+    assert [row["level"] for row in report["network"]] == ["fused", "tuned"]
+    assert report["lessons"] > 0
 
 
 @pytest.mark.parametrize(

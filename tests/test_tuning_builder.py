@@ -9,7 +9,7 @@ import pytest
 
 from compile.schedules.templates import made_by_default
 from compile.targets import host_target
-from compile.tuning.builder import Builder, BuilderError, build_candidate
+from compile.tuning.builder import Builder, build_candidate
 from compile.tuning.candidate import KERNEL, MOST_ERROR, difference
 from deploy_rpc.session import open_session
 from tests.tuning_records import WORKLOAD
@@ -45,21 +45,3 @@ def test_what_does_not_build_is_an_outcome(tmp_path: Path, monkeypatch: pytest.M
     monkeypatch.setattr("compile.tuning.builder.answer_of", refuse)
     examined = build_candidate(MADE, MADE.tile, "host", tmp_path)
     assert (examined.outcome, examined.reason) == ("does not build", "no such tile")
-
-
-def test_a_worker_that_dies_is_an_error_with_the_next_step() -> None:
-    builder = Builder("host", 1)
-    try:
-        with pytest.raises(BuilderError, match="--resume"):
-            builder.build(MADE, Killer())
-    finally:
-        builder.close()
-
-
-class Killer:
-    """A tile that ends the process that reads it."""
-
-    def __reduce__(self) -> tuple[object, tuple[int]]:
-        import os
-
-        return os._exit, (1,)

@@ -1,17 +1,34 @@
-"""Worker processes have the compiler at hand, and leave Ctrl-C to the program."""
+"""Worker processes have the compiler at hand, leave Ctrl-C to the program, and may die."""
 
 from __future__ import annotations
 
+import contextlib
+import os
 import signal
 import sys
+from collections.abc import Iterator
 
-from compile.tuning.workers import worker_pool
+import pytest
+
+from compile.tuning.workers import WorkerError, WorkerPool, result_of
 
 
-def test_a_worker_is_warm_and_ignores_interrupts() -> None:
-    with worker_pool(1, "compile.tuning.candidate") as pool:
-        assert pool.submit(signal.getsignal, signal.SIGINT).result() == signal.SIG_IGN
-        assert pool.submit(_has_tvm).result()
+@pytest.fixture
+def pool() -> Iterator[WorkerPool]:
+    with contextlib.closing(WorkerPool(1, "compile.tuning.candidate")) as made:
+        yield made
+
+
+def test_a_worker_is_warm_and_ignores_interrupts(pool: WorkerPool) -> None:
+    assert result_of(pool.start(signal.getsignal, signal.SIGINT)) == signal.SIG_IGN
+    assert result_of(pool.start(_has_tvm))
+
+
+def test_a_worker_that_dies_is_an_error_with_the_next_step(pool: WorkerPool) -> None:
+    with pytest.raises(WorkerError, match="--resume"):
+        result_of(pool.start(os._exit, 1))
+    with pytest.raises(WorkerError, match="--resume"):
+        pool.start(_has_tvm)
 
 
 def _has_tvm() -> bool:

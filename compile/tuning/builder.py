@@ -12,7 +12,6 @@ import shutil
 import tempfile
 import threading
 from concurrent.futures import Future
-from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -33,14 +32,9 @@ from compile.tuning.candidate import (
     with_tile,
 )
 from compile.tuning.clock import calibration_kernel
-from compile.tuning.workers import worker_pool
-from model.errors import InputError
+from compile.tuning.workers import WorkerError, WorkerPool, result_of
 
 ANSWER = "answer"
-
-
-class BuilderError(InputError):
-    """A worker that did not live to build its candidate."""
 
 
 @dataclass(frozen=True)
@@ -72,30 +66,30 @@ class Builder:
 
     def __init__(self, target_text: str, workers: int) -> None:
         self._target_text = target_text
-        self._pool = worker_pool(workers, __name__)
+        self._pool = WorkerPool(workers, __name__)
         self._calibration: Built | None = None
         self._calibrating = threading.Lock()
         self._files = tempfile.TemporaryDirectory(prefix="candidates-", ignore_cleanup_errors=True)
 
     def close(self) -> None:
         """Ends the workers and deletes all files."""
-        self._pool.shutdown(cancel_futures=True)
+        self._pool.close()
         self._files.cleanup()
 
     def calibration(self) -> Built:
-        """The kernel that tells a board's clock, built once; raises `BuilderError`."""
+        """The kernel that tells a board's clock, built once; raises `WorkerError`."""
         with self._calibrating:
             if self._calibration is None:
                 made = calibration_kernel(parse_target(self._target_text).core)
                 kernel = self.build(made, made.tile)
                 if isinstance(kernel, Examined):
-                    raise BuilderError(f"nothing builds for {self._target_text}: {kernel.reason}")
+                    raise WorkerError(f"nothing builds for {self._target_text}: {kernel.reason}")
                 self._calibration = kernel
         return self._calibration
 
     def build(self, made: Made, tile: Any) -> Built | Examined:  # noqa: ANN401
         """`made` with `tile`, after all that was begun before."""
-        return built(self.start(made, tile))
+        return result_of(self.start(made, tile))
 
     def start(self, made: Made, tile: Any) -> Future[Built | Examined]:  # noqa: ANN401
         """Begins to build `made` with `tile`, behind what was begun before.
@@ -103,18 +97,7 @@ class Builder:
         The future holds what became of a candidate that does not build.
         """
         folder = Path(tempfile.mkdtemp(dir=self._files.name))
-        return self._pool.submit(build_candidate, made, tile, self._target_text, folder)
-
-
-def built(future: Future[Built | Examined]) -> Built | Examined:
-    """Waits for what a `Builder` began; raises `BuilderError` where the worker died."""
-    try:
-        return future.result()
-    except BrokenProcessPool as error:
-        raise BuilderError(
-            "a worker process ended while it built a candidate, as when memory is short; the log "
-            "holds every trial: go on with --resume, with fewer --workers"
-        ) from error
+        return self._pool.start(build_candidate, made, tile, self._target_text, folder)
 
 
 def build_candidate(made: Made, tile: Any, target: str, folder: Path) -> Built | Examined:  # noqa: ANN401

@@ -19,9 +19,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from compile.schedules.templates import Made
-from compile.tuning.builder import Builder, Built, built
+from compile.tuning.builder import Builder, Built
 from compile.tuning.candidate import Examined
 from compile.tuning.one_board import BoardLimits, OneBoard
+from compile.tuning.workers import result_of
 from deploy_rpc.board_spec import BoardError, BoardSpec
 from deploy_rpc.session_remote import diagnosis
 
@@ -94,7 +95,7 @@ class Boards:
     def examine(self, pairs: Sequence[Pair]) -> Iterator[tuple[int, Examined]]:
         """Of each pair its index and what became of it, in the order in which boards are done.
 
-        Raises `NoBoardLeftError` where all boards failed too often, `BuilderError`.
+        Raises `NoBoardLeftError` where all boards failed too often, `WorkerError`.
         """
         batch = self._begin(pairs)
         left = len(pairs)
@@ -111,13 +112,13 @@ class Boards:
                     yield outcome.index, outcome.examined
 
     def _begin(self, pairs: Sequence[Pair]) -> _Batch:
-        """Lets the boards cool, and the workers begin."""
+        """Lets the workers begin, and the boards cool."""
         builds = [self._builder.start(made, tile) for made, tile in pairs]
+        if self._spec.kind == "local":
+            wait(builds)
         if not self._is_first:
             time.sleep(self._limits.cooldown_s)
         self._is_first = False
-        if self._spec.kind == "local":
-            wait(builds)
         return _Batch(pairs, builds, deque(range(len(pairs))), queue.Queue())
 
     def _start(self, batch: _Batch) -> int:
@@ -150,7 +151,7 @@ class Boards:
                 index = batch.waiting.popleft()
             except IndexError:
                 break
-            candidate = built(batch.builds[index])
+            candidate = result_of(batch.builds[index])
             try:
                 examined = self._examine(board, *batch.pairs[index], candidate)
             except BoardError as error:

@@ -8,7 +8,7 @@ from typing import Any
 
 from compile.schedules.templates import Made
 from compile.tuning.candidate import Examined, examine_candidate
-from compile.tuning.workers import worker_pool
+from compile.tuning.workers import WorkerPool, result_of
 from deploy_rpc.cores import Core
 
 
@@ -24,21 +24,24 @@ class ModelledCore:
 
     def __init__(self, target_text: str, core: Core, workers: int) -> None:
         self._target_text, self._core = target_text, core
-        self._pool = worker_pool(workers, "compile.tuning.candidate")
+        self._pool = WorkerPool(workers, "compile.tuning.candidate")
 
     def __enter__(self) -> ModelledCore:
         return self
 
     def __exit__(self, *error: object) -> None:
-        self._pool.shutdown(cancel_futures=True)
+        self._pool.close()
 
     def examine(self, pairs: Sequence[tuple[Made, Any]]) -> Iterator[tuple[int, Examined]]:
-        """Of each pair its index and what became of it, in the order in which they are done."""
+        """Of each pair its index and what became of it, in the order in which they are done.
+
+        Raises `WorkerError`.
+        """
         futures = {
-            self._pool.submit(
+            self._pool.start(
                 examine_candidate, made, tile, self._target_text, self._core.name
             ): index
             for index, (made, tile) in enumerate(pairs)
         }
         for future in as_completed(futures):
-            yield futures[future], future.result()
+            yield futures[future], result_of(future)

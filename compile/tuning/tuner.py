@@ -1,8 +1,9 @@
 """The search over all kernels of a network, with a record of every trial.
 
 The next batch goes to the kernel from which the network can gain most: its calls times what it
-costs above the model's best guess, or above its arithmetic while too little is known. The search
-ends after `trials`, or where the best gain is below `LEAST_GAIN` of the network.
+costs above the model's best guess less `HOPE`, or above its arithmetic while too little is known,
+shared out over the tiles already tried. The search ends after `trials`, or where the best gain is
+below `LEAST_GAIN` of the network.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ from compile.tuning.task import Task
 from compile.tuning.trial import Where, trial_record
 
 GUESSED_LEAST = 0.8  # of the best time, while too little is known
+HOPE = 0.05  # by which the best tile may be better than the model says
 NEAR = 1.1  # times the best time alone, for a tile to be worth a try in the network
 LEAST_GAIN = 1e-4  # of the whole network's cost, that one kernel promises
 
@@ -189,12 +191,12 @@ class Tuner:
         return best
 
     def _gain(self, each: Progress) -> float:
-        """Cycles or seconds that the network may gain by one more batch."""
+        """Cycles or seconds that the network may gain by one more trial."""
         costs = self._model.predict(each.task.made, each.untried)
-        if costs is None or len(each.tried) < LEAST_LEARNED:
-            least = self._least(each)
-        else:
-            least = float(each.default_cost * costs.min())
+        least = self._least(each)
+        if costs is not None and len(each.tried) >= LEAST_LEARNED:
+            hoped = float(each.default_cost * costs.min()) * (1 - HOPE)
+            least = max(hoped, least) if self._examiner.unit == "cycles" else hoped
         return each.task.calls * (each.best_cost - least) / len(each.tried)
 
     def _least(self, each: Progress) -> float:

@@ -5,6 +5,7 @@ A kernel that several logs hold is replayed once. Workers do it, as they do when
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import json
 from collections.abc import Callable, Sequence
@@ -18,7 +19,7 @@ from compile.tuning.candidate import MOST_ERROR, error_of
 from compile.tuning.decisions import UnusableRecordError, default_of, tile_of
 from compile.tuning.log import LogError, TuningLog
 from compile.tuning.record import Record
-from compile.tuning.workers import worker_pool
+from compile.tuning.workers import WorkerPool, result_of
 
 
 @dataclass(frozen=True)
@@ -43,7 +44,7 @@ def verify_logs(
 ) -> list[Fault]:
     """The faults of all records in `logs`; `advance` is told of kernels replayed, and of how many.
 
-    Raises `LogError` where a log cannot be read.
+    Raises `LogError` where a log cannot be read, `WorkerError`.
     """
     places: dict[str, list[tuple[Path, int]]] = {}
     records: dict[str, Record] = {}
@@ -53,12 +54,12 @@ def verify_logs(
             places.setdefault(same, []).append((log, number))
             records.setdefault(same, record)
     faults = []
-    with worker_pool(workers, __name__) as pool:
+    with contextlib.closing(WorkerPool(workers, __name__)) as pool:
         futures: dict[Future[str | None], str] = {
-            pool.submit(fault_of, record): same for same, record in records.items()
+            pool.start(fault_of, record): same for same, record in records.items()
         }
         for done, future in enumerate(as_completed(futures), start=1):
-            if reason := future.result():
+            if reason := result_of(future):
                 faults += [Fault(*place, reason) for place in places[futures[future]]]
             advance(done, len(futures))
     return sorted(faults, key=lambda fault: (fault.log, fault.number))
