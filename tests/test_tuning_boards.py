@@ -262,14 +262,15 @@ def test_two_searches_share_a_log(tmp_path: Path) -> None:
     assert len(contents.records) == 2 * TRIALS
 
 
-def test_ctrl_c_keeps_every_trial_and_resume_takes_them_up(tmp_path: Path) -> None:
-    command = [sys.executable, str(ROOT / "compile/tune.py"), "--target", "host"]
-    command += ["--model", "shufflenet-0.25x-g3", "--board", "local"]
-    command += ["--tuning-logs", str(tmp_path), "--trials", "30", "--drift", "1000"]
+def test_ctrl_c_keeps_every_trial_and_resume_takes_them_up(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["--target", "host", "--model", "shufflenet-0.25x-g3", "--board", "local"]
+    words += ["--tuning-logs", str(tmp_path), "--trials", "30", "--drift", "1000"]
+    command = [sys.executable, str(ROOT / "compile/tune.py"), *words]
     search = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
-    lines = []
     while "trials/s" not in (line := search.stdout.readline()):
-        lines.append(line)
+        assert line, "the search ended"
     search.send_signal(signal.SIGINT)
     rest, _ = search.communicate(timeout=60)
     assert search.returncode not in (0, None)
@@ -277,13 +278,8 @@ def test_ctrl_c_keeps_every_trial_and_resume_takes_them_up(tmp_path: Path) -> No
     log = next(tmp_path.glob("*/*.jsonl"))
     known = len(TuningLog(log).read().records)
     assert known >= 24
-    done = subprocess.run(
-        [*command, "--resume", "--trials", "2", "--json", str(tmp_path / "tuned.json")],
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    assert f"resumed: {known} trials" in done.stdout
+    main([*words, "--resume", "--trials", "2", "--json", str(tmp_path / "tuned.json")])
+    assert f"resumed: {known} trials" in capsys.readouterr().out
     trials = [each for each in TuningLog(log).read().records if each.kind == "measured"]
     assert len(trials) == known + 2
     report = json.loads((tmp_path / "tuned.json").read_text())
