@@ -3,6 +3,10 @@ VENV ?= .venv
 PYTHON ?= python3
 RUN = $(VENV)/bin/python
 INSTALLED = $(VENV)/.installed
+PEERS = $(VENV)/.peers
+
+BENCH_SUITES = peers table8 fusion layers groups threads independent startup memory size peak \
+  model-check
 
 TUNED_CORES = cortex-a72 neoverse-n1
 TUNED_MODELS = shufflenet-1.0x-g3 shufflenet-0.25x-g3 shufflenet-0.5x-g3 shufflenet-1.5x-g3 \
@@ -23,8 +27,15 @@ $(INSTALLED): pyproject.toml
 build: $(INSTALLED)  ## build, verify and time ShuffleNet 1x g3 for an ARM Cortex-A72
 	$(RUN) compile/build.py --target arm_cpu
 
-bench: $(INSTALLED)  ## the ladder of levels on this machine, as a JSON report
-	$(RUN) bench/run.py fusion --target host --json build/fusion.json
+$(PEERS): $(INSTALLED)
+	$(RUN) -m pip install --quiet --editable '.[peers,plots]'
+	touch $@
+
+bench: $(PEERS)  ## the short form of all suites on this machine, and a page of them, in build/bench
+	mkdir -p build/bench
+	for suite in $(BENCH_SUITES); do \
+	  $(RUN) bench/run.py $$suite --target host --quick --json build/bench/$$suite.json || exit; done
+	$(RUN) bench/page.py $(BENCH_SUITES:%=build/bench/%.json) --html build/bench/index.html
 
 test: $(INSTALLED)  ## all tests
 	$(RUN) -m pytest -n auto

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import hashlib
 import os
 import platform
 import re
@@ -11,7 +12,12 @@ from pathlib import Path
 from typing import Any
 
 import psutil
+import tvm
+from tvm import relax
 
+from bench.engines import engine_versions
+from bench.interval import METHOD
+from compile.network import Network
 from compile.report import versions
 
 REPOSITORY = Path(__file__).resolve().parent.parent
@@ -28,7 +34,10 @@ GOVERNOR = Path("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor")
 
 
 def measurement_context() -> dict[str, Any]:
-    """The `context` of a bench report."""
+    """The `context` of a bench report, before anything is measured.
+
+    Suites add the hash of each network's weights, and why an engine is `not_measured`.
+    """
     return {
         "date": datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"),
         "cpu": cpu_name(CPUINFO.read_text() if CPUINFO.exists() else ""),
@@ -39,7 +48,24 @@ def measurement_context() -> dict[str, Any]:
         "system": f"{platform.system()} {platform.release()} {platform.machine()}",
         "revision": _revision(),
         "versions": versions(),
+        "engines": engine_versions(),
+        "not_measured": {},
+        "interval": METHOD,
+        "weights": {},
     }
+
+
+def weights_hash(network: Network) -> str:
+    """The first 16 digits of the SHA-256 of all constants of the imported graph, in its order."""
+    digest = hashlib.sha256()
+
+    def add(node: tvm.ir.RelaxExpr) -> None:
+        is_constant = isinstance(node, tvm.ir.Constant)
+        if is_constant and isinstance(node.value, tvm.runtime.Tensor):  # no extent of a shape
+            digest.update(node.value.numpy().tobytes())
+
+    relax.analysis.post_order_visit(network.module["main"], add)
+    return digest.hexdigest()[:16]
 
 
 def cpu_name(cpuinfo: str) -> str:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shutil
 import subprocess
 import sys
 import warnings
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
+from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -21,11 +23,20 @@ from compile.network import Network
 from model.errors import InputError
 from model.zoo import create_model
 
-PEERS = {  # with what makes their files
+PEERS = {  # with what runs them and makes their files, the distribution of the engine first
     "onnxruntime": ("onnxruntime",),
     "ncnn": ("ncnn", "pnnx"),
-    "mnn": ("MNN", "onnxruntime"),
+    "mnn": ("MNN",),
+    "openvino": ("openvino",),
+    "pytorch": ("torch",),
+    "pytorch-compile": ("torch",),
 }
+ARM_PEERS = ("onnxruntime", "ncnn", "mnn")  # those whose aarch64 wheels the modelled board runs
+NOT_OFFERED = {
+    "litert": "not offered: its converter litert-torch 0.10 takes typing-extensions 4.12 and TVM "
+    "4.13 or newer, so no environment holds both"
+}
+COMPILERS = ("g++", "clang++")
 
 CONVERT_LIMIT_S = 300
 
@@ -36,80 +47,131 @@ class EngineError(InputError):
 
 @dataclass(frozen=True)
 class Engine:
-    """An engine, and its file of the network as `engine_process.py` takes it."""
+    """An engine, and its file of the network as `engine_loaders.py` takes it."""
 
     name: str
     model: str
 
 
-def missing_engines() -> dict[str, str]:
-    """The peers that are not installed, each with the line that installs it."""
-    return {
-        name: f"not installed: pip install {' '.join(packages)}"
-        for name, packages in PEERS.items()
-        if not all(find_spec(package) for package in packages)
+def quick_peers() -> tuple[str, ...]:
+    """Those that load within seconds: torch.compile takes a minute for a network on one core."""
+    return tuple(name for name in PEERS if name != "pytorch-compile")
+
+
+def missing_engines(peers: Collection[str] | None = None) -> dict[str, str]:
+    """Those of `peers`, by default all, that are not installed, each with what installs it."""
+    peers = PEERS if peers is None else peers
+    missing = {
+        name: f"not installed: pip install {' '.join(PEERS[name])}"
+        for name in peers
+        if not all(find_spec(package) for package in PEERS[name])
     }
+    if "pytorch-compile" in peers and not any(map(shutil.which, COMPILERS)):
+        missing["pytorch-compile"] = f"needs a C++ compiler: {' or '.join(COMPILERS)}"
+    return missing
 
 
-def prepare_engines(network: Network, library: Library, folder: Path) -> list[Engine]:
-    """Our `library` of `network`, and the files of all peers that are installed, in `folder`.
+def unmeasured_engines(peers: Collection[str]) -> dict[str, str]:
+    """Why any engine that is known here is not among those of `peers` that are installed."""
+    left_out = {name: "left out of this run" for name in PEERS if name not in peers}
+    return NOT_OFFERED | left_out | missing_engines(peers)
 
-    `network` is one of random weights, which are drawn again for the peers.
+
+def engine_versions() -> dict[str, str]:
+    """Of the peers that are installed."""
+    missing = missing_engines()
+    return {name: version(packages[0]) for name, packages in PEERS.items() if name not in missing}
+
+
+def our_engine(library: Library) -> Engine:
+    """Our `library`, which has a C interface."""
+    return Engine(ENGINE, f"{library.path.resolve()},{library.prefix}")
+
+
+def prepare_engines(
+    network: Network, library: Library, folder: Path, peers: Collection[str] = ARM_PEERS
+) -> list[Engine]:
+    """Our `library` of `network`, and the files of those of `peers` that are installed.
+
+    Raises `EngineError` where one cannot be made.
     """
-    engines = [Engine(ENGINE, f"{library.path.resolve()},{library.prefix}")]
-    installed = PEERS.keys() - missing_engines().keys()
-    size = network.input_shape[2:]
-    module = create_model(network.name, input_size=size).eval()
-    example = torch.zeros(network.input_shape)
-    path = folder / "network.onnx"
-    if "onnxruntime" in installed:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            torch.onnx.export(module, (example,), str(path), dynamo=False)
-        engines.append(Engine("onnxruntime", str(path)))
-    if "ncnn" in installed:
-        engines.append(Engine("ncnn", _ncnn_files(module, example, folder)))
-    if "mnn" in installed:
-        engines.append(Engine("mnn", _mnn_file(path)))
-    return engines
+    files = PeerFiles(network, folder)
+    missing = missing_engines(peers)
+    return [our_engine(library), *(files.engine(name) for name in peers if name not in missing)]
 
 
-def _mnn_file(onnx: Path) -> str:
-    model = onnx.with_suffix(".mnn")
-    words = ("-f", "ONNX", "--modelFile", str(onnx), "--MNNModel", str(model), "--bizCode", "bench")
-    program = "import sys; from MNN.tools.mnnconvert import main; sys.exit(main())"
-    command = [sys.executable, "-c", program, *words]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=CONVERT_LIMIT_S)
-    if not model.is_file():
-        raise EngineError(f"MNN made no file of the network: {done.stderr.strip()[-200:]}")
-    return str(model)
+class PeerFiles:
+    """The peers' files of `network` in `folder`; its random weights are drawn again for them."""
 
+    def __init__(self, network: Network, folder: Path) -> None:
+        self._module = create_model(network.name, input_size=network.input_shape[2:]).eval()
+        self._example = torch.zeros(network.input_shape)
+        self._folder = folder
 
-def _ncnn_files(module: torch.nn.Module, example: torch.Tensor, folder: Path) -> str:
-    import pnnx
+    def engine(self, name: str) -> Engine:
+        """The peer `name` with its file; raises `EngineError` where it cannot be made."""
+        makers = {
+            "onnxruntime": self._onnx,
+            "ncnn": self._ncnn,
+            "mnn": self._mnn,
+            "openvino": self._onnx,
+            "pytorch": self._exported,
+            "pytorch-compile": self._exported,
+        }
+        return Engine(name, makers[name]())
 
-    with _silent_inside(folder):
-        pnnx.export(module, "network.pt", example)
-    files = [folder / f"network.ncnn.{suffix}" for suffix in ("param", "bin")]
-    if not all(file.is_file() for file in files):
-        raise EngineError("pnnx made no ncnn files of the network; leave ncnn uninstalled for now")
-    return ",".join(map(str, files))
+    def _onnx(self) -> str:
+        path = self._folder / "network.onnx"
+        if not path.is_file():
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                torch.onnx.export(self._module, (self._example,), str(path), dynamo=False)
+        return str(path)
+
+    def _exported(self) -> str:
+        path = self._folder / "network.pt2"
+        if not path.is_file():
+            torch.export.save(torch.export.export(self._module, (self._example,)), str(path))
+        return str(path)
+
+    def _mnn(self) -> str:
+        onnx = Path(self._onnx())
+        model = onnx.with_suffix(".mnn")
+        words = ("-f", "ONNX", "--modelFile", onnx, "--MNNModel", model, "--bizCode", "bench")
+        program = "import sys; from MNN.tools.mnnconvert import main; sys.exit(main())"
+        command = [sys.executable, "-c", program, *map(str, words)]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=CONVERT_LIMIT_S)
+        if not model.is_file():
+            raise EngineError(f"MNN made no file of the network: {done.stderr.strip()[-200:]}")
+        return str(model)
+
+    def _ncnn(self) -> str:
+        import pnnx
+
+        with _silent_inside(self._folder):
+            pnnx.export(self._module, "network.pt", self._example)
+        files = [self._folder / f"network.ncnn.{suffix}" for suffix in ("param", "bin")]
+        if not all(file.is_file() for file in files):
+            raise EngineError("pnnx made no ncnn files of it; leave ncnn uninstalled for now")
+        return ",".join(map(str, files))
 
 
 @contextlib.contextmanager
 def _silent_inside(folder: Path) -> Iterator[None]:
     """Within `folder`, which pnnx writes into, and without its words, which its program prints."""
     sys.stdout.flush()
-    before, stdout = Path.cwd(), os.dup(1)
+    before, kept = Path.cwd(), {stream: os.dup(stream) for stream in (1, 2)}
     os.chdir(folder)
     with Path(os.devnull).open("w") as nothing:
-        os.dup2(nothing.fileno(), 1)
+        for stream in kept:
+            os.dup2(nothing.fileno(), stream)
     try:
         yield
     finally:
         sys.stdout.flush()
-        os.dup2(stdout, 1)
-        os.close(stdout)
+        for stream, copy in kept.items():
+            os.dup2(copy, stream)
+            os.close(copy)
         os.chdir(before)
 
 

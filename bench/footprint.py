@@ -13,7 +13,7 @@ import subprocess
 import sys
 import tempfile
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -21,35 +21,39 @@ from PIL import Image
 from rich.progress import track
 from rich.table import Table
 
-from bench.engines import Engine, EngineError, check_output, missing_engines, prepare_engines
+from bench.engines import (
+    Engine,
+    EngineError,
+    check_output,
+    missing_engines,
+    prepare_engines,
+)
+from bench.packaged import build_program, packaged_library
 from bench.rows import ENGINE, Row, report_row
 from compile.library import Library, build_library
 from compile.link import find_linker
 from compile.lower import Lowered, lower
 from compile.network import Network
-from compile.report import build_report
 from compile.targets import CompileTarget, with_abi
-from deploy_rpc.built_library import read_built_library
-from deploy_rpc.compiled_once import compiled_once, zig
-from deploy_rpc.package import package_files
-from model.cli import write_json
+from deploy_rpc.compiled_once import compiled_once
 
-ROUNDS = 11
 LIMIT_S = 120
 FOLDER = Path(__file__).parent
 SHARED, STATIC = "C program, shared library", "C program, static"
 PICTURE = (375, 500)  # rows and columns of a usual ImageNet picture
 
 
-def measure_memory(network: Network, target: CompileTarget) -> Iterator[Row]:
+def measure_memory(
+    network: Network, target: CompileTarget, rounds: int, peers: Collection[str]
+) -> Iterator[Row]:
     """A row for each engine, and for our C example with the shared and the static library."""
     with tempfile.TemporaryDirectory() as name:
-        lowered, library, engines = _prepare(network, target, Path(name))
+        lowered, library, engines = _prepare(network, target, Path(name), peers)
         ours = {
             "weights_bytes": lowered.weights_bytes,
             "workspace_bytes": library.workspace_bytes,
         }
-        for engine, reports in _measure(network, engines, Path(name)).items():
+        for engine, reports in _measure(network, engines, Path(name), rounds).items():
             samples = [report["memory_bytes"] / 1e6 for report in reports]
             of = ours if engine == ENGINE else {}
             yield _row("memory", network, target, engine, "MB", samples, process="Python", **of)
@@ -58,40 +62,42 @@ def measure_memory(network: Network, target: CompileTarget) -> Iterator[Row]:
             STATIC: _example(lowered, with_abi(target, "musl"), Path(name) / "static", static=True),
         }
         for process, program in programs.items():
-            samples = [_peak_bytes(program) / 1e6 for _ in range(ROUNDS)]
+            samples = [_peak_bytes(program) / 1e6 for _ in range(rounds)]
             yield _row("memory", network, target, ENGINE, "MB", samples, process=process, **ours)
 
 
-def measure_startup(network: Network, target: CompileTarget) -> Iterator[Row]:
+def measure_startup(
+    network: Network, target: CompileTarget, rounds: int, peers: Collection[str]
+) -> Iterator[Row]:
     """A row for each engine; `import_ms` is what its Python package takes before."""
     with tempfile.TemporaryDirectory() as name:
-        _, _, engines = _prepare(network, target, Path(name))
-        for engine, reports in _measure(network, engines, Path(name)).items():
+        _, _, engines = _prepare(network, target, Path(name), peers)
+        for engine, reports in _measure(network, engines, Path(name), rounds).items():
             samples = [report["first_answer_ms"] for report in reports]
             imports = statistics.median(report["import_ms"] for report in reports)
             yield _row("startup", network, target, engine, "ms", samples, import_ms=imports)
 
 
 def _prepare(
-    network: Network, target: CompileTarget, folder: Path
+    network: Network, target: CompileTarget, folder: Path, peers: Collection[str]
 ) -> tuple[Lowered, Library, list[Engine]]:
-    for engine, reason in missing_engines().items():
+    for engine, reason in missing_engines(peers).items():
         print(f"  {engine}: {reason}")
     lowered = lower(network, "fused", target)
     linker = find_linker("auto", target)
     library = build_library(lowered, target, linker, folder / f"{network.name}.so")
-    return lowered, library, prepare_engines(network, library, folder)
+    return lowered, library, prepare_engines(network, library, folder, peers)
 
 
 def _measure(
-    network: Network, engines: Sequence[Engine], folder: Path
+    network: Network, engines: Sequence[Engine], folder: Path, rounds: int
 ) -> dict[str, list[dict[str, float]]]:
     """What `engine_process.py` reports of each engine, in turns; the first round is not kept."""
     x = network.example_input()
     np.save(folder / "input.npy", x)
     expected = network.reference(x)
     reports: dict[str, list[dict[str, float]]] = defaultdict(list)
-    for kept in track([False] + ROUNDS * [True], description="processes", transient=True):
+    for kept in track([False] + rounds * [True], description="processes", transient=True):
         for engine in engines:
             report = _one_process(engine, folder, expected.size)
             check_output(engine.name, network, np.load(folder / "output.npy"), expected)
@@ -103,7 +109,7 @@ def _measure(
 def _one_process(engine: Engine, folder: Path, outputs: int) -> dict[str, float]:
     files = [str(folder / "input.npy"), str(folder / "output.npy")]
     script = str(FOLDER / "engine_process.py")
-    command = [sys.executable, "-I", script, engine.name, engine.model, *files, str(outputs)]
+    command = [sys.executable, "-Es", script, engine.name, engine.model, *files, str(outputs)]
     done = subprocess.run(command, capture_output=True, text=True, timeout=LIMIT_S, check=False)
     if done.returncode != 0:
         last = (done.stderr.strip().splitlines() or ["it said nothing"])[-1]
@@ -113,20 +119,10 @@ def _one_process(engine: Engine, folder: Path, outputs: int) -> dict[str, float]
 
 def _example(lowered: Lowered, target: CompileTarget, folder: Path, *, static: bool) -> Path:
     """Our packaged C example, built in `folder` with a picture beside it."""
-    folder.mkdir()
-    path = folder / f"{lowered.network.name}.so"
-    library = build_library(lowered, target, find_linker("auto", target), path, static=static)
-    write_json(path.with_suffix(".json"), build_report(lowered, [], [], library))
-    for name, content in package_files(read_built_library(path), None).items():
-        (folder / name).write_bytes(content)
+    library = packaged_library(lowered, target, folder, static=static)
     picture = np.random.default_rng(0).integers(0, 256, (*PICTURE, 3), np.uint8)
     Image.fromarray(picture).save(folder / "picture.ppm")
-    kind = ("-static", str(library.archive)) if static else (str(path), f"-Wl,-rpath,{folder}")
-    zig(
-        ["-target", f"{target.core.isa}-linux-{target.abi}", "-std=c11", "-O2", f"-I{folder}", "-s",
-         str(folder / "classify.c"), *kind, "-lm", "-o", str(folder / "classify")]
-    )  # fmt: skip
-    return folder / "classify"
+    return build_program(folder / "classify.c", library, target)
 
 
 def _peak_bytes(program: Path) -> int:

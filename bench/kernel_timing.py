@@ -9,6 +9,7 @@ import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 from rich.console import Console
 from rich.progress import track
@@ -21,6 +22,8 @@ from deploy_rpc.affinity import pinned_to_cores
 from deploy_rpc.board_spec import BoardError, BoardSpec
 from deploy_rpc.session import Session, open_session
 from deploy_rpc.session_kernels import LoadedKernels, Shapes
+
+S = TypeVar("S")
 
 ROUNDS = 21  # a sample takes milliseconds
 SAMPLE_S = 1e-3  # a sample lasts at least this long, so that the clock's steps vanish in it
@@ -80,13 +83,15 @@ def _calls_of_sample(loaded: LoadedKernels, name: str) -> int:
     return max(1, math.ceil(MARGIN * SAMPLE_S / seconds))
 
 
-def samples_in_turns(sample: Mapping[str, Callable[[], float]]) -> dict[str, list[float]]:
-    """What `sample[name]()` says in each of `ROUNDS`, in turns, so that noise falls on all alike.
+def samples_in_turns(
+    sample: Mapping[str, Callable[[], S]], rounds: int = ROUNDS, what: str = "kernels"
+) -> dict[str, list[S]]:
+    """What `sample[name]()` says in each of `rounds`, in turns, so that noise falls on all alike.
 
     A progress bar tells the time that is left.
     """
-    samples: dict[str, list[float]] = {name: [] for name in sample}
-    for name in _tracked([*sample] * ROUNDS, f"{len(sample)} kernels in turns, {ROUNDS} rounds"):
+    samples: dict[str, list[S]] = {name: [] for name in sample}
+    for name in _tracked([*sample] * rounds, f"{len(sample)} {what} in turns, {rounds} rounds"):
         samples[name].append(sample[name]())
     return samples
 

@@ -13,6 +13,7 @@ from rich.table import Table
 
 from bench.fma_loop import fma_loops
 from bench.kernel_timing import (
+    ROUNDS,
     TimedKernel,
     bench_session,
     calls_of_samples,
@@ -27,6 +28,7 @@ from compile.link import find_linker
 from compile.lower import Lowered, lower
 from compile.network import Network
 from compile.targets import CompileTarget
+from compile.tuning.decisions import TUNING_LOGS, recorded_decisions
 from compile.verify import verify
 from deploy_rpc.board_spec import BoardSpec
 from deploy_rpc.session import LoadedModule, Session
@@ -48,7 +50,12 @@ class LayerTimes:
 
 
 def measure_layers(
-    network: Network, level: str, target: CompileTarget, board: BoardSpec, threads: int
+    network: Network,
+    level: str,
+    target: CompileTarget,
+    board: BoardSpec,
+    threads: int,
+    rounds: int = ROUNDS,
 ) -> list[Row]:
     """The core's peak, a row for each kernel of `network`, and their total, last.
 
@@ -56,9 +63,10 @@ def measure_layers(
     called with several constants is timed once, on values of its own, in cache.
     """
     with phase(f"lower to {level}"):
-        lowered = lower(network, level, target, threads=threads)
+        decisions = recorded_decisions(TUNING_LOGS, target.core)
+        lowered = lower(network, level, target, threads=threads, decisions=decisions)
     with bench_session(board, target, threads) as session:
-        times = _measure(session, lowered)
+        times = _measure(session, lowered, rounds)
     return layer_rows(lowered, times)
 
 
@@ -68,7 +76,7 @@ def layer_rows(lowered: Lowered, times: LayerTimes) -> list[Row]:
     return [peak_row(times.peak, lowered.target), *kernels, _total_row(lowered, times, kernels)]
 
 
-def _measure(session: Session, lowered: Lowered) -> LayerTimes:
+def _measure(session: Session, lowered: Lowered, rounds: int) -> LayerTimes:
     target, threads = lowered.target, lowered.threads
     loops = fma_loops(target)
     kernels = {
@@ -83,7 +91,8 @@ def _measure(session: Session, lowered: Lowered) -> LayerTimes:
     x = lowered.network.example_input()
     samples = samples_in_turns(
         {name: functools.partial(timed.time_s, name, calls=calls[name]) for name in calls}
-        | {NETWORK: lambda: 1e-3 * module.time_ms(x, repeats=1, warmup=0)[0]}
+        | {NETWORK: lambda: 1e-3 * module.time_ms(x, repeats=1, warmup=0)[0]},
+        rounds,
     )
     kind = session.kind_of_time
     return LayerTimes(kind, peak_of(loops, samples, kind), samples[NETWORK], samples, calls)

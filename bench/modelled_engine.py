@@ -2,7 +2,7 @@
 
     python modelled_engine.py ENGINE MODEL INPUT.npy OUTPUT.npy OUTPUTS MARK.so
 
-Runs in Python for aarch64 under QEMU, beside `engine_process.py`, with NumPy and the engine alone.
+Runs in Python for aarch64 under QEMU, beside `engine_loaders.py`, with NumPy and the engine alone.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import ctypes
 import sys
 
 import numpy as np
-from engine_process import ENGINES
+from engine_loaders import ENGINES
 
 WARM_UPS = 2
 
@@ -21,7 +21,7 @@ def main() -> None:
     engine, model, input_path, output_path, outputs, mark_path = sys.argv[1:]
     _, load = ENGINES[engine]
     x = np.load(input_path)
-    run = load(model)
+    run = load(model, 1)
     mark = ctypes.CDLL(mark_path)
     for _ in range(WARM_UPS):
         run(x, int(outputs))

@@ -2,25 +2,21 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Sequence
-from pathlib import Path
 
 from rich.table import Table
 
+from bench.our_networks import modelled_core, modelled_inference
 from bench.rows import ENGINE, Row, report_row
 from compile.kernels import Kernel
-from compile.library import build_library
-from compile.link import find_linker
 from compile.lower import Lowered, lower
 from compile.network import Network
 from compile.price_network import price_network
 from compile.targets import CompileTarget
-from compile.verify import verify_output
+from compile.tuning.decisions import TUNING_LOGS, recorded_decisions
 from deploy_rpc.board_spec import BoardSpec
-from deploy_rpc.cores import Core, find_core
+from deploy_rpc.cores import Core
 from deploy_rpc.cycles import CycleReport
-from deploy_rpc.network_cycles import NetworkFile, network_cycles
 from model.cli import phase
 
 WHOLE = "the network"
@@ -33,28 +29,16 @@ def measure_modelled_layers(
 
     The inference's output is verified. `peak_share` is that of the core's multiply-adds a cycle.
     """
-    core = find_core(board.core) if board.core else target.core
+    core = modelled_core(target, board)
     with phase(f"lower to {level}"):
-        lowered = lower(network, level, target)
+        decisions = recorded_decisions(TUNING_LOGS, target.core)
+        lowered = lower(network, level, target, decisions=decisions)
     with phase(f"model one inference on {core.name}"):
-        whole = _whole(lowered, core)
+        whole = modelled_inference(lowered, core)
     with phase(f"model {len(lowered.kernels)} kernels on {core.name}"):
         priced = price_network(lowered, core).kernels
     rows = [_kernel_row(lowered, core, kernel, report, whole) for kernel, report in priced]
     return [*rows, _row(lowered, core, whole, WHOLE, network.name, 1, lowered.macs, whole)]
-
-
-def _whole(lowered: Lowered, core: Core) -> CycleReport:
-    network, target = lowered.network, lowered.target
-    x = network.example_input()
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "network.so"
-        library = build_library(lowered, target, find_linker("auto", target), path)
-        file = NetworkFile(path, library.prefix, network.output_shape, lowered.threads)
-        report, y = network_cycles(file, x, core)
-    where = f"board modelled:{core.name}"
-    verify_output(y, network, network.reference(x), level=lowered.level, where=where)
-    return report
 
 
 def _kernel_row(

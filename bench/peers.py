@@ -13,7 +13,7 @@ import numpy as np
 from rich.table import Table
 
 import bench
-from bench.engines import Engine, check_output, missing_engines, prepare_engines
+from bench.engines import ARM_PEERS, Engine, check_output, missing_engines, prepare_engines
 from bench.rows import ENGINE, Row, report_row
 from compile.library import build_library
 from compile.link import find_linker
@@ -47,7 +47,7 @@ def measure_peers(network: Network, target: CompileTarget, board: BoardSpec) -> 
     `EngineError` for a wrong output, `ArmPythonError` where the engines cannot be fetched.
     """
     core = find_core(board.core) if board.core else target.core
-    for name, reason in missing_engines().items():
+    for name, reason in missing_engines(ARM_PEERS).items():
         print(f"without {name}: {reason}")
     python = arm_python(ARM_PACKAGES)
     expected = network.reference(network.example_input())

@@ -6,6 +6,7 @@ import statistics
 from collections.abc import Sequence
 from typing import Any
 
+from bench.interval import median_interval
 from compile.network import Network
 from compile.targets import CompileTarget
 
@@ -28,7 +29,7 @@ def report_row(
 ) -> Row:
     """The columns that all suites share, then `more`; what has no network has no model and input.
 
-    `kind` is measured or modelled; `samples` and their median are in `unit`.
+    `kind` is measured or modelled; `samples`, their median and its `interval` are in `unit`.
     """
     return {
         "suite": suite,
@@ -42,6 +43,7 @@ def report_row(
         "kind": kind,
         "unit": unit,
         "median": statistics.median(samples),
+        "interval": median_interval(samples),
         "samples": list(samples),
         **more,
     }

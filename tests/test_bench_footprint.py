@@ -19,7 +19,7 @@ SMALL = ("--target", "host", "--model", "shufflenet-0.25x-g1", "--input-size", "
 
 @pytest.fixture(autouse=True)
 def few_rounds(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(footprint, "ROUNDS", 2)
+    monkeypatch.setattr(run, "LONG_ROUNDS", 2)
 
 
 def rows_of(suite: str, folder: Path) -> list[dict]:
@@ -66,7 +66,10 @@ def test_missing_engines_come_with_what_installs_them(monkeypatch: pytest.Monkey
     assert missing_engines() == {
         "onnxruntime": "not installed: pip install onnxruntime",
         "ncnn": "not installed: pip install ncnn pnnx",
-        "mnn": "not installed: pip install MNN onnxruntime",
+        "mnn": "not installed: pip install MNN",
+        "openvino": "not installed: pip install openvino",
+        "pytorch": "not installed: pip install torch",
+        "pytorch-compile": "not installed: pip install torch",
     }
 
 

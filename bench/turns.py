@@ -1,0 +1,107 @@
+"""Engines timed in turns on this machine, each in a process of its own on the same core.
+
+One round is one sample of each. A sample is the mean of inferences in a row, `SAMPLE_MS` of them or
+one, after an untimed one that brings the caches back; outputs are compared before anything counts.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import math
+import statistics
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from bench.engines import Engine, EngineError, check_output
+from bench.kernel_timing import samples_in_turns
+from bench.rows import ENGINE
+from bench.workers import Sample, Worker
+from compile.network import Network
+
+SAMPLE_MS = 20  # the clock's steps and one interrupt vanish in it
+WARM_UPS = 3  # samples that do not count: clocks rise, and engines fill their pools
+
+
+@dataclass(frozen=True)
+class Entry:
+    """What takes part in a run: an engine with its file of `network`, on `threads`.
+
+    `level` is that of our libraries.
+    """
+
+    network: Network
+    engine: Engine
+    threads: int = 1
+    level: str | None = None
+
+
+@dataclass(frozen=True)
+class Timing:
+    """`samples_ms` are of one inference, in the order of the rounds, each the mean of `calls`.
+
+    `memory_bytes` is the most that the process took beyond a Python with NumPy and the input; None
+    on another machine. `output` is what the engine answered to the network's example input.
+    """
+
+    samples_ms: Sequence[float]
+    output: np.ndarray
+    calls: int = 1
+    memory_bytes: int | None = None
+
+    @property
+    def median_ms(self) -> float:
+        """Of the samples."""
+        return statistics.median(self.samples_ms)
+
+
+Timings = dict[str, Timing]
+
+
+def time_in_turns(entries: Mapping[str, Entry], rounds: int) -> tuple[Timings, dict[str, str]]:
+    """The times of `entries` by name, and of those that could not take part the reason.
+
+    A peer that cannot run the network, or that answers something else, does not take part; ours has
+    to: its failure is raised as `EngineError`.
+    """
+    failed: dict[str, str] = {}
+    with contextlib.ExitStack() as stack:
+        workers: dict[str, Worker] = {}
+        networks = {id(entry.network): entry.network for entry in entries.values()}
+        expected = {key: each.reference(each.example_input()) for key, each in networks.items()}
+        for name, entry in entries.items():
+            try:
+                workers[name] = _verified(entry, expected[id(entry.network)], stack)
+            except EngineError as error:
+                if entry.engine.name == ENGINE:
+                    raise
+                failed[name] = str(error)
+        calls = {name: _calls_of_sample(worker) for name, worker in workers.items()}
+        sample = {n: functools.partial(worker.sample, calls[n]) for n, worker in workers.items()}
+        taken = samples_in_turns(sample, rounds, "processes")
+        timings = {
+            name: _timing(samples, workers[name], calls[name]) for name, samples in taken.items()
+        }
+    return timings, failed
+
+
+def _verified(entry: Entry, expected: np.ndarray, stack: contextlib.ExitStack) -> Worker:
+    """A worker that has answered right; it is stopped when `stack` ends."""
+    x = entry.network.example_input()
+    worker = Worker(entry.engine, x, math.prod(entry.network.output_shape), entry.threads)
+    stack.callback(worker.stop)
+    check_output(entry.engine.name, entry.network, worker.output, expected)
+    return worker
+
+
+def _calls_of_sample(worker: Worker) -> int:
+    """How many inferences last `SAMPLE_MS`; warms up on the way."""
+    fastest_ms = min(worker.sample(1).ms for _ in range(WARM_UPS))
+    return max(1, math.ceil(SAMPLE_MS / fastest_ms))
+
+
+def _timing(samples: Sequence[Sample], worker: Worker, calls: int) -> Timing:
+    memory_bytes = max(sample.memory_bytes for sample in samples)
+    return Timing([sample.ms for sample in samples], worker.output, calls, memory_bytes)

@@ -1,0 +1,38 @@
+"""Threads: the same network on one and two, timed in turns, refused where the bits differ."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from bench.engines import EngineError
+from bench.run import main
+from bench.threads import check_same_bits, measure_threads, threads_table
+from compile.targets import host_target
+from deploy_rpc.board_spec import BoardError, parse_board
+from tests.small_networks import small_network
+
+
+def test_two_threads_stand_beside_one() -> None:
+    here = parse_board("local")
+    rows = measure_threads(small_network(), "fused", host_target(), here, most=2, rounds=9)
+    assert [row["threads"] for row in rows] == [1, 2]
+    assert rows[0]["speedup"] == 1
+    assert rows[1]["speedup"] == pytest.approx(rows[0]["median"] / rows[1]["median"])
+    assert all(row["same_bits"] for row in rows)
+    assert threads_table(rows).row_count == 2
+
+
+def test_a_bit_that_differs_is_an_error() -> None:
+    one = np.ones((1, 10), np.float32)
+    check_same_bits(one, one.copy(), "two threads")
+    with pytest.raises(EngineError, match="two threads does not answer as one thread does"):
+        check_same_bits(one, np.nextafter(one, 2), "two threads")
+
+
+def test_modelled_boards_are_refused(tmp_path: Path) -> None:
+    where = ("--board", "modelled", "--json", str(tmp_path / "r.json"))
+    with pytest.raises(BoardError, match="threads runs on local, rpc, tracker; on modelled"):
+        main(["threads", "--target", "cortex-a72", *where])

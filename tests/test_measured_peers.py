@@ -1,0 +1,53 @@
+"""Peers on this machine: every one that is installed answers right, every other one is named."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from bench import engines
+from bench.engines import PEERS, missing_engines, quick_peers
+from bench.rows import ENGINE
+from bench.run import main
+from deploy_rpc.board_spec import BoardError
+
+SMALL = ("--model", "shufflenet-0.25x-g1", "--input-size", "32", "--quick")
+
+
+def test_every_engine_has_a_row_and_is_compared_with_ours(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setitem(PEERS, "nobody", ("no_such_package",))
+    path = tmp_path / "peers.json"
+    main(["peers", "--target", "host", *SMALL, "--json", str(path)])
+    report, told = json.loads(path.read_text()), capfd.readouterr().out
+    context, rows = report["context"], report["rows"]
+    missing = missing_engines()
+    assert rows[0]["engine"] == ENGINE
+    assert {row["engine"] for row in rows} == {ENGINE, *quick_peers()} - missing.keys()
+    for row in rows:
+        assert (row["kind"], row["unit"], len(row["samples"])) == ("measured", "ms", 9)
+        assert row["interval"][0] <= row["median"] <= row["interval"][1]
+        assert row["memory_bytes"] > 0
+    assert "not installed: pip install no_such_package" in context["not_measured"]["nobody"]
+    assert "without nobody: not installed" in told
+    assert context["not_measured"]["pytorch-compile"] == "left out of this run"
+    assert "litert" in context["not_measured"]
+    assert len(context["weights"]["shufflenet-0.25x-g1"]) == 16
+    assert context["machine"]["bandwidth"]["median"] > 0
+    assert context["engines"].keys() == PEERS.keys() - missing.keys()
+
+
+def test_a_compiler_is_needed_to_compile(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(engines.shutil, "which", lambda _: None)
+    assert missing_engines(["pytorch-compile"]) == {
+        "pytorch-compile": "needs a C++ compiler: g++ or clang++"
+    }
+
+
+def test_a_board_without_the_engines_is_refused(tmp_path: Path) -> None:
+    where = ("--board", "rpc://127.0.0.1:1", "--json", str(tmp_path / "r.json"))
+    with pytest.raises(BoardError, match=r"peers runs on local, modelled; on rpc.* fusion, layers"):
+        main(["peers", "--target", "arm_cpu", *where])

@@ -1,0 +1,99 @@
+"""Engines in processes of their own: verified, timed in turns, and named where they fail."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from bench import turns
+from bench.engines import Engine, EngineError, PeerFiles, our_engine
+from bench.turns import Entry, time_in_turns
+from bench.workers import Worker
+from compile.library import build_library
+from compile.link import find_linker
+from compile.lower import lower
+from compile.network import Network
+from compile.source import random_network
+from compile.targets import host_target
+from deploy_rpc.board_spec import BoardError
+
+ROUNDS = 3
+
+
+@pytest.fixture(scope="module")
+def network() -> Network:
+    return random_network("shufflenet-0.25x-g1", input_size=(32, 32))
+
+
+@pytest.fixture(scope="module")
+def ours(network: Network, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
+    path = tmp_path_factory.mktemp("ours") / "network.so"
+    target = host_target()
+    return our_engine(
+        build_library(lower(network, "fused", target), target, find_linker("auto", target), path)
+    )
+
+
+def test_each_round_takes_a_sample_of_each_engine_that_answers_right(
+    network: Network, ours: Engine, tmp_path: Path
+) -> None:
+    eager = PeerFiles(network, tmp_path).engine("pytorch")
+    other = dataclasses.replace(network, reference=lambda _: np.eye(1, 1000))
+    entries = {
+        "fused": Entry(network, ours),
+        "eager": Entry(network, eager),
+        "wrong": Entry(other, eager),
+        "broken": Entry(network, Engine("nobody", "no.file")),
+    }
+    timings, failed = time_in_turns(entries, ROUNDS)
+    assert list(timings) == ["fused", "eager"]
+    for timing in timings.values():
+        assert len(timing.samples_ms) == ROUNDS
+        assert min(timing.samples_ms) <= timing.median_ms <= max(timing.samples_ms)
+        assert timing.calls >= 1
+    assert timings["fused"].memory_bytes < 10e6 < timings["eager"].memory_bytes
+    assert failed == {
+        "wrong": failed["wrong"],
+        "broken": "nobody failed: KeyError: 'nobody'",
+    }
+    assert "pytorch answers wrong for shufflenet-0.25x-g1" in failed["wrong"]
+
+
+def test_our_own_wrong_answer_is_an_error(network: Network, ours: Engine) -> None:
+    other = dataclasses.replace(network, reference=lambda _: np.eye(1, 1000))
+    with pytest.raises(EngineError, match="answers wrong"):
+        time_in_turns({"fused": Entry(other, ours)}, ROUNDS)
+
+
+def test_a_worker_that_dies_is_an_error(network: Network, ours: Engine) -> None:
+    worker = Worker(ours, network.example_input(), 1000, threads=1)
+    worker._process.kill()
+    worker._process.wait()
+    with pytest.raises(EngineError, match="shufflenet-compiled failed"):
+        worker.sample(1)
+    worker.stop()
+
+
+def test_a_worker_that_hangs_is_given_up(
+    network: Network, ours: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("bench.workers.LOAD_LIMIT_S", 0)
+    with pytest.raises(EngineError, match="did not answer within 0 s"):
+        Worker(ours, network.example_input(), 1000, threads=1)
+
+
+def test_more_threads_than_cores_are_refused(network: Network, ours: Engine) -> None:
+    with pytest.raises(BoardError, match="threads need as many cores"):
+        Worker(ours, network.example_input(), 1000, threads=4096)
+
+
+def test_a_sample_lasts_long_enough(
+    network: Network, ours: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(turns, "SAMPLE_MS", 1e-9)
+    timings, _ = time_in_turns({"fused": Entry(network, ours)}, ROUNDS)
+    assert timings["fused"].calls == 1
