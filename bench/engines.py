@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
 import shutil
 import subprocess
@@ -104,9 +105,14 @@ class PeerFiles:
     """The peers' files of `network` in `folder`; its random weights are drawn again for them."""
 
     def __init__(self, network: Network, folder: Path) -> None:
-        self._module = create_model(network.name, input_size=network.input_shape[2:]).eval()
+        self._network = network
         self._example = torch.zeros(network.input_shape)
         self._folder = folder
+
+    @functools.cached_property
+    def _module(self) -> torch.nn.Module:
+        size = self._network.input_shape[2:]
+        return create_model(self._network.name, input_size=size).eval()
 
     def engine(self, name: str) -> Engine:
         """The peer `name` with its file; raises `EngineError` where it cannot be made."""
