@@ -5,12 +5,14 @@ from __future__ import annotations
 from bench.readme_sections.footprint import footprint_section
 from bench.readme_sections.ladder import ladder_section
 from bench.readme_sections.largest_kernels import largest_kernels_section
+from bench.readme_sections.model_check import model_check_section
 from bench.readme_sections.modelled_peers import modelled_peers_section
 from bench.readme_sections.sizes import size_section
 
 SECTIONS = {
     "sizes": size_section,
     "footprint": footprint_section,
+    "model-check": model_check_section,
     "peers": modelled_peers_section,
     "results": ladder_section,
     "kernels": largest_kernels_section,
