@@ -10,19 +10,19 @@ from tests.test_fuse_pointwise import check_numbers, fused
 
 FUSED = {
     "stem": nn.Sequential(nn.Conv2d(3, 8, 3, 2, 1, bias=False), nn.BatchNorm2d(8), nn.ReLU()),
+    "no bias": nn.Conv2d(3, 6, 3, bias=False),
     "depthwise": nn.Conv2d(3, 3, 3, 1, 1, groups=3),
     "grouped 5x5": nn.Sequential(nn.Conv2d(3, 6, 5, 1, 2, groups=3), nn.ReLU()),
     "strided pointwise": nn.Conv2d(3, 6, 1, 2),
     "max pool": nn.MaxPool2d(3, 2, 1),
     "average pool": nn.AvgPool2d(3, 2, 1),
+    "average of the picture alone": nn.AvgPool2d(3, 2, 1, count_include_pad=False),
     "average pool without a border": nn.AvgPool2d(2, 2, count_include_pad=False),
 }
 LEFT_ALONE = {
     "dilation": nn.Conv2d(3, 6, 3, dilation=2),
     "unequal strides": nn.Conv2d(3, 6, 3, stride=(1, 2)),
-    "no bias": nn.Conv2d(3, 6, 3, bias=False),
     "ceil mode": nn.MaxPool2d(3, 2, ceil_mode=True),
-    "padding not counted": nn.AvgPool2d(3, 2, 1, count_include_pad=False),
 }
 
 

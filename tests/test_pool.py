@@ -21,6 +21,9 @@ POOLS = {
     "average pool":       ("average", 6,  1,  1, (14, 14),   (3, 3),   2, (1, 1), False),
     "large average":      ("average", 3,  1,  1, (13, 18),   (3, 3),   3, (0, 0), False),
     "at its own pace":     ("max",     6,  1,  1, (9, 11),    (2, 3),   1, (0, 1), False),
+    "border not counted":  ("average_inside", 6, 1, 1, (14, 13), (3, 3), 2, (1, 1), False),
+    "last window overhangs": ("average_inside", 6, 1, 1, (28, 28), (3, 3), 2, (0, 0, 1, 1), False),
+    "max, border behind":  ("max",     6,  1,  1, (16, 12),   (3, 3),   2, (0, 0, 1, 1), False),
     "narrower than a vector": ("average", 4, 1, 1, (5, 3),    (3, 3),   2, (1, 1), False),
 }
 # fmt: on
@@ -63,7 +66,7 @@ def test_a_half_of_a_concat_leaves_the_other_alone(writes_channels: bool) -> Non
     assert error_of(w, default_tile(w, AVX512)) < 1e-6
 
 
-@pytest.mark.parametrize("name", ["max pool", "average pool"])
+@pytest.mark.parametrize("name", ["max pool", "average pool", "border not counted"])
 def test_threads_change_nothing(name: str) -> None:
     w = workload_of(name)
     assert error_of(w, default_tile(w, A72), threads=2) < 1e-6

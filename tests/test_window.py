@@ -34,6 +34,8 @@ WORKLOADS = {
     "oblong kernel":      ("conv",    3,  4,  2, (9, 17),    (1, 5),   1, (0, 2), False),
     "strided pointwise":  ("conv",    2,  7,  3, (8, 8),     (1, 1),   2, (0, 0), False),
     "one pixel":          ("conv",    1,  3,  4, (3, 3),     (3, 3),   1, (0, 0), False),
+    "border behind":      ("conv",    5,  1,  1, (14, 14),   (3, 3),   2, (0, 0, 1, 1), True),
+    "border before":      ("conv",    1,  8,  3, (17, 18),   (3, 3),   2, (1, 2, 0, 0), False),
 }
 # fmt: on
 
@@ -46,13 +48,22 @@ def definition(
     w: WindowWorkload, x: np.ndarray, weights: np.ndarray, bias: np.ndarray
 ) -> np.ndarray:
     """PyTorch's, in float64."""
-    planes = torch.from_numpy(x)[None].double()
+    (top, left), (bottom, right) = w.padding[:2], w.padding[-2:]
+
+    def bordered(planes: torch.Tensor) -> torch.Tensor:
+        filled = -torch.inf if w.kind == "max" else 0
+        return functional.pad(planes, (left, right, top, bottom), value=filled)
+
+    planes = bordered(torch.from_numpy(x)[None].double())
     if w.kind == "conv":
         filters, shifts = torch.from_numpy(weights).double(), torch.from_numpy(bias).double()
-        y = functional.conv2d(planes, filters, shifts, w.stride, w.padding, 1, w.groups)
+        y = functional.conv2d(planes, filters, shifts, w.stride, 0, 1, w.groups)
+    elif w.kind == "max":
+        y = functional.max_pool2d(planes, w.kernel, w.stride)
     else:
-        pool = functional.max_pool2d if w.kind == "max" else functional.avg_pool2d
-        y = pool(planes, w.kernel, w.stride, w.padding)
+        y = functional.avg_pool2d(planes, w.kernel, w.stride)
+        inside = functional.avg_pool2d(bordered(torch.ones(1, 1, *w.size)), w.kernel, w.stride)
+        y = y / inside if w.kind == "average_inside" else y
     return (y.relu() if w.relu else y)[0].numpy()
 
 

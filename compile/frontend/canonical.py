@@ -1,10 +1,12 @@
-"""Canonical Relax: one function `main`, one tensor in, one tensor out, no dead bindings."""
+"""Canonical Relax: one function `main`, one tensor in, one out, planes, no dead bindings."""
 
 from __future__ import annotations
 
 import tvm
 from tvm import relax
 
+from compile.frontend.pads import into_padding
+from compile.frontend.planes import into_planes
 from model.errors import InputError
 
 
@@ -13,13 +15,15 @@ class UnsupportedNetworkError(InputError):
 
 
 def canonicalise(module: tvm.IRModule) -> tvm.IRModule:
-    """Removes bindings that nothing uses and those that only rename others.
+    """Pictures as planes, every shuffle in one form, borders as paddings, no bindings for nothing.
 
     Raises `UnsupportedNetworkError` unless exactly one float32 tensor of static shape comes in and
     one goes out.
     """
-    passes = [relax.transform.CanonicalizeBindings(), relax.transform.DeadCodeElimination()]
-    module = tvm.ir.transform.Sequential(passes)(module)
+    clean = tvm.ir.transform.Sequential(
+        [relax.transform.CanonicalizeBindings(), relax.transform.DeadCodeElimination()]
+    )
+    module = clean(into_padding(clean(into_planes(clean(module)))))
     static_shape(module["main"].params, "input")
     static_shape([module["main"].body], "output")
     return module

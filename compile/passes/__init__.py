@@ -13,6 +13,8 @@ from compile.passes.fuse_stem import fuse_stem
 from compile.passes.fuse_windows import fuse_windows
 from compile.passes.in_place import write_in_place
 from compile.passes.layouts import cancel_layout_changes, choose_layouts
+from compile.passes.plain_forms import into_plain_forms
+from compile.passes.relus import move_relus
 from compile.passes.rewriting import Choices
 from compile.passes.shuffle import move_shuffles, shuffle_in_layout
 from deploy_rpc.cores import Core
@@ -22,6 +24,7 @@ Pass = Callable[[tvm.IRModule], tvm.IRModule]
 CLEAN: tuple[Pass, ...] = (
     relax.transform.FoldConstant(),  # first: exporters leave reshapes of constants behind
     fold_batch_norm,
+    into_plain_forms,
 )
 
 
@@ -40,6 +43,8 @@ def _into_templates(core: Core, threads: int, *, fused: bool) -> Pass:
     """Operators into kernels of the templates, each in the layout that suits its size."""
 
     def apply(module: tvm.IRModule) -> tvm.IRModule:
+        if fused:
+            module = move_relus(module)
         choices = Choices(core, threads, choose_layouts(module, core, threads), fused)
         steps = (
             (move_shuffles if fused else shuffle_in_layout)(choices),

@@ -3,8 +3,8 @@
     relu(add(conv2d(x, W), b))     ->  call_tir(window, x, W', b)
     max_pool2d(x), avg_pool2d(x)   ->  call_tir(window, x)
 
-W' is packed for the tile. Left alone: dilation, unequal strides or paddings, no bias, ceil mode, an
-average that does not count its padding.
+W' is packed for the tile. An average that does not count its padding is of another kind. Left
+alone: dilation, unequal strides, no bias, ceil mode.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from compile.passes.rewriting import (
     constant,
     in_layout,
     is_per_channel,
+    padding_of,
     rewrite_main,
     shape_of,
 )
@@ -73,11 +74,12 @@ def _fuse_pools(module: tvm.IRModule, operator: str, choices: Choices) -> tvm.IR
 
     def replace(builder: relax.BlockBuilder, matched: Matched) -> relax.Expr | None:
         call = matched[pattern]
-        padded = any(int(pad) for pad in call.attrs.padding)
-        counts_padding = operator != "relax.nn.avg_pool2d" or call.attrs.count_include_pad
-        if not _is_plain(call) or call.attrs.ceil_mode or (padded and not counts_padding):
+        if not _is_plain(call) or call.attrs.ceil_mode:
             return None
-        workload = _pool_workload(call, POOLS[operator], choices)
+        padded = any(int(pad) for pad in call.attrs.padding)
+        inside = POOLS[operator] == "average" and padded and not call.attrs.count_include_pad
+        kind = "average_inside" if inside else POOLS[operator]
+        workload = _pool_workload(call, kind, choices)
         operands = [in_layout(matched[x], workload.layout)]
         name = f"window_{workload.kind}"
         return call_kernel(builder, choices.make(workload), name, operands, shape_of(call))
@@ -86,12 +88,11 @@ def _fuse_pools(module: tvm.IRModule, operator: str, choices: Choices) -> tvm.IR
 
 
 def _is_plain(call: relax.Call) -> bool:
-    """One picture, equal strides, paddings equal on opposite sides, no dilation."""
-    top, left, bottom, right = (int(pad) for pad in call.attrs.padding)
+    """One picture, equal strides, no dilation."""
     strides = {int(stride) for stride in call.attrs.strides}
     dilated = any(int(step) != 1 for step in call.attrs.dilation)
     batch = shape_of(call.args[0])[0]
-    return batch == 1 and len(strides) == 1 and (top, left) == (bottom, right) and not dilated
+    return batch == 1 and len(strides) == 1 and not dilated
 
 
 def _conv_workload(call: relax.Call, relu: bool, choices: Choices) -> WindowWorkload:
@@ -110,7 +111,7 @@ def _conv_workload(call: relax.Call, relu: bool, choices: Choices) -> WindowWork
         size=(rows, columns),
         kernel=(kernel_rows, kernel_columns),
         stride=int(call.attrs.strides[0]),
-        padding=(int(call.attrs.padding[0]), int(call.attrs.padding[1])),
+        padding=padding_of(call),
         relu=relu,
         layout=layout,
         reads_planes=layout == "channels" and read == "planes" and channels <= PICTURE_CHANNELS,
@@ -129,7 +130,7 @@ def _pool_workload(call: relax.Call, kind: str, choices: Choices) -> WindowWorkl
         size=(rows, columns),
         kernel=(int(call.attrs.pool_size[0]), int(call.attrs.pool_size[1])),
         stride=int(call.attrs.strides[0]),
-        padding=(int(call.attrs.padding[0]), int(call.attrs.padding[1])),
+        padding=padding_of(call),
         layout=read,
         writes_channels=(read, made) == ("planes", "channels"),
     )

@@ -25,7 +25,7 @@ import tvm
 from tvm import relax
 from tvm.relax.expr_functor import PyExprMutator, mutator
 
-from compile.passes.rewriting import TO_CHANNELS, TO_PLANES, Layouts, shape_of
+from compile.passes.rewriting import TO_CHANNELS, TO_PLANES, Layouts, padding_of, shape_of
 from compile.schedules.layouts import LAYOUTS, Layout
 from compile.schedules.pointwise_workload import PointwiseWorkload
 from compile.schedules.templates import modelled_cycles
@@ -130,7 +130,7 @@ def _workload(conv: relax.Call, layout: Layout) -> PointwiseWorkload | WindowWor
         size=(size[0], size[1]),
         kernel=(kernel[0], kernel[1]),
         stride=stride,
-        padding=(int(conv.attrs.padding[0]), int(conv.attrs.padding[1])),
+        padding=padding_of(conv),
         layout=layout,
     )
 

@@ -102,6 +102,12 @@ def is_per_channel(bias: tvm.ir.Constant, channels: int) -> bool:
     return shape[-3:] == (channels, 1, 1) and math.prod(shape) == channels
 
 
+def padding_of(window: relax.Call) -> tuple[int, ...]:
+    """Of a convolution or pool: (rows, columns) of all sides, or (top, left, bottom, right)."""
+    top, left, bottom, right = (int(width) for width in window.attrs.padding)
+    return (top, left) if (top, left) == (bottom, right) else (top, left, bottom, right)
+
+
 def shape_of(tensor: relax.Expr) -> tuple[int, ...]:
     """The static shape."""
     return tuple(int(extent) for extent in tensor.ty.shape)

@@ -2,7 +2,8 @@
 
     Y[c, y, x] = max or mean over i, j of P[c, s*y + i, s*x + j]
 
-P is the input with its border, which is never built:
+A mean is over all taps, or over those in the picture (`average_inside`). P is the input with its
+border, which is never built:
 
     for c: for y:
       line[x % s, x // s] = combine over i of X[c, s*y + i - p, x]   # whole vectors, neighbours
@@ -66,6 +67,18 @@ def combined(
     return larger(so_far, value, maxnum=maxnum) if workload.kind == "max" else so_far + value
 
 
+def share_of_a_tap(workload: WindowWorkload, row: Index, column: Index) -> tirx.Expr:
+    """What a mean multiplies the sum of the window at (`row`, `column`) by."""
+    if workload.kind == "average":
+        return tirx.const(1 / (workload.kernel[0] * workload.kernel[1]), FLOAT)
+    taps = 1
+    for axis, place in enumerate((row, column)):
+        first = place * workload.stride - workload.padding[axis]
+        end = tirx.min(first + workload.kernel[axis], workload.size[axis])
+        taps = taps * (end - tirx.max(first, 0))
+    return tirx.const(1, FLOAT) / tirx.Cast(FLOAT, taps)
+
+
 def pool(workload: WindowWorkload, tile: PoolTile, threads: int) -> tirx.PrimFunc:
     """The kernel: parameters X (channels, H, W) and Y; float32. Threads share the rows.
 
@@ -102,7 +115,7 @@ def _rows_of_planes(
         _combine_rows(workload, tile, channel, row, x, line)
         at = [workload.first_channel + channel, row]
         _combine_columns(
-            workload, tile, line, lambda column, v: T.buffer_store(y, v, [*at, column])
+            workload, tile, row, line, lambda column, v: T.buffer_store(y, v, [*at, column])
         )
 
 
@@ -126,7 +139,11 @@ def _rows_of_channels(
         with T.serial(together) as inner:
             _combine_rows(workload, tile, block * together + inner, row, x, line)
             _combine_columns(
-                workload, tile, line, lambda column, v: T.buffer_store(pooled, v, [inner, column])
+                workload,
+                tile,
+                row,
+                line,
+                lambda column, v: T.buffer_store(pooled, v, [inner, column]),
             )
         with T.serial(columns) as column, T.vectorized(together) as lane:
             channel = workload.first_channel + block * together + lane
@@ -214,6 +231,7 @@ def _each_part_of_a_line(
 def _combine_columns(
     workload: WindowWorkload,
     tile: PoolTile,
+    row: tirx.Expr,
     line: tirx.Buffer,
     store: Callable[[tirx.Expr, tirx.Expr], None],
 ) -> None:
@@ -226,8 +244,8 @@ def _combine_columns(
             for j in range(1, taps):
                 tap = line[j % stride, first + lane + j // stride]
                 value = combined(workload, value, tap, maxnum=tile.maxnum)
-            if workload.kind == "average":
-                value = value * tirx.const(1 / (workload.kernel[0] * taps), FLOAT)
+            if workload.kind != "max":
+                value = value * share_of_a_tap(workload, row, first + lane)
             store(first + lane, value)
 
 

@@ -58,21 +58,23 @@ FLOAT_BYTES = 4
 class WindowWorkload:
     """M outputs from K inputs in each of `groups`; a pool has one of each in every group.
 
-    Sizes are (rows, columns): `size` of the input, `kernel`, `padding` on all sides alike. Outputs
-    are channels `first_channel` and on of the `stored_channels` of Y (0: Y has no others).
+    Sizes are (rows, columns): `size` of the input, `kernel`, `padding` on all sides alike, or else
+    (top, left, bottom, right). An `average` divides by all taps, an `average_inside` by those in
+    the picture. Outputs are channels `first_channel` and on of the `stored_channels` of Y (0: Y has
+    no others).
 
     `layout` says what is in the lanes. Where two layouts meet, a kernel makes the change by itself:
     with channels in the lanes a convolution may read planes, and one of planes write channels.
     """
 
-    kind: Literal["conv", "max", "average"]
+    kind: Literal["conv", "max", "average", "average_inside"]
     groups: int
     outputs: int
     inputs: int
     size: tuple[int, int]
     kernel: tuple[int, int]
     stride: int
-    padding: tuple[int, int]
+    padding: tuple[int, int] | tuple[int, int, int, int]
     relu: bool = False
     layout: Layout = "planes"
     reads_planes: bool = False
@@ -93,9 +95,10 @@ class WindowWorkload:
     @property
     def output_size(self) -> tuple[int, int]:
         """Rows and columns of the output."""
+        before, behind = self.padding[:2], self.padding[-2:]
         rows, columns = (
-            (size + 2 * padding - kernel) // self.stride + 1
-            for size, padding, kernel in zip(self.size, self.padding, self.kernel, strict=True)
+            (self.size[axis] + before[axis] + behind[axis] - self.kernel[axis]) // self.stride + 1
+            for axis in (0, 1)
         )
         return rows, columns
 

@@ -34,7 +34,7 @@ from tvm.script.ir_builder import tirx as T
 
 from compile.schedules.maximum import has_maxnum, rectified
 from compile.schedules.overlap import start_of, tile_starts
-from compile.schedules.pool import combined, neutral
+from compile.schedules.pool import combined, neutral, share_of_a_tap
 from compile.schedules.registers import accumulator_budget, tile_cycles
 from compile.schedules.tiles import lane_choices
 from compile.schedules.window import FLOAT, WindowWorkload
@@ -201,7 +201,7 @@ def _accumulate(
     top = place.row * workload.stride - workload.padding[0]
     first = tirx.max(0, -top)
     end = tirx.min(workload.kernel[0], workload.size[0] - top)
-    if workload.kind == "average":
+    if workload.kind in ("average", "average_inside"):
         _add_columns(workload, tile, place, acc, x, (top + first, top + end))
         return
     with T.serial(first, end) as i:
@@ -295,11 +295,10 @@ def _finish(
     acc: tirx.Buffer,
     y: tirx.Buffer,
 ) -> None:
-    taps = workload.kernel[0] * workload.kernel[1]
     for at in _each_value(tile, range(tile.pixels)):
         value = acc[at]
-        if workload.kind == "average":
-            value = value * tirx.const(1 / taps, FLOAT)
+        if workload.kind in ("average", "average_inside"):
+            value = value * share_of_a_tap(workload, place.row, place.column + at[0])
         value = rectified(value, maxnum=tile.maxnum) if workload.relu else value
         channel = workload.first_channel + place.channel + at[1] * tile.lanes + at[2]
         T.buffer_store(y, value, [place.row, place.column + at[0], channel])

@@ -1,0 +1,130 @@
+"""An ONNX file as a checked model: complete, weights beside it read, one float32 picture in."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import onnx
+from google.protobuf.message import DecodeError
+from onnx import ModelProto, TensorProto, checker, helper, version_converter
+from onnx.external_data_helper import load_external_data_for_model
+
+from model.errors import InputError
+
+PICTURE_CHANNELS = (1, 3, 4)  # what tells (N, H, W, C) from (N, C, H, W)
+OLDEST_OPSET = 7  # before it, operators broadcast by attributes: such files are lifted to LIFTED
+LIFTED_OPSET = 9
+OPERATORS = ("", "ai.onnx")  # ONNX's own domain, by its two names
+
+
+class OnnxError(InputError):
+    """An ONNX file that cannot be read, or that holds what cannot be compiled."""
+
+
+@dataclass(frozen=True)
+class OnnxInput:
+    """The picture that a model takes; `shape` as the file has it, every dimension fixed.
+
+    With `channels_last` that is (N, H, W, C), as TensorFlow has it.
+    """
+
+    name: str
+    shape: tuple[int, int, int, int]
+    channels_last: bool
+
+    @property
+    def nchw_shape(self) -> tuple[int, int, int, int]:
+        """(N, C, H, W)."""
+        if not self.channels_last:
+            return self.shape
+        batch, height, width, channels = self.shape
+        return batch, channels, height, width
+
+
+def load_onnx(path: Path) -> ModelProto:
+    """The model at `path` with the weights that it keeps in other files of its folder.
+
+    Opsets before 7 are lifted to 9. Raises `OnnxError` where the file is cut off, contradicts
+    itself, or names weights outside its folder.
+    """
+    try:
+        model = onnx.load(path, load_external_data=False)
+        load_external_data_for_model(model, str(path.parent))
+        checker.check_model(model)
+    except (DecodeError, checker.ValidationError, ValueError, OSError) as error:
+        raise OnnxError(
+            f"{path} is no complete ONNX model ({first_line(error)}); "
+            f"{path.stat().st_size} bytes came: export or download it again"
+        ) from error
+    if opset_of(model) >= OLDEST_OPSET:
+        return model
+    try:
+        return version_converter.convert_version(model, LIFTED_OPSET)
+    except (RuntimeError, ValueError) as error:
+        raise OnnxError(
+            f"{path} is of opset {opset_of(model)} and cannot be lifted to {LIFTED_OPSET} "
+            f"({first_line(error)}); export it again with opset {LIFTED_OPSET} or newer"
+        ) from error
+
+
+def opset_of(model: ModelProto) -> int:
+    """The version of ONNX's own operators that `model` is written in."""
+    versions = [opset.version for opset in model.opset_import if opset.domain in OPERATORS]
+    return max(versions, default=1)
+
+
+def picture_input(model: ModelProto, input_size: tuple[int, int] | None) -> OnnxInput:
+    """The one input of `model`; (H, W) as `input_size` says where the file leaves them open.
+
+    An open batch is one picture. Raises `OnnxError` where there is not one float32 input of four
+    dimensions, where a size stays open, or where the file fixes another one.
+    """
+    initializers = {tensor.name for tensor in model.graph.initializer}
+    inputs = [value for value in model.graph.input if value.name not in initializers]
+    if len(inputs) != 1:
+        names = ", ".join(value.name for value in inputs) or "none"
+        raise OnnxError(f"expected an ONNX model with one input, got {len(inputs)}: {names}")
+    name, kind = inputs[0].name, inputs[0].type.tensor_type
+    if kind.elem_type != TensorProto.FLOAT:
+        raise OnnxError(
+            f"expected a float32 input, got {name!r} of {_type_name(kind.elem_type)}; export the "
+            "network in float32"
+        )
+    dims = [dim.dim_value for dim in kind.shape.dim]
+    if len(dims) != 4 or min(dims) < 0:
+        raise OnnxError(f"expected an input of 4 dimensions (N, C, H, W), got {_named(kind)}")
+    channels_last = dims[1] not in PICTURE_CHANNELS and dims[3] in PICTURE_CHANNELS
+    places = (1, 2) if channels_last else (2, 3)
+    if input_size is not None:
+        _refuse_other_size((dims[places[0]], dims[places[1]]), input_size)
+        dims[places[0]], dims[places[1]] = input_size
+    shape = (dims[0] or 1, *dims[1:])
+    if 0 in shape:
+        raise OnnxError(
+            f"the input {name!r} has dynamic dimensions {_named(kind)}; fix height and width with "
+            "--input-size HxW, channels in the export"
+        )
+    return OnnxInput(name, shape, channels_last)
+
+
+def first_line(error: Exception) -> str:
+    """The first line of what `error` says, or its type where it says nothing."""
+    return (str(error).strip().splitlines() or [type(error).__name__])[0]
+
+
+def _refuse_other_size(of_file: tuple[int, int], asked: tuple[int, int]) -> None:
+    if all(fixed in (0, wanted) for fixed, wanted in zip(of_file, asked, strict=True)):
+        return
+    raise OnnxError(
+        f"the ONNX file fixes the input size to {of_file[0]}x{of_file[1]}, --input-size asked for "
+        f"{asked[0]}x{asked[1]}; export it again at that size, or leave --input-size away"
+    )
+
+
+def _type_name(elem_type: int) -> str:
+    return TensorProto.DataType.Name(elem_type).lower() if elem_type else "no type"
+
+
+def _named(kind: helper.TypeProto.Tensor) -> list[str]:
+    return [dim.dim_param or str(dim.dim_value) for dim in kind.shape.dim]
