@@ -18,11 +18,10 @@ from bench.page import write_page
 from bench.reports import Report
 from bench.rows import Row
 from bench.suites import DEFAULTS, LONG_ROUNDS, SHORT_ROUNDS, SUITES, Suite
-from compile.build_options import input_size
 from compile.lower import DEFAULT_LEVEL, LEVELS
 from compile.targets import parse_target
 from deploy_rpc.board_spec import BoardError, parse_board
-from model.cli import argument, new_file, positive_int, run_command, write_json
+from model.cli import argument, input_size, new_file, positive_int, run_command, write_json
 from model.zoo import DEFAULT_MODEL, model_name
 
 ONE_MODEL_A_TABLE = ("layers", "independent")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import re
 from pathlib import Path
 
 from compile.link import LINKERS
@@ -16,12 +15,9 @@ from deploy_rpc.bundle import BundleError, board_bundle
 from deploy_rpc.core_models import CoreModelError, llvm_model
 from deploy_rpc.emulator import emulated_cores, missing_emulation_tools
 from deploy_rpc.network_cycles import missing_modelled_board_tools
-from model.cli import argument, existing_file, positive_int
+from model.cli import argument, existing_file, input_size, positive_int
 from model.preprocess import PREPROCESSINGS
 from model.zoo import DEFAULT_MODEL, model_name
-
-MIN_INPUT_SIDE = 32  # five halvings leave one pixel
-MAX_INPUT_SIDE = 4096
 
 
 def parse_options(arguments: list[str] | None) -> argparse.Namespace:
@@ -43,17 +39,6 @@ def parse_options(arguments: list[str] | None) -> argparse.Namespace:
             options.target, options.threads, options.level
         )
     return options
-
-
-def input_size(text: str) -> tuple[int, int]:
-    """(H, W) of an input, for `type=`: `224` or `480x640`."""
-    match = re.fullmatch(r"(\d{1,6})(?:x(\d{1,6}))?", text)
-    size = (int(match[1]), int(match[2] or match[1])) if match else None
-    if size is None or min(size) < MIN_INPUT_SIDE or max(size) > MAX_INPUT_SIDE:
-        raise argparse.ArgumentTypeError(
-            f"expected N or HxW, each {MIN_INPUT_SIDE} to {MAX_INPUT_SIDE}, got {text!r}"
-        )
-    return size
 
 
 def _parser() -> argparse.ArgumentParser:

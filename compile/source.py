@@ -55,12 +55,11 @@ def _import_checkpoint(options: argparse.Namespace) -> Network:
         convention=options.convention,
         input_size=options.input_size,
     )
-    by_convention = "bgr255" if loaded.convention == "official" else "imagenet"
     return import_torch(
         loaded.module,
         name=loaded.name,
         input_shape=(1, 3, *(options.input_size or default_input_size(loaded.name))),
-        preprocessing=options.preprocessing or by_convention,
+        preprocessing=options.preprocessing or loaded.preprocessing,
         provenance={
             "weights": options.weights.name,
             "sha256": loaded.sha256,

@@ -16,9 +16,9 @@ from string import Template
 
 from deploy_rpc.archive import write_archive
 from deploy_rpc.built_library import BuiltLibrary, read_built_library
-from deploy_rpc.labels import read_class_names
 from model.cli import existing_file, run_command
 from model.errors import InputError
+from model.labels import read_class_names
 from model.preprocess import CROP_SIDE, RESIZE_SIDE
 
 TEMPLATES = Path(__file__).parent / "package"

@@ -1,34 +1,17 @@
-"""Classes of pictures from a library on a board, and how they compare with what they should be."""
+"""Classes of pictures from a library on a board, as a report."""
 
 from __future__ import annotations
 
 import statistics
-from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
-
-import numpy as np
 
 from deploy_rpc.built_library import BuiltLibrary
 from deploy_rpc.cycles import CycleReport
 from deploy_rpc.session import LoadedModule
-from model.preprocess import load_image
-
-KEPT = 5  # best classes of each picture that are shown and reported, and that top-5 counts
-
-
-@dataclass(frozen=True)
-class Prediction:
-    """The classes of one picture, best first. `reference_class` is PyTorch's, where asked for."""
-
-    image: str
-    classes: list[int]
-    names: list[str]
-    probabilities: list[float]
-    true_class: int | None = None
-    reference_class: int | None = None
-    reference_error: float | None = None
+from model.predictions import Prediction, Run, accuracy, agreement, predict
 
 
 def classify(
@@ -37,23 +20,17 @@ def classify(
     image: Path,
     names: Sequence[str] | None,
     truth: dict[str, int],
-    reference: Callable[[np.ndarray], np.ndarray] | None,
+    reference: Run | None,
 ) -> Prediction:
     """Runs the picture `image` through `module`; `truth` is by file name."""
-    x = load_image(image, library.preprocessing, library.input_shape[2:])
-    logits = module.run(x)[0]
-    best = np.argsort(-logits, kind="stable")[:KEPT]
-    probabilities = np.exp(logits - logits.max())
-    probabilities /= probabilities.sum()
-    expected = reference(x)[0] if reference else None
-    return Prediction(
-        image=str(image),
-        classes=[int(index) for index in best],
-        names=[names[index] if names else f"class {index}" for index in best],
-        probabilities=[float(probabilities[index]) for index in best],
+    return predict(
+        module.run,
+        image,
+        library.preprocessing,
+        library.input_shape[2:],
+        names=names,
         true_class=truth.get(image.name),
-        reference_class=None if expected is None else int(expected.argmax()),
-        reference_error=None if expected is None else float(np.abs(expected - logits).max()),
+        reference=reference,
     )
 
 
@@ -73,31 +50,11 @@ def summarise(
         "model": library.model,
         "target": library.target,
         "board": board,
-        "accuracy": _accuracy([p for p in predictions if p.true_class is not None]),
-        "agreement": _agreement([p for p in predictions if p.reference_class is not None]),
+        "accuracy": accuracy(predictions),
+        "agreement": agreement(predictions),
         "latency": _latency(samples, library.threads),
         "modelled": {"kind": "modelled", "threads": 1, **asdict(cycles)} if cycles else None,
         "predictions": [asdict(prediction) for prediction in predictions],
-    }
-
-
-def _accuracy(judged: list[Prediction]) -> dict[str, Any] | None:
-    if not judged:
-        return None
-    return {
-        "pictures": len(judged),
-        "top1": sum(p.classes[0] == p.true_class for p in judged) / len(judged),
-        f"top{KEPT}": sum(p.true_class in p.classes[:KEPT] for p in judged) / len(judged),
-    }
-
-
-def _agreement(compared: list[Prediction]) -> dict[str, Any] | None:
-    if not compared:
-        return None
-    return {
-        "pictures": len(compared),
-        "agree": sum(p.classes[0] == p.reference_class for p in compared),
-        "max_abs_error": max(p.reference_error for p in compared),
     }
 
 

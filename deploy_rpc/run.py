@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import torch
 from rich.console import Console
 from rich.progress import track
 from rich.table import Table
@@ -18,9 +16,8 @@ from rich.table import Table
 from deploy_rpc.board_spec import parse_board
 from deploy_rpc.built_library import BuiltLibrary, read_built_library
 from deploy_rpc.cycles import CycleReport
-from deploy_rpc.labels import read_class_names, read_true_classes
 from deploy_rpc.network_cycles import NetworkFile, network_cycles
-from deploy_rpc.predictions import Prediction, classify, summarise
+from deploy_rpc.predictions import classify, summarise
 from deploy_rpc.session import BoardError, LoadedModule, emulated_core, open_session
 from model.checkpoints import load_checkpoint
 from model.cli import (
@@ -31,9 +28,11 @@ from model.cli import (
     run_command,
     write_json,
 )
+from model.labelled_pictures import PICTURE_SUFFIXES
+from model.labels import read_class_names, read_true_classes
+from model.predictions import Prediction, Run
 from model.preprocess import ImageError, load_image
 
-PICTURE_SUFFIXES = (".bmp", ".gif", ".jpeg", ".jpg", ".png", ".ppm", ".tif", ".tiff", ".webp")
 SHOWN_INSTRUCTIONS = 3
 TABLES_UP_TO = 3  # pictures; more get a line each
 
@@ -117,19 +116,13 @@ def _pictures(paths: Sequence[Path]) -> list[Path]:
     return pictures
 
 
-def _reference(weights: Path, library: BuiltLibrary) -> Callable[[np.ndarray], np.ndarray]:
-    loaded = load_checkpoint(
+def _reference(weights: Path, library: BuiltLibrary) -> Run:
+    return load_checkpoint(
         weights,
         expected=library.model,
         convention=library.convention,
         input_size=library.input_shape[2:],
-    )
-
-    def run(x: np.ndarray) -> np.ndarray:
-        with torch.inference_mode():
-            return loaded.module(torch.from_numpy(x)).numpy()
-
-    return run
+    ).run
 
 
 def _network_file(library: BuiltLibrary) -> NetworkFile:

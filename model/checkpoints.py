@@ -1,18 +1,25 @@
 """Trained weights: which network a checkpoint is of, and that network with them.
 
-Takes the official ShuffleNet V1 checkpoints and state dicts of this package's own modules; bare or
-under `state_dict`, with or without the `module.` prefix of data-parallel training and the
-`num_batches_tracked` counters. Code in a pickle is never run: tensors only.
+Takes the official ShuffleNet V1 checkpoints and state dicts of this package's own modules, as
+`torch.save` writes them or as `.safetensors`; bare or under `state_dict`, with or without the
+`module.` prefix of data-parallel training and the `num_batches_tracked` counters. Code in a pickle
+is never run: tensors only. What other libraries call their layers is told from the keys and
+refused: their networks differ in more than names (pytorchcv concatenates the branch first, which no
+renaming undoes), and an ONNX export of them builds as it is.
 """
 
 from __future__ import annotations
 
 import hashlib
+import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from model.errors import InputError
@@ -21,8 +28,14 @@ from model.zoo import MODEL_NAMES, build_module
 
 COUNTER = "num_batches_tracked"
 PREFIX = "module."
-SHOWN_KEYS = 3
+SHOWN_KEYS = 10
 ORDINARY_DTYPES = (torch.float32, torch.float64, torch.float16, torch.bfloat16, torch.int64)
+FAMILIES = {  # what keys of other libraries begin with
+    "features.init_block.": "pytorchcv",
+    "conv_stem.": "timm",
+    "stage2.0.branch": "torchvision's ShuffleNet V2",
+    "layer1.0.": "torchvision's ResNet",
+}
 REFUSALS = ("GLOBAL ", "TorchScript archives")  # in what torch.load says of code in a file
 
 
@@ -38,6 +51,22 @@ class LoadedCheckpoint:
     module: nn.Module
     convention: Convention
     sha256: str
+
+    @property
+    def preprocessing(self) -> str:
+        """What pictures such weights were trained on: a name of `PREPROCESSINGS`."""
+        return "bgr255" if self.convention == "official" else "imagenet"
+
+    @property
+    def classes(self) -> int:
+        """How many logits the network gives."""
+        layers = [layer for layer in self.module.modules() if isinstance(layer, nn.Linear)]
+        return layers[-1].out_features
+
+    def run(self, x: np.ndarray) -> np.ndarray:
+        """float32 (N, 3, H, W) to logits (N, classes), by PyTorch."""
+        with torch.inference_mode():
+            return self.module(torch.from_numpy(x)).numpy()
 
 
 def load_checkpoint(
@@ -70,10 +99,21 @@ def load_checkpoint(
 
 
 def _read(path: Path) -> object:
+    """What the file holds; raises `CheckpointError` without having run any of it."""
     try:
+        if _is_safetensors(path):
+            return load_file(path)
+        _refuse_to_unpack(path)
         return torch.load(path, map_location="cpu", weights_only=True)
     except OSError as error:
         raise CheckpointError(f"cannot read {path}: {error.strerror}") from error
+    except CheckpointError:
+        raise
+    except SafetensorError as error:
+        raise CheckpointError(
+            f"{path} ({path.stat().st_size} bytes) is cut off, or no safetensors file ({error}): "
+            "copy it again"
+        ) from error
     except Exception as error:  # bytes that are no pickle raise whatever they happen to meet
         if any(sign in str(error) for sign in REFUSALS):
             raise CheckpointError(
@@ -85,6 +125,25 @@ def _read(path: Path) -> object:
             "nothing in it was run: copy it again, or save it with "
             "`torch.save(model.state_dict(), FILE)`"
         ) from error
+
+
+def _is_safetensors(path: Path) -> bool:
+    """Eight bytes of length, then JSON: no pickle and no archive begins so."""
+    with path.open("rb") as file:
+        return path.suffix == ".safetensors" or file.read(9)[8:] == b"{"
+
+
+def _refuse_to_unpack(path: Path) -> None:
+    """`torch.save` stores without compression: what unpacks to more was made to fill memory."""
+    if not zipfile.is_zipfile(path):
+        return
+    with zipfile.ZipFile(path) as archive:
+        unpacked = sum(member.file_size for member in archive.infolist())
+    if unpacked > path.stat().st_size:
+        raise CheckpointError(
+            f"{path} has {path.stat().st_size:,} bytes and would unpack to {unpacked:,}; expected "
+            "an archive as `torch.save` writes it, without compression"
+        )
 
 
 def _bare_tensors(content: object, path: Path) -> dict[str, Tensor]:
@@ -157,9 +216,19 @@ def _no_match(
         if keys
     )
     return (
-        f"{path} holds {len(found)} tensors of no network known here; nearest is {nearest}: "
-        f"{listed}. Known: {', '.join(MODEL_NAMES)}"
+        f"{path} holds {len(found)} tensors of no network known here{_family(found)}; nearest is "
+        f"{nearest}: {listed}. Known: {', '.join(MODEL_NAMES)}"
     )
+
+
+def _family(keys: Mapping[str, object]) -> str:
+    for beginning, library in FAMILIES.items():
+        if any(key.startswith(beginning) for key in keys):
+            return (
+                f" (the keys are those of {library}: export that network to ONNX, and build it "
+                "with --onnx)"
+            )
+    return ""
 
 
 def _shapes(tensors: Mapping[str, Tensor]) -> dict[str, tuple[int, ...]]:

@@ -7,6 +7,7 @@ import contextlib
 import json
 import math
 import os
+import re
 import sys
 import tempfile
 import time
@@ -15,6 +16,9 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from model.errors import InputError
+
+MIN_INPUT_SIDE = 32  # five halvings leave one pixel
+MAX_INPUT_SIDE = 4096
 
 EXIT_FAILURE = 1
 EXIT_INTERRUPTED = 130
@@ -66,6 +70,26 @@ def new_file(text: str) -> Path:
     if not path.parent.is_dir():
         raise argparse.ArgumentTypeError(f"there is no folder {path.parent}; make it first")
     return path
+
+
+def existing_folder(text: str) -> Path:
+    """A path to a folder, for `type=`."""
+    path = Path(text)
+    if not path.is_dir():
+        what = "a file" if path.exists() else "nothing"
+        raise argparse.ArgumentTypeError(f"expected a folder, found {what} at {path}")
+    return path
+
+
+def input_size(text: str) -> tuple[int, int]:
+    """(H, W) of an input, for `type=`: `224` or `480x640`."""
+    match = re.fullmatch(r"(\d{1,6})(?:x(\d{1,6}))?", text)
+    size = (int(match[1]), int(match[2] or match[1])) if match else None
+    if size is None or min(size) < MIN_INPUT_SIDE or max(size) > MAX_INPUT_SIDE:
+        raise argparse.ArgumentTypeError(
+            f"expected N or HxW, each {MIN_INPUT_SIDE} to {MAX_INPUT_SIDE}, got {text!r}"
+        )
+    return size
 
 
 def positive_int(text: str) -> int:

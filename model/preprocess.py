@@ -45,6 +45,11 @@ PREPROCESSINGS = {
 }
 
 
+def preprocessing_name(preprocessing: Preprocessing) -> str:
+    """What `PREPROCESSINGS` calls it."""
+    return next(name for name, known in PREPROCESSINGS.items() if known == preprocessing)
+
+
 def load_image(path: Path, preprocessing: Preprocessing, size: tuple[int, int]) -> np.ndarray:
     """The picture at `path` as float32 (1, 3, H, W), `size` being (H, W).
 

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import csv
+import zipfile
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import save_file
 from torch import nn
 
 from model.checkpoints import CheckpointError, load_checkpoint
 from model.preprocess import PREPROCESSINGS, Preprocessing, load_image
 from model.shufflenet import ChannelShuffle
-from model.zoo import MODEL_NAMES, create_model
+from model.zoo import MODEL_NAMES, build_module, create_model
 
 Tensors = dict[str, torch.Tensor]
 
@@ -47,6 +49,31 @@ def test_all_forms_of_a_state_dict_load(weights: Tensors, tmp_path: Path) -> Non
         assert (loaded.name, loaded.convention) == ("shufflenet-0.25x-g3", "official")
         assert not loaded.module.training
         assert torch.equal(loaded.module.classifier[0].weight, weights["classifier.0.weight"])
+
+
+@pytest.mark.parametrize("name", ["weights.safetensors", "weights.bin"])
+def test_safetensors_load_whatever_they_are_called(
+    name: str, weights: Tensors, tmp_path: Path
+) -> None:
+    save_file(weights, tmp_path / name)
+    loaded = load_checkpoint(tmp_path / name)
+    assert (loaded.name, loaded.convention) == ("shufflenet-0.25x-g3", "official")
+    assert torch.equal(loaded.module.classifier[0].weight, weights["classifier.0.weight"])
+
+
+@pytest.mark.parametrize("groups", [3, 8])
+@pytest.mark.parametrize("scale", ["0.5", "1.0", "1.5", "2.0"])
+def test_all_eight_official_variants_are_recognised(
+    scale: str, groups: int, tmp_path: Path
+) -> None:
+    name = f"shufflenet-{scale}x-g{groups}"
+    prefixed = {
+        f"module.{key}": value
+        for key, value in build_module(name, convention="official").state_dict().items()
+    }
+    loaded = load_checkpoint(saved({"state_dict": prefixed}, tmp_path))
+    assert (loaded.name, loaded.convention, loaded.classes) == (name, "official", 1000)
+    assert loaded.preprocessing == "bgr255"
 
 
 def test_a_classifier_bias_tells_the_papers_convention(tmp_path: Path) -> None:
@@ -117,6 +144,41 @@ def test_another_architecture_is_told_what_differs(tmp_path: Path) -> None:
     with pytest.raises(CheckpointError, match=r"unexpected \(such as bias, weight\)") as caught:
         load_checkpoint(saved(dict(sorted(nn.Linear(3, 4).state_dict().items())), tmp_path))
     assert "Known: shufflenet-" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("key", "library"),
+    [
+        ("features.init_block.conv.conv.weight", "pytorchcv"),
+        ("conv_stem.weight", "timm"),
+        ("stage2.0.branch1.0.weight", "torchvision's ShuffleNet V2"),
+    ],
+)
+def test_keys_of_another_library_are_told_and_what_to_do(
+    key: str, library: str, tmp_path: Path
+) -> None:
+    path = saved({key: torch.zeros(3)}, tmp_path)
+    with pytest.raises(
+        CheckpointError, match=f"are those of {library}: export .* --onnx"
+    ) as caught:
+        load_checkpoint(path)
+    assert f"1 unexpected (such as {key})" in str(caught.value)
+
+
+def test_a_cut_safetensors_file_is_refused(weights: Tensors, tmp_path: Path) -> None:
+    path = tmp_path / "cut.safetensors"
+    save_file(weights, path)
+    path.write_bytes(path.read_bytes()[:-1])
+    with pytest.raises(CheckpointError, match="cut off, or no safetensors file"):
+        load_checkpoint(path)
+
+
+def test_an_archive_that_unpacks_to_more_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "bomb.pth"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("archive/data.pkl", bytes(1 << 24))
+    with pytest.raises(CheckpointError, match="would unpack to 16,777,216"):
+        load_checkpoint(path)
 
 
 def test_a_tensor_of_another_shape_is_named(weights: Tensors, tmp_path: Path) -> None:

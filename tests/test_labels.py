@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from deploy_rpc.labels import LabelsError, read_class_names, read_true_classes
+from model.labels import LabelsError, read_class_names, read_true_classes
 
 
 def written(content: str | bytes, folder: Path) -> Path:

@@ -1,0 +1,123 @@
+"""The accuracy of an engine over labelled pictures, one at a time, beside its reference."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.progress import track
+from rich.table import Table
+
+from model.labelled_pictures import LabelledPicture
+from model.partial_results import partial_results
+from model.predictions import KEPT, Prediction, Run, accuracy, agreement, disagreements, predict
+from model.preprocess import Preprocessing
+
+SHOWN = 10  # pictures on which engine and reference disagree
+LINE_EVERY_S = 30  # where no terminal shows a progress bar
+
+
+@dataclass(frozen=True)
+class Evaluated:
+    """What is run: `run` and its `reference` take float32 (1, 3, H, W), H and W being `size`.
+
+    `what` names it all, engine, files and their digests: a report begins with it, and results of
+    an interrupted evaluation are taken up only where it is the same.
+    """
+
+    run: Run
+    reference: Run | None
+    preprocessing: Preprocessing
+    size: tuple[int, int]
+    what: dict[str, Any]
+
+
+def evaluate(
+    evaluated: Evaluated,
+    pictures: Sequence[LabelledPicture],
+    names: Sequence[str] | None,
+    partial: Path | None,
+) -> dict[str, Any]:
+    """The report: accuracy, agreement with the reference, and the classes of every picture.
+
+    Results so far are kept in `partial`, where one is named, and go when all are there.
+    """
+    of = {**evaluated.what, "pictures": len(pictures)}
+    with partial_results(partial, of) as results:
+        left = [picture for picture in pictures if picture.name not in results.done]
+        if results.done:
+            print(f"{len(results.done)} pictures were done before, {len(left)} are left")
+        for picture in _with_progress(left):
+            prediction = predict(
+                evaluated.run,
+                picture.path,
+                evaluated.preprocessing,
+                evaluated.size,
+                names=names,
+                true_class=picture.true_class,
+                reference=evaluated.reference,
+            )
+            results.keep(picture.name, prediction)
+        predictions = [results.done[picture.name] for picture in pictures]
+    return {
+        **of,
+        "accuracy": accuracy(predictions),
+        "agreement": agreement(predictions),
+        "predictions": [asdict(prediction) for prediction in predictions],
+    }
+
+
+def print_evaluation(report: dict[str, Any]) -> None:
+    """The same for a reader, with the first pictures on which reference and engine disagree."""
+    judged, compared = report["accuracy"], report["agreement"]
+    print(
+        f"{report['engine']}: accuracy on {judged['pictures']} pictures: top-1 "
+        f"{judged['top1']:.1%}, top-{KEPT} {judged[f'top{KEPT}']:.1%}"
+    )
+    if not compared:
+        return
+    count = compared["pictures"]
+    print(
+        f"against PyTorch: the same class on {compared['agree']} of {count} pictures, the same "
+        f"best {KEPT} in the same order on {compared[f'same_top{KEPT}']}; largest logit difference "
+        f"{compared['max_abs_error']:.2e}, {compared['max_relative_error']:.1e} of their range"
+    )
+    differing = disagreements([Prediction(**row) for row in report["predictions"]])
+    if differing:
+        _print_disagreements(differing)
+
+
+def _print_disagreements(differing: Sequence[Prediction]) -> None:
+    title = f"first {min(SHOWN, len(differing))} of {len(differing)} disagreements"
+    table = Table("picture", title=title, title_justify="left")
+    for column in ("true class", "PyTorch", "engine", "logit difference"):
+        table.add_column(column, justify="right")
+    for row in differing[:SHOWN]:
+        table.add_row(
+            Path(row.image).name,
+            str(row.true_class),
+            str(row.reference_class),
+            f"{row.classes[0]} ({row.probabilities[0]:.2f})",
+            f"{row.reference_error:.2e}",
+        )
+    Console().print(table)
+
+
+def _with_progress(pictures: Sequence[LabelledPicture]) -> Iterator[LabelledPicture]:
+    """A bar with the time left on a terminal, else a line from time to time."""
+    if sys.stderr.isatty():
+        yield from track(pictures, description="pictures", console=Console(stderr=True))
+        return
+    start = said = time.monotonic()
+    for index, picture in enumerate(pictures):
+        now = time.monotonic()
+        if index and now - said >= LINE_EVERY_S:
+            left_s = (now - start) / index * (len(pictures) - index)
+            print(f"{index} of {len(pictures)} pictures, {left_s:.0f} s left", file=sys.stderr)
+            said = now
+        yield picture
