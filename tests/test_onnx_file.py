@@ -120,6 +120,16 @@ def test_a_malformed_file_is_refused_with_the_reason(name: str, tmp_path: Path) 
         import_onnx(path, input_size=None, preprocessing="imagenet")
 
 
+def test_pnnx_s_picture_of_a_network_is_told(tmp_path: Path) -> None:
+    node = helper.make_node("pnnx.Input", [], ["0"])
+    path = tmp_path / "net.pnnx.onnx"
+    path.write_bytes(
+        onnx.ModelProto(graph=helper.make_graph([node], "g", [], [])).SerializeToString()
+    )
+    with pytest.raises(OnnxError, match=r"`export_onnx\(\)`: build what that writes"):
+        load_onnx(path)
+
+
 def test_weights_beside_the_file_are_read(tmp_path: Path) -> None:
     path = tmp_path / "net.onnx"
     onnx.save(sound(), path, save_as_external_data=True, location="net.data", size_threshold=0)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+import torch
 from torch import nn
 
 from compile.lower import lower
@@ -24,8 +25,9 @@ def test_each_kind_is_counted_in_the_imported_graph() -> None:
 
 def test_a_transpose_that_is_no_shuffle_is_a_copy() -> None:
     class Transposed(nn.Module):
-        def forward(self, x: object) -> object:
-            return ChannelShuffle(3, "paper")(x).permute(0, 2, 3, 1)
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            six = torch.cat([x, torch.relu(x)], dim=1)
+            return ChannelShuffle(3, "paper")(six).permute(0, 2, 3, 1)
 
     counts = count_operators(small_network(Transposed(), 6).module)
     assert (counts["shuffles"], counts["copies"]) == (1, 1)

@@ -50,6 +50,7 @@ def load_onnx(path: Path) -> ModelProto:
     """
     try:
         model = onnx.load(path, load_external_data=False)
+        _refuse_pnnx(model, path)
         load_external_data_for_model(model, str(path.parent))
         checker.check_model(model)
     except (DecodeError, checker.ValidationError, ValueError, OSError) as error:
@@ -111,6 +112,15 @@ def picture_input(model: ModelProto, input_size: tuple[int, int] | None) -> Onnx
 def first_line(error: Exception) -> str:
     """The first line of what `error` says, or its type where it says nothing."""
     return (str(error).strip().splitlines() or [type(error).__name__])[0]
+
+
+def _refuse_pnnx(model: ModelProto, path: Path) -> None:
+    """pnnx draws its own operators as ONNX for viewers; a script beside that exports them."""
+    if any(node.op_type.startswith("pnnx.") for node in model.graph.node):
+        raise OnnxError(
+            f"{path} is pnnx's picture of a network for viewers, no ONNX model; the script that "
+            "pnnx writes beside it (*_pnnx.py) has an `export_onnx()`: build what that writes"
+        )
 
 
 def _refuse_other_size(of_file: tuple[int, int], asked: tuple[int, int]) -> None:
