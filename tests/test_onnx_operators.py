@@ -88,7 +88,7 @@ def test_sums_are_adds(tmp_path: Path) -> None:
         (
             "Bernoulli",
             {},
-            r"node 'what' \(Det\) is no operator that can be compiled; possible are Conv",
+            r"node 'what' \(Bernoulli\) is no operator that can be compiled; possible are Conv",
         ),
         ("Relu", {"domain": "com.microsoft"}, r"\(Relu\) is an operator of com\.microsoft; only"),
         ("NonZero", {"made": TensorProto.INT64, "rank": 2}, r"\(NonZero\) makes int64"),
