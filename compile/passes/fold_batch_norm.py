@@ -21,7 +21,7 @@ import tvm
 from tvm import relax
 from tvm.relax.expr_functor import PyExprMutator, mutator
 
-from compile.passes.rewriting import constant, shape_of
+from compile.passes.rewriting import constant, is_call, shape_of
 
 NORM, CONV, ADD = "relax.nn.batch_norm", "relax.nn.conv2d", "relax.add"
 COMMUTATIVE = (ADD, "relax.multiply")
@@ -61,7 +61,7 @@ class _Folding(PyExprMutator):
 
     def visit_call_(self, call: relax.Call) -> relax.Expr:
         given = self.visit_expr_post_order(call)
-        if not _is(given, AFFINE):
+        if not is_call(given, AFFINE):
             return given
         x, other = given.args
         if isinstance(x, tvm.ir.Constant) and given.op.name in COMMUTATIVE:
@@ -82,7 +82,7 @@ class _Folding(PyExprMutator):
     def visit_tuple_getitem_(self, item: relax.TupleGetItem) -> relax.Expr:
         given = self.visit_expr_post_order(item)
         norm = self._bound(given.tuple_value)
-        if given.index != 0 or not _is(norm, (NORM,)):
+        if given.index != 0 or not is_call(norm, (NORM,)):
             return given
         x, *statistics = norm.args
         conv, attrs = self._biased(x), norm.attrs
@@ -103,9 +103,9 @@ class _Folding(PyExprMutator):
     def _biased(self, x: relax.Expr) -> _Biased | None:
         """The convolution that makes `x`, which nobody else uses."""
         bound = None if x in self._shared else self._bound(x)
-        if _is(bound, (CONV,)) and isinstance(bound.args[1], tvm.ir.Constant):
+        if is_call(bound, (CONV,)) and isinstance(bound.args[1], tvm.ir.Constant):
             return _Biased(bound, np.zeros(shape_of(bound.args[1])[0]))
-        if not _is(bound, (ADD,)):
+        if not is_call(bound, (ADD,)):
             return None
         before, bias = bound.args
         conv = self._biased(before) if self._is_convolution(before) else None
@@ -113,7 +113,7 @@ class _Folding(PyExprMutator):
         return None if values is None else _Biased(conv.call, values)
 
     def _is_convolution(self, x: relax.Expr) -> bool:
-        return _is(self._bound(x), (CONV,))
+        return is_call(self._bound(x), (CONV,))
 
     def _bound(self, value: relax.Expr) -> relax.Expr | None:
         return self.lookup_binding(value) if isinstance(value, relax.Var) else None
@@ -133,9 +133,3 @@ def _per_channel(other: relax.Expr, conv: _Biased) -> np.ndarray | None:
 
 def _values(tensor: tvm.ir.Constant) -> np.ndarray:
     return tensor.value.numpy().astype(np.float64)
-
-
-def _is(value: relax.Expr | None, operators: tuple[str, ...]) -> bool:
-    if not isinstance(value, tvm.ir.Call) or not isinstance(value.op, tvm.ir.Op):
-        return False
-    return value.op.name in operators

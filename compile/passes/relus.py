@@ -16,6 +16,8 @@ import tvm
 from tvm import relax
 from tvm.relax.expr_functor import PyExprMutator, mutator
 
+from compile.passes.rewriting import is_call
+
 RELU, CONCAT = "relax.nn.relu", "relax.concat"
 MOVES = ("relax.reshape", "relax.permute_dims")
 KEEP_THE_SIGN = (  # their result is at least 0 where all their operands are
@@ -46,7 +48,7 @@ class _Moving(PyExprMutator):
 
     def visit_call_(self, call: relax.Call) -> relax.Expr:
         given = self.visit_expr_post_order(call)
-        if not _is(given, (RELU,)):
+        if not is_call(given, (RELU,)):
             return given
         if self._is_at_least_0(given.args[0]):
             return given.args[0]
@@ -55,13 +57,13 @@ class _Moving(PyExprMutator):
     def _rectified(self, x: relax.Expr) -> relax.Expr:
         """relu(x), as early as it can be."""
         bound = self._bound(x)
-        if _is(bound, (CONCAT,)):
+        if is_call(bound, (CONCAT,)):
             parts = [
                 part if self._is_at_least_0(part) else self.builder_.emit(self._rectified(part))
                 for part in bound.args[0].fields
             ]
             return relax.op.concat(parts, int(bound.attrs.axis))
-        if _is(bound, MOVES):
+        if is_call(bound, MOVES):
             before, *others = bound.args
             early = self.builder_.emit(self._rectified(before))
             return tvm.ir.Call(bound.op, [early, *others], bound.attrs)
@@ -71,9 +73,9 @@ class _Moving(PyExprMutator):
         if isinstance(value, tvm.ir.Constant):
             return bool((value.value.numpy() >= 0).all())
         bound = self._bound(value)
-        if not _is(bound, KEEP_THE_SIGN):
-            return _is(bound, (RELU,))
-        operands = bound.args[0].fields if _is(bound, (CONCAT,)) else bound.args
+        if not is_call(bound, KEEP_THE_SIGN):
+            return is_call(bound, (RELU,))
+        operands = bound.args[0].fields if is_call(bound, (CONCAT,)) else bound.args
         tensors = [o for o in operands if isinstance(o, relax.Var | tvm.ir.Constant)]
         return all(self._is_at_least_0(operand) for operand in tensors)
 
@@ -85,9 +87,3 @@ class _Moving(PyExprMutator):
                 return bound
             value = bound
         return None
-
-
-def _is(value: relax.Expr | None, operators: tuple[str, ...]) -> bool:
-    if not isinstance(value, tvm.ir.Call) or not isinstance(value.op, tvm.ir.Op):
-        return False
-    return value.op.name in operators

@@ -102,6 +102,13 @@ def is_per_channel(bias: tvm.ir.Constant, channels: int) -> bool:
     return shape[-3:] == (channels, 1, 1) and math.prod(shape) == channels
 
 
+def is_call(value: relax.Expr | None, operators: tuple[str, ...]) -> bool:
+    """Whether `value` is a call of one of `operators`, given by their full names."""
+    if not isinstance(value, tvm.ir.Call) or not isinstance(value.op, tvm.ir.Op):
+        return False
+    return value.op.name in operators
+
+
 def padding_of(window: relax.Call) -> tuple[int, ...]:
     """Of a convolution or pool: (rows, columns) of all sides, or (top, left, bottom, right)."""
     top, left, bottom, right = (int(width) for width in window.attrs.padding)
