@@ -26,6 +26,7 @@ from model.errors import InputError
 from model.variants import Convention
 from model.zoo import MODEL_NAMES, build_module
 
+MOST_EXPANSION = 4  # of an archive: `torch.save` compresses nothing, TorchScript its few lines
 COUNTER = "num_batches_tracked"
 PREFIX = "module."
 SHOWN_KEYS = 10
@@ -139,7 +140,7 @@ def _refuse_to_unpack(path: Path) -> None:
         return
     with zipfile.ZipFile(path) as archive:
         unpacked = sum(member.file_size for member in archive.infolist())
-    if unpacked > path.stat().st_size:
+    if unpacked > MOST_EXPANSION * path.stat().st_size:
         raise CheckpointError(
             f"{path} has {path.stat().st_size:,} bytes and would unpack to {unpacked:,}; expected "
             "an archive as `torch.save` writes it, without compression"

@@ -14,6 +14,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from model.checkpoints import LoadedCheckpoint, load_checkpoint
 from model.cli import (
     EXIT_FAILURE,
@@ -60,6 +62,7 @@ def main(arguments: list[str] | None = None) -> None:
 
 def evaluate_with(options: argparse.Namespace, evaluated: Evaluated, classes: int) -> None:
     """Evaluates over the pictures that `options` name, prints and writes the report."""
+    torch.set_num_threads(1)  # one picture at a time is too little for more, on a busy machine
     pictures = labelled_pictures(options.data, classes)
     names = read_class_names(options.labels, classes) if options.labels else None
     partial = options.json.with_name(f"{options.json.name}.partial") if options.json else None
