@@ -19,6 +19,7 @@ of an AVX-512 Xeon, shared, 0.31 M modelled cycles on A72 against 0.42 M (2026-1
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
@@ -29,6 +30,7 @@ from tvm.script.ir_builder import tirx as T
 
 from compile.schedules.maximum import has_maxnum, larger
 from compile.schedules.overlap import start_of, tile_starts
+from compile.schedules.pool_rows import can_pool_rows, pool_rows
 from compile.schedules.threads import Bounds, share_of
 from compile.schedules.tiles import vector_width
 from compile.schedules.window import FLOAT, WindowWorkload, columns_inside
@@ -42,17 +44,22 @@ Index = int | tirx.Expr
 
 @dataclass(frozen=True)
 class PoolTile:
-    """The decisions: vectors of `lanes` outputs, and which maximum."""
+    """The decisions: vectors of `lanes` outputs, and which maximum.
+
+    `in_registers`, where it `can_pool_rows`, writes no line in between.
+    """
 
     lanes: int
     maxnum: bool
+    in_registers: bool = False
 
 
 def default_tile(workload: WindowWorkload, core: Core) -> PoolTile:
     """The longest vectors that fit a row."""
     _, columns = workload.output_size
     lanes = min(core.lanes, 1 << (columns.bit_length() - 1))
-    return PoolTile(lanes, has_maxnum(core))
+    in_registers = core.isa == "aarch64" and lanes > 1 and can_pool_rows(workload)
+    return PoolTile(lanes, has_maxnum(core), in_registers)
 
 
 def neutral(workload: WindowWorkload) -> tirx.Expr:
@@ -88,19 +95,29 @@ def pool(workload: WindowWorkload, tile: PoolTile, threads: int) -> tirx.PrimFun
     channels = workload.stored_channels or workload.channels
     y_shape = (channels, rows, columns)
     y_shape = (*y_shape[1:], channels) if workload.writes_channels else y_shape
-    _, stride, _, phase_columns = workload.phases_shape
     with IRBuilder() as builder, T.prim_func(s_tir=True):
         T.func_name("pool")
         T.func_attr({"tirx.noalias": True, "macs": 0, "schedule": "default"})
         x = T.arg("X", T.Buffer((workload.channels, *workload.size), FLOAT))
         y = T.arg("Y", T.Buffer(y_shape, FLOAT))
         with share_of(rows, threads) as share:
-            line = T.alloc_buffer((stride, phase_columns), FLOAT)
-            with T.serial(phase_columns) as column, T.unroll(stride) as phase:
-                T.buffer_store(line, neutral(workload), [phase, column])
-            each_row = _rows_of_channels if workload.writes_channels else _rows_of_planes
-            each_row(workload, tile, share, x, line, y)
+            if tile.in_registers:
+                combine = functools.partial(combined, workload, maxnum=tile.maxnum)
+                pool_rows(workload, tile.lanes, combine, neutral(workload), share, x, y)
+            else:
+                _by_lines(workload, tile, share, x, y)
     return builder.get().without_attr("global_symbol")
+
+
+def _by_lines(
+    workload: WindowWorkload, tile: PoolTile, share: Bounds, x: tirx.Buffer, y: tirx.Buffer
+) -> None:
+    _, stride, _, phase_columns = workload.phases_shape
+    line = T.alloc_buffer((stride, phase_columns), FLOAT)
+    with T.serial(phase_columns) as column, T.unroll(stride) as phase:
+        T.buffer_store(line, neutral(workload), [phase, column])
+    each_row = _rows_of_channels if workload.writes_channels else _rows_of_planes
+    each_row(workload, tile, share, x, line, y)
 
 
 def _rows_of_planes(

@@ -1,0 +1,60 @@
+"""Pools by rows in registers give, to the last bit, what the general ones give by lines."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+import pytest
+import tvm
+
+from compile.schedules.pool import default_tile, pool
+from compile.schedules.pool_rows import can_pool_rows
+from compile.schedules.window import WindowWorkload
+from tests.cores import A72, AVX512
+
+HALVING = WindowWorkload("average", 5, 1, 1, (28, 28), (3, 3), 2, (1, 1))
+
+
+def output_of(w: WindowWorkload, *, in_registers: bool, threads: int = 1) -> np.ndarray:
+    x = np.random.default_rng(0).standard_normal((w.channels, *w.size)).astype(np.float32)
+    y = np.full((w.stored_channels or w.channels, *w.output_size), np.nan, np.float32)
+    tile = dataclasses.replace(default_tile(w, A72), in_registers=in_registers)
+    tensors = [tvm.runtime.tensor(value) for value in (x, y)]
+    kernel = pool(w, tile, threads).with_attr("global_symbol", "main")
+    tvm.compile(kernel, target="llvm")["main"](*tensors)
+    return tensors[-1].numpy()
+
+
+@pytest.mark.parametrize("kind", ["average", "max"])
+@pytest.mark.parametrize("size", [(28, 28), (14, 14), (2, 8), (6, 12), (10, 30)])
+def test_rows_give_the_same_bits_as_lines(kind: str, size: tuple[int, int]) -> None:
+    """14, 6 and 15 columns end in shorter vectors."""
+    w = dataclasses.replace(HALVING, kind=kind, size=size, first_channel=2, stored_channels=8)
+    assert default_tile(w, A72).in_registers
+    by_lines = output_of(w, in_registers=False)
+    assert np.isfinite(by_lines[2:7]).all()
+    np.testing.assert_array_equal(output_of(w, in_registers=True), by_lines)
+    np.testing.assert_array_equal(output_of(w, in_registers=True, threads=3), by_lines)
+
+
+LEFT_ALONE = {
+    "odd columns": {"size": (28, 29)},
+    "odd rows": {"size": (27, 28)},
+    "another window": {"kernel": (2, 2), "padding": (0, 0)},
+    "stride 1": {"stride": 1},
+    "no border": {"padding": (0, 0)},
+    "a change of layout": {"writes_channels": True},
+}
+
+
+@pytest.mark.parametrize("name", LEFT_ALONE)
+def test_other_pools_go_by_lines(name: str) -> None:
+    w = dataclasses.replace(HALVING, **LEFT_ALONE[name])
+    assert not can_pool_rows(w)
+    assert not default_tile(w, A72).in_registers
+
+
+def test_other_cores_and_single_columns_go_by_lines() -> None:
+    assert not default_tile(HALVING, AVX512).in_registers
+    assert not default_tile(dataclasses.replace(HALVING, size=(2, 2)), A72).in_registers
