@@ -14,7 +14,7 @@ from compile.lower import lower
 from compile.schedules.pointwise_workload import PointwiseWorkload
 from compile.schedules.stem_pool import StemPoolWorkload
 from compile.schedules.templates import Made, made_from
-from compile.schedules.window import WindowWorkload
+from compile.schedules.window_workload import WindowWorkload
 from compile.targets import parse_target
 from model.zoo import create_model
 from tests.aarch64_loops import Loop, hot_loop

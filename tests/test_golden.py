@@ -15,7 +15,7 @@ from compile.schedules.lrn import LrnWorkload
 from compile.schedules.pointwise_workload import PointwiseWorkload
 from compile.schedules.stem_pool import StemPoolWorkload
 from compile.schedules.templates import Workload, made_by_default
-from compile.schedules.window import WindowWorkload
+from compile.schedules.window_workload import WindowWorkload
 from tests.cores import A72, AVX512
 
 GOLDEN = Path(__file__).parent / "golden"

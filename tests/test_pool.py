@@ -9,7 +9,7 @@ import pytest
 import tvm
 
 from compile.schedules.pool import PoolTile, default_tile, pool
-from compile.schedules.window import WindowWorkload
+from compile.schedules.window_workload import WindowWorkload
 from deploy_rpc.cores import Core
 from tests.cores import A72, AVX512
 from tests.test_window import definition

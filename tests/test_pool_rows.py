@@ -10,7 +10,7 @@ import tvm
 
 from compile.schedules.pool import default_tile, pool
 from compile.schedules.pool_rows import can_pool_rows
-from compile.schedules.window import WindowWorkload
+from compile.schedules.window_workload import WindowWorkload
 from tests.cores import A72, AVX512
 
 HALVING = WindowWorkload("average", 5, 1, 1, (28, 28), (3, 3), 2, (1, 1))

@@ -11,7 +11,7 @@ from tvm import tirx
 from compile.lower import lower
 from compile.schedules.pointwise_workload import PointwiseWorkload
 from compile.schedules.templates import Workload, made_by_default, made_from
-from compile.schedules.window import WindowWorkload
+from compile.schedules.window_workload import WindowWorkload
 from tests.cores import A72, AVX2, AVX512, BOTH, host_with_schedules_of
 from tests.small_networks import small_network
 

@@ -12,13 +12,8 @@ from torch.nn import functional
 
 from compile.schedules.overlap import tile_starts
 from compile.schedules.registers import accumulator_budget
-from compile.schedules.window import (
-    WindowTile,
-    WindowWorkload,
-    default_tile,
-    pack_weights,
-    window,
-)
+from compile.schedules.window import WindowTile, default_tile, pack_weights, window
+from compile.schedules.window_workload import WindowWorkload
 from deploy_rpc.cores import Core
 from tests.cores import A72, AVX512
 

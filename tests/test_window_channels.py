@@ -9,13 +9,13 @@ import pytest
 import tvm
 
 from compile.schedules.registers import accumulator_budget
-from compile.schedules.window import WindowWorkload
 from compile.schedules.window_channels import (
     WindowChannelsTile,
     default_tile,
     pack_weights,
     window_channels,
 )
+from compile.schedules.window_workload import WindowWorkload
 from deploy_rpc.cores import Core
 from tests import test_pool, test_window
 from tests.cores import A72, AVX512

@@ -26,7 +26,7 @@ from compile.passes.rewriting import (
     rewrite_main,
     shape_of,
 )
-from compile.schedules.window import WindowWorkload
+from compile.schedules.window_workload import WindowWorkload
 
 PICTURE_CHANNELS = 4  # with so few, reading planes is no slower than changing them first
 POOLS = {"relax.nn.max_pool2d": "max", "relax.nn.avg_pool2d": "average"}

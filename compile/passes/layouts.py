@@ -29,7 +29,7 @@ from compile.passes.rewriting import TO_CHANNELS, TO_PLANES, Layouts, padding_of
 from compile.schedules.layouts import LAYOUTS, Layout
 from compile.schedules.pointwise_workload import PointwiseWorkload
 from compile.schedules.templates import modelled_cycles
-from compile.schedules.window import WindowWorkload
+from compile.schedules.window_workload import WindowWorkload
 from deploy_rpc.cores import Core
 
 ALIKE = ("relax.nn.relu", "relax.add", "relax.multiply", "relax.concat")

@@ -23,7 +23,7 @@ from compile.passes.rewriting import constant
 from compile.schedules.dense import DenseWorkload
 from compile.schedules.stem_pool import KERNEL, StemPoolWorkload
 from compile.schedules.templates import TEMPLATES, Made, Workload, made_from
-from compile.schedules.window import WindowWorkload
+from compile.schedules.window_workload import WindowWorkload
 
 WEIGHTS = 1  # which operand they are
 CALLS = ("relax.call_tir", "relax.call_tir_inplace")

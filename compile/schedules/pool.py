@@ -33,7 +33,8 @@ from compile.schedules.overlap import start_of, tile_starts
 from compile.schedules.pool_rows import can_pool_rows, pool_rows
 from compile.schedules.threads import Bounds, share_of
 from compile.schedules.tiles import vector_width
-from compile.schedules.window import FLOAT, WindowWorkload, columns_inside
+from compile.schedules.window import FLOAT, columns_inside
+from compile.schedules.window_workload import WindowWorkload
 from deploy_rpc.cores import Core
 
 UNROLLS = (7, 4, 3, 2, 1)

@@ -22,7 +22,8 @@ from tvm import tirx
 from tvm.script.ir_builder import tirx as T
 
 from compile.schedules.threads import Bounds
-from compile.schedules.window import FLOAT, WindowWorkload
+from compile.schedules.window import FLOAT
+from compile.schedules.window_workload import WindowWorkload
 
 Combine = Callable[[tirx.Expr, tirx.Expr], tirx.Expr]
 

@@ -17,7 +17,8 @@ from compile.schedules.pointwise_tiles import PointwiseTile
 from compile.schedules.pointwise_workload import PointwiseWorkload
 from compile.schedules.stem_pool import StemPoolTile, StemPoolWorkload
 from compile.schedules.templates import TEMPLATES, Workload, template_of
-from compile.schedules.window import WindowTile, WindowWorkload
+from compile.schedules.window import WindowTile
+from compile.schedules.window_workload import WindowWorkload
 from deploy_rpc.cores import Core
 
 UNROLLS = (1, 2, 4, 5, 8, 10)  # of K: longer bodies leave the instruction cache's loop buffer

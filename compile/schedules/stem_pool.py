@@ -33,7 +33,8 @@ from compile.schedules.layouts import Layout
 from compile.schedules.maximum import ZERO, has_maxnum, larger_for_relu, rectified
 from compile.schedules.threads import share_of
 from compile.schedules.tiles import largest_divisor, vector_width
-from compile.schedules.window import FLOAT, WindowWorkload, fill_phases
+from compile.schedules.window import FLOAT, fill_phases
+from compile.schedules.window_workload import WindowWorkload
 from deploy_rpc.cores import Core
 
 KERNEL, STRIDE = 3, 2  # of the convolution and of the pool

@@ -30,8 +30,9 @@ from compile.schedules.pointwise_tiles import PointwiseTile
 from compile.schedules.pointwise_workload import PointwiseWorkload
 from compile.schedules.pool import PoolTile
 from compile.schedules.stem_pool import StemPoolTile, StemPoolWorkload
-from compile.schedules.window import WindowTile, WindowWorkload
+from compile.schedules.window import WindowTile
 from compile.schedules.window_channels import WindowChannelsTile
+from compile.schedules.window_workload import WindowWorkload
 from deploy_rpc.cores import Core
 
 Convolution = PointwiseWorkload | WindowWorkload

@@ -37,7 +37,8 @@ from compile.schedules.overlap import start_of, tile_starts
 from compile.schedules.pool import combined, neutral, share_of_a_tap
 from compile.schedules.registers import accumulator_budget, tile_cycles
 from compile.schedules.tiles import lane_choices
-from compile.schedules.window import FLOAT, WindowWorkload
+from compile.schedules.window import FLOAT
+from compile.schedules.window_workload import WindowWorkload
 from deploy_rpc.cores import Core
 
 MAX_VECTORS_OF_CHANNELWISE = 2  # more only lengthen the code: nothing is shared between vectors
