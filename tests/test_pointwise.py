@@ -124,14 +124,6 @@ def test_pixels_behind_the_last_vector_have_outputs_in_the_lanes(name: str, thre
             assert error_of(dataclasses.replace(w, in_place=True), tile, threads) < 1e-4
 
 
-def test_a_tail_makes_a_shortcut_on_7x7_run_in_place() -> None:
-    w = PointwiseWorkload(3, 320, 80, 49, True, True)
-    tile = default_tile(w, A72)
-    assert tile.tail
-    assert runs_in_place(w, tile)
-    assert not runs_in_place(w, dataclasses.replace(tile, tail=False))
-
-
 @pytest.mark.parametrize("prefetch", [True, False])
 def test_padding_is_not_stored(prefetch: bool) -> None:
     """40 channels in one tile of 48: the last vector holds 8."""
