@@ -33,8 +33,8 @@ the pictures fit L2: all groups inside the loop over pixels.
 
 Modelled multiply-adds a cycle, planes, of the six: 3.90, 3.62, 3.96, 3.81, 3.96, 3.77 of 4 on A72
 and 7.61, 6.60, 7.79, 7.28, 7.88, 7.44 of 8 on N1 (2026-11-25); never measured on ARM. Without a
-tail the last two took 3.75 and 3.64, 7.43 and 7.03. Unrolling a short K whole
-took 0.15 of 38.5 M cycles off the network on A72, but spilled, and cost 3 of 20 M on N1.
+tail the last two took 3.75 and 3.64, 7.43 and 7.03. Unrolling a short K whole took 0.15 of 38.5 M
+cycles off the network on A72, but spilled, and cost 3 of 20 M on N1.
 """
 
 from __future__ import annotations
