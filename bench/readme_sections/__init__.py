@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from bench.readme_sections.engines_here import engines_here_section
 from bench.readme_sections.footprint import footprint_section
+from bench.readme_sections.groups import groups_section
 from bench.readme_sections.ladder import ladder_section
 from bench.readme_sections.largest_kernels import largest_kernels_section
 from bench.readme_sections.model_check import model_check_section
 from bench.readme_sections.modelled_peers import modelled_peers_section
 from bench.readme_sections.sizes import size_section
+from bench.readme_sections.table8 import table8_section
+from bench.readme_sections.threads import threads_section
 
 SECTIONS = {
     "sizes": size_section,
@@ -15,5 +19,9 @@ SECTIONS = {
     "model-check": model_check_section,
     "peers": modelled_peers_section,
     "results": ladder_section,
+    "engines": engines_here_section,
+    "table8": table8_section,
+    "groups": groups_section,
+    "threads": threads_section,
     "kernels": largest_kernels_section,
 }

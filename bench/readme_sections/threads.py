@@ -1,0 +1,24 @@
+"""More threads on this machine."""
+
+from __future__ import annotations
+
+from bench.readme_sections.committed import committed_report, markdown, measured_conditions
+
+HEADINGS = ("model", "level", "threads", "median", "over one thread")
+
+
+def threads_section() -> str:
+    """A row a network and number of threads; every output has the bits of one thread's."""
+    report = committed_report("threads")
+    lines = (
+        (
+            row["model"],
+            row["level"],
+            row["threads"],
+            f"{row['median']:.2f} {row['unit']}",
+            f"{row['speedup']:.2f}x",
+        )
+        for row in report.rows
+    )
+    conditions = measured_conditions(report, "interleaved rounds")
+    return "\n".join([*markdown(HEADINGS, lines), "", conditions])
