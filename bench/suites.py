@@ -31,6 +31,7 @@ from bench.size import measure_size, size_table
 from bench.table8 import SIZES, TABLE8_PEERS, measure_table8
 from bench.table8_table import table8_table
 from bench.threads import measure_threads, model_threads, threads_table
+from bench.tuning import SECONDS, SHORT_SECONDS, measure_spaces, spaces_table
 from compile.lower import DEFAULT_LEVEL
 from compile.network import Network
 from compile.source import random_network
@@ -173,6 +174,11 @@ def _model_check(options: argparse.Namespace) -> Iterator[Row]:
     yield from rows
 
 
+def _tuning(options: argparse.Namespace) -> Iterator[Row]:
+    seconds = SHORT_SECONDS if options.quick else SECONDS
+    yield from measure_spaces(options.target, options.board, seconds)
+
+
 def _networks(
     options: argparse.Namespace,
     models: Sequence[str] | None = None,
@@ -274,6 +280,13 @@ SUITES = {
         _model_check,
         model_check_table,
         host_only=True,
+        timed=False,
+    ),
+    "tuning": Suite(
+        "our templates' spaces against MetaSchedule's own, at equal time",
+        _tuning,
+        spaces_table,
+        boards=("modelled",),
         timed=False,
     ),
 }
