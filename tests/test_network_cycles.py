@@ -105,6 +105,10 @@ def test_the_kernels_of_a_network_add_up_to_nearly_all_of_it() -> None:
     [
         (["memory", "--target", "host", "--board", "modelled"], "memory runs on local"),
         (["layers", "--target", "host", "--board", "modelled"], "target host is not"),
+        (
+            ["layers", "--target", "arm_cpu", "--board", "modelled", "--level", "stock"],
+            "take --level unfused",
+        ),
     ],
 )
 def test_bench_refuses_what_a_modelled_board_has_not(
