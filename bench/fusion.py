@@ -46,6 +46,7 @@ def measure_ladder(
             unit=row.unit,
             samples=row.samples,
             speedup_over_stock=latencies[0].median / row.median if has_stock else None,
+            **({"note": row.note} if row.note else {}),
         )
         for row in latencies
     ]
@@ -53,7 +54,7 @@ def measure_ladder(
 
 def ladder_table(rows: Sequence[Row]) -> Table:
     """Of the rows that `measure_ladder` makes."""
-    table = Table("model", "input", "level", "kind")
+    table = Table("model", "input", "level", "kind", caption=rows[0].get("note"))
     for column in ("threads", "median", "min", "max", "rounds", "over stock", "over row above"):
         table.add_column(column, justify="right")
     for above, row in zip([rows[0], *rows], rows, strict=False):

@@ -48,7 +48,7 @@ def _measured_row(lowered: Lowered, target: CompileTarget, timing: Timing) -> Ro
 def _modelled_row(lowered: Lowered, target: CompileTarget, board: BoardSpec) -> Row:
     core = modelled_core(target, board)
     with phase(f"model {lowered.network.name} on {core.name}"):
-        report = modelled_inference(lowered, core)
+        report, _ = modelled_inference(lowered, core)
     row = _row(lowered, target, "modelled", "Mcycles", [report.cycles / 1e6])
     peak_share = lowered.macs / report.cycles / core.macs_per_cycle
     return row | {"core": core.name, "peak_share": peak_share, "llvm_model": report.llvm_model}

@@ -7,9 +7,6 @@ postprocessors refuse, or another seed has drawn before, is left out.
 
 from __future__ import annotations
 
-import contextlib
-import sys
-import types
 from collections.abc import Iterator
 from typing import Any
 
@@ -20,10 +17,10 @@ from tvm.s_tir.meta_schedule import postproc
 from tvm.s_tir.meta_schedule import schedule_rule as rule
 from tvm.s_tir.schedule import Schedule, Trace
 
+from bench.tensor_intrinsics import without_tensor_intrinsics
 from model.errors import InputError
 
 TARGET = {"kind": "llvm", "mcpu": "haswell", "num-cores": 1}
-TENSOR_INTRINSICS = "tvm.s_tir.tensor_intrin"
 VECTOR_BYTES = 64  # MetaSchedule's limits for CPUs, also of the unrolled steps and innermost loops
 UNROLLED_STEPS = [0, 16, 64, 512]
 INNERMOST = 64
@@ -85,7 +82,7 @@ def _context(function: tirx.PrimFunc) -> meta_schedule.TuneContext:
         ],
         mutator_probs={},
     )
-    with _without_tensor_intrinsics():
+    with without_tensor_intrinsics():
         return meta_schedule.TuneContext(
             mod=tvm.IRModule({"main": function}),
             target=tvm.target.Target(TARGET),
@@ -93,18 +90,6 @@ def _context(function: tirx.PrimFunc) -> meta_schedule.TuneContext:
             rand_state=1,
             num_threads=1,
         )
-
-
-@contextlib.contextmanager
-def _without_tensor_intrinsics() -> Iterator[None]:
-    """A context imports TVM's tensor intrinsics, 30 s; no rule of ours has a use for them."""
-    known = sys.modules.get(TENSOR_INTRINSICS)
-    sys.modules[TENSOR_INTRINSICS] = known or types.ModuleType(TENSOR_INTRINSICS)
-    try:
-        yield
-    finally:
-        if known is None:
-            del sys.modules[TENSOR_INTRINSICS]
 
 
 def _finished(schedule: Schedule, context: meta_schedule.TuneContext) -> bool:

@@ -11,7 +11,7 @@ from bench.rows import ENGINE, Row, report_row
 from compile.kernels import Kernel
 from compile.lower import Lowered, lower
 from compile.network import Network
-from compile.price_network import price_network
+from compile.price_network import in_words, note_on, price_network
 from compile.targets import CompileTarget
 from compile.tuning.decisions import TUNING_LOGS, recorded_decisions
 from deploy_rpc.board_spec import BoardSpec
@@ -23,21 +23,22 @@ WHOLE = "the network"
 
 
 def measure_modelled_layers(
-    network: Network, level: str, target: CompileTarget, board: BoardSpec
+    network: Network, level: str, target: CompileTarget, board: BoardSpec, threads: int = 1
 ) -> list[Row]:
     """A row for each kernel of `network`, priced alone, and one of a whole inference, last.
 
-    The inference's output is verified. `peak_share` is that of the core's multiply-adds a cycle.
+    The inference's output is verified. `peak_share` is that of the multiply-adds a cycle of as many
+    cores as there are `threads`; of several each kernel is its longest share, the whole their sum.
     """
     core = modelled_core(target, board)
     with phase(f"lower to {level}"):
         decisions = recorded_decisions(TUNING_LOGS, target.core)
-        lowered = lower(network, level, target, decisions=decisions)
-    with phase(f"model one inference on {core.name}"):
-        whole = modelled_inference(lowered, core)
+        lowered = lower(network, level, target, threads=threads, decisions=decisions)
     with phase(f"model {len(lowered.kernels)} kernels on {core.name}"):
-        priced = price_network(lowered, core).kernels
-    rows = [_kernel_row(lowered, core, kernel, report, whole) for kernel, report in priced]
+        price = price_network(lowered, core)
+    with phase(f"model one inference on {core.name}"):
+        whole, _ = modelled_inference(lowered, core, price)
+    rows = [_kernel_row(lowered, core, kernel, report, whole) for kernel, report in price.kernels]
     return [*rows, _row(lowered, core, whole, WHOLE, network.name, 1, lowered.macs, whole)]
 
 
@@ -71,22 +72,27 @@ def _row(
         unit="kcycles",
         samples=[report.cycles / 1e3],
     )
-    return row | {
-        "core": core.name,
-        "kernel": name,
-        "workload": workload,
-        "calls": calls,
-        "macs": macs,
-        "peak_share": macs / report.cycles / core.macs_per_cycle,
-        "network_share": calls * report.cycles / whole.cycles,
-        "instructions": report.instructions,
-        "loads": report.loads,
-        "stores": report.stores,
-        "l1_misses": report.l1_misses,
-        "l2_misses": report.l2_misses,
-        "model": lowered.network.name,
-        "llvm_model": report.llvm_model,
-    }
+    note = note_on(lowered.threads)
+    return (
+        row
+        | ({"note": note} if note else {})
+        | {
+            "core": core.name,
+            "kernel": name,
+            "workload": workload,
+            "calls": calls,
+            "macs": macs,
+            "peak_share": macs / report.cycles / (core.macs_per_cycle * lowered.threads),
+            "network_share": calls * report.cycles / whole.cycles,
+            "instructions": report.instructions,
+            "loads": report.loads,
+            "stores": report.stores,
+            "l1_misses": report.l1_misses,
+            "l2_misses": report.l2_misses,
+            "model": lowered.network.name,
+            "llvm_model": report.llvm_model,
+        }
+    )
 
 
 def modelled_layers_table(rows: Sequence[Row]) -> Table:
@@ -94,7 +100,7 @@ def modelled_layers_table(rows: Sequence[Row]) -> Table:
     total = rows[-1]
     table = Table(
         title=f"{total['model']}, {total['input']}, {total['level']}: modelled cycles, "
-        f"{total['core']}, one thread",
+        f"{total['core']}, {in_words(total['threads'])}",
         title_justify="left",
         caption="misses: simulated, of one call with warm caches; they cost nothing in the model",
     )

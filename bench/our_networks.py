@@ -10,18 +10,21 @@ import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
+import numpy as np
+
 from bench.engines import our_engine
 from bench.kernel_timing import BOARD_TIMEOUT_S
 from bench.turns import Entry, Timing, Timings, time_in_turns
 from compile.library import Library, build_library
 from compile.link import find_linker
 from compile.lower import Lowered
+from compile.price_library import price_library
+from compile.price_network import NetworkPrice
 from compile.targets import CompileTarget
 from compile.verify import verify_output
 from deploy_rpc.board_spec import BoardSpec
 from deploy_rpc.cores import Core, find_core
 from deploy_rpc.cycles import CycleReport
-from deploy_rpc.network_cycles import NetworkFile, network_cycles
 from deploy_rpc.session import open_session
 from deploy_rpc.timing import interleaved_times_ms
 from model.cli import phase
@@ -76,14 +79,15 @@ def modelled_core(target: CompileTarget, board: BoardSpec) -> Core:
     return find_core(board.core) if board.core else target.core
 
 
-def modelled_inference(lowered: Lowered, core: Core) -> CycleReport:
-    """What one inference costs on `core`; the output is verified."""
+def modelled_inference(
+    lowered: Lowered, core: Core, price: NetworkPrice | None = None
+) -> tuple[CycleReport, np.ndarray]:
+    """What one inference costs on `core`, as `price_library` has it, and its verified output."""
     network = lowered.network
-    x = network.example_input()
     with tempfile.TemporaryDirectory() as folder:
         library = _library(lowered, Path(folder) / "network.so")
-        file = NetworkFile(library.path, library.prefix, network.output_shape, lowered.threads)
-        report, y = network_cycles(file, x, core)
+        report, y = price_library(lowered, library.path, core, price)
+    expected = network.reference(network.example_input())
     where = f"board modelled:{core.name}"
-    verify_output(y, network, network.reference(x), level=lowered.level, where=where)
-    return report
+    verify_output(y, network, expected, level=lowered.level, where=where)
+    return report, y

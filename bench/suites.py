@@ -30,7 +30,8 @@ from bench.rows import Row
 from bench.size import measure_size, size_table
 from bench.table8 import SIZES, TABLE8_PEERS, measure_table8
 from bench.table8_table import table8_table
-from bench.threads import measure_threads, threads_table
+from bench.threads import measure_threads, model_threads, threads_table
+from bench.tuning import SECONDS, SHORT_SECONDS, measure_spaces, spaces_table
 from compile.lower import DEFAULT_LEVEL
 from compile.network import Network
 from compile.source import random_network
@@ -70,7 +71,7 @@ def _layers(options: argparse.Namespace) -> Iterator[Row]:
     for network in _networks(options):
         if options.board.kind == "modelled":
             yield from measure_modelled_layers(
-                network, options.level, options.target, options.board
+                network, options.level, options.target, options.board, options.threads
             )
             continue
         yield from measure_layers(
@@ -147,6 +148,9 @@ def _groups(options: argparse.Namespace) -> Iterator[Row]:
 def _threads(options: argparse.Namespace) -> Iterator[Row]:
     most = options.threads or len(os.sched_getaffinity(0))
     for network in _networks(options):
+        if options.board.kind == "modelled":
+            yield from model_threads(network, options.level, options.target, options.board, most)
+            continue
         yield from measure_threads(
             network, options.level, options.target, options.board, most, options.rounds
         )
@@ -168,6 +172,11 @@ def _model_check(options: argparse.Namespace) -> Iterator[Row]:
     if draw_model_check(rows, picture):
         print(picture)
     yield from rows
+
+
+def _tuning(options: argparse.Namespace) -> Iterator[Row]:
+    seconds = SHORT_SECONDS if options.quick else SECONDS
+    yield from measure_spaces(options.target, options.board, seconds)
 
 
 def _networks(
@@ -254,7 +263,7 @@ SUITES = {
         _threads,
         threads_table,
         ("model", "input_size", "threads", "level"),
-        ANYWHERE,
+        (*ANYWHERE, "modelled"),
         host_only=True,
         defaults={"threads": None},
     ),
@@ -271,6 +280,13 @@ SUITES = {
         _model_check,
         model_check_table,
         host_only=True,
+        timed=False,
+    ),
+    "tuning": Suite(
+        "our templates' spaces against MetaSchedule's own, at equal time",
+        _tuning,
+        spaces_table,
+        boards=("modelled",),
         timed=False,
     ),
 }

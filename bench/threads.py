@@ -1,4 +1,4 @@
-"""One network on 1, 2, ... N threads, timed in turns: speedup, and the same bits."""
+"""One network on 1, 2, ... N threads, timed in turns or modelled: speedup, and the same bits."""
 
 from __future__ import annotations
 
@@ -8,10 +8,11 @@ import numpy as np
 from rich.table import Table
 
 from bench.engines import EngineError
-from bench.our_networks import time_ours
+from bench.our_networks import modelled_core, modelled_inference, time_ours
 from bench.rows import ENGINE, Row, report_row
 from compile.lower import lower
 from compile.network import Network
+from compile.price_network import OF_SEVERAL_THREADS, price_network
 from compile.targets import CompileTarget
 from compile.tuning.decisions import TUNING_LOGS, recorded_decisions
 from deploy_rpc.board_spec import BoardSpec
@@ -60,6 +61,42 @@ def measure_threads(
     ]
 
 
+def model_threads(
+    network: Network, level: str, target: CompileTarget, board: BoardSpec, most: int
+) -> list[Row]:
+    """The same in modelled cycles: the sum over the kernels, of one thread, too.
+
+    Raises `EngineError` as `measure_threads` does.
+    """
+    core = modelled_core(target, board)
+    decisions = recorded_decisions(TUNING_LOGS, target.core)
+    outputs, rows = {}, []
+    for threads in range(1, most + 1):
+        with phase(f"model {network.name} on {core.name}, {threads} thread(s)"):
+            lowered = lower(network, level, target, threads=threads, decisions=decisions)
+            price = price_network(lowered, core)
+            _, outputs[threads] = modelled_inference(lowered, core, price)
+        check_same_bits(outputs[1], outputs[threads], f"{network.name} on {threads} threads")
+        row = report_row(
+            "threads",
+            target,
+            network=network,
+            engine=ENGINE,
+            level=level,
+            threads=threads,
+            kind="modelled",
+            unit="Mcycles",
+            samples=[price.cycles / 1e6],
+            macs=lowered.macs,
+            same_bits=True,
+            llvm_model=price.whole.llvm_model,
+            note=OF_SEVERAL_THREADS,
+        )
+        rows.append(row | {"core": core.name})
+    one = rows[0]["median"]
+    return [row | {"speedup": one / row["median"]} for row in rows]
+
+
 def check_same_bits(one: np.ndarray, other: np.ndarray, what: str) -> None:
     """Raises `EngineError` where the outputs differ in any bit."""
     if one.tobytes() != other.tobytes():
@@ -71,19 +108,21 @@ def check_same_bits(one: np.ndarray, other: np.ndarray, what: str) -> None:
 
 
 def threads_table(rows: Sequence[Row]) -> Table:
-    """Of the rows that `measure_threads` makes."""
-    table = Table("model", "input", "level")
+    """Of the rows that `measure_threads` or `model_threads` makes."""
+    modelled = rows[0]["kind"] == "modelled"
+    title = f"modelled cycles, {rows[0]['core']}" if modelled else None
+    table = Table("model", "input", "level", title=title, caption=rows[0].get("note"))
     for column in ("threads", "median", "95 % interval", "over one thread", "of the ideal", "bits"):
         table.add_column(column, justify="right")
     for row in rows:
-        low, high = row["interval"]
+        interval = "{:.3f} to {:.3f}".format(*row["interval"]) if row["interval"] else "-"
         table.add_row(
             row["model"],
             row["input"],
             row["level"],
             str(row["threads"]),
-            f"{row['median']:.3f} ms",
-            f"{low:.3f} to {high:.3f}",
+            f"{row['median']:.3f} {row['unit']}",
+            interval,
             f"{row['speedup']:.2f}x",
             f"{row['speedup'] / row['threads']:.0%}",
             "the same" if row["same_bits"] else "differ",

@@ -126,9 +126,9 @@ def _parser() -> argparse.ArgumentParser:
         "--board",
         type=argument(parse_board),
         metavar="BOARD",
-        help="where to verify: local, emulated[:CORE], rpc://HOST:PORT, tracker://HOST:PORT/KEY "
-        "(default: local for this machine's target, emulated for aarch64 where QEMU is "
-        "installed)",
+        help="where to verify: local, emulated[:CORE], modelled[:CORE], rpc://HOST:PORT, "
+        "tracker://HOST:PORT/KEY (default: local for this machine's target, modelled or emulated "
+        "for aarch64 where QEMU is installed)",
     )
     add("--out", type=Path, default=Path("build"), metavar="DIR", help="default: %(default)s")
     add("--dump", type=Path, metavar="DIR", help="write the IR after each phase here")

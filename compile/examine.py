@@ -2,7 +2,7 @@
 
 An emulated board answers right but has no times: there the same lowered modules, built for this
 machine, are verified and timed as well. A modelled board has cycles instead of times, for every
-level that is a plain C library.
+level that is a plain C library (`compile/price_library.py`).
 """
 
 from __future__ import annotations
@@ -16,12 +16,13 @@ from compile.library import build_library
 from compile.link import Linker, find_linker
 from compile.lower import Lowered
 from compile.network import Network
+from compile.price_library import price_library
+from compile.price_network import note_on
 from compile.report import Latency
 from compile.targets import CompileTarget, host_target
 from compile.verify import Verification, verify, verify_output
 from deploy_rpc.board_spec import BoardSpec, parse_board
 from deploy_rpc.cores import find_core
-from deploy_rpc.network_cycles import NetworkFile, network_cycles
 from deploy_rpc.session import open_session
 from deploy_rpc.timing import interleaved_times_ms
 from model.cli import phase
@@ -65,7 +66,7 @@ def _model(
     board: BoardSpec,
     expected: np.ndarray,
 ) -> Findings:
-    """Verifies and prices whole inferences of the shipped library and of the other C libraries."""
+    """Verifies and prices inferences of the shipped library and of the other C libraries."""
     last, others = rungs[-1], [rung for rung in rungs[:-1] if rung.compute is not None]
     core = find_core(board.core) if board.core else last.target.core
     where = f"board modelled:{core.name}"
@@ -74,21 +75,13 @@ def _model(
     for rung in [*others, last]:
         path = libraries.get(rung.level, library)
         with phase(f"run {rung.level} on {where}"):
-            report, output = network_cycles(
-                _network_file(rung, path), rung.network.example_input(), core
-            )
+            report, output = price_library(rung, path, core)
         verifications.append(
             verify_output(output, rung.network, expected, level=rung.level, where=where)
         )
-        latencies.append(
-            Latency(rung.level, "modelled", "Mcycles", where, 1, [report.cycles / 1e6])
-        )
+        figures = ("modelled", "Mcycles", where, rung.threads, [report.cycles / 1e6])
+        latencies.append(Latency(rung.level, *figures, note_on(rung.threads)))
     return verifications, latencies
-
-
-def _network_file(rung: Lowered, path: Path) -> NetworkFile:
-    prefix = rung.compute.prefix if rung.compute else None
-    return NetworkFile(path, prefix, rung.network.output_shape, rung.threads)
 
 
 def _build_others(

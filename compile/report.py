@@ -21,7 +21,7 @@ REPORTED_PACKAGES = ("shufflenet-compiled", "apache-tvm", "apache-tvm-ffi", "tor
 
 @dataclass(frozen=True)
 class Latency:
-    """Times of one level; `where` says on what they were taken, `kind` how."""
+    """Times of one level; `where` says on what they were taken, `kind` how, `note` what to know."""
 
     level: str
     kind: str
@@ -29,6 +29,7 @@ class Latency:
     where: str
     threads: int
     samples: list[float]
+    note: str | None = None
 
     @property
     def median(self) -> float:
@@ -144,7 +145,7 @@ def latency_table(rows: list[Latency]) -> Table:
     rounds = len(baseline.samples)
     turns = f"{rounds} interleaved rounds, " if rounds > 1 else ""
     title = f"{what} of one inference, {turns}on {baseline.where}"
-    table = Table("level", "kind", title=title, title_justify="left")
+    table = Table("level", "kind", title=title, title_justify="left", caption=baseline.note)
     for column in ("threads", "median", "min", "max", f"over {baseline.level}", "over row above"):
         table.add_column(column, justify="right")
     for above, row in zip([baseline, *rows], rows, strict=False):

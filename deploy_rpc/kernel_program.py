@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from deploy_rpc.compiled_once import compiled_once, zig
@@ -11,10 +12,10 @@ HARNESS_SOURCE = Path(__file__).parent / "cycle_model" / "kernel_harness.c"
 MAX_BUFFERS = 8  # as in the harness
 
 
-def link_kernel_program(kernel: Path, program: Path, isa: Isa) -> None:
-    """Links the object file `kernel` of `isa` with the harness.
+def link_kernel_program(kernel: Sequence[Path], program: Path, isa: Isa) -> None:
+    """Links the object files `kernel` of `isa` with the harness.
 
-    The object defines `int32_t kernel(float *, ...)` over at most `MAX_BUFFERS` buffers. The
+    They define `int32_t kernel(float *, ...)` over at most `MAX_BUFFERS` buffers. The
     program's arguments are the number of values in each; it fills them, calls the kernel once to
     warm up and once between the markers. With `time NS` before them it prints the nanoseconds of
     one call instead, of the fastest batch within NS. Raises `CompileError`.
@@ -22,4 +23,4 @@ def link_kernel_program(kernel: Path, program: Path, isa: Isa) -> None:
     words = ("-target", isa.zig_target, "-std=c11", "-O2", "-c")
     harness = compiled_once(HARNESS_SOURCE, words, ".o")
     fixed = ("-static", "-no-pie", "-s")  # addresses, and with them cache misses, stay the same
-    zig(["-target", isa.zig_target, *fixed, str(harness), str(kernel), "-o", str(program)])
+    zig(["-target", isa.zig_target, *fixed, str(harness), *map(str, kernel), "-o", str(program)])

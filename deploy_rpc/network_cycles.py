@@ -43,7 +43,8 @@ def network_cycles(
     Raises `BoardError` for a library that is not for aarch64, has no C interface, or uses several
     threads, and as `modelled_cycles` does.
     """
-    _check(network)
+    check_library(network)
+    check_threads(network)
     with tempfile.TemporaryDirectory(prefix="modelled-board-") as name:
         folder = Path(name)
         shutil.copyfile(network.path, folder / "network.so")
@@ -61,7 +62,11 @@ def missing_modelled_board_tools() -> list[str]:
     return list(dict.fromkeys([*missing_modelling_tools(), *missing_emulation_tools()]))
 
 
-def _check(network: NetworkFile) -> None:
+def check_library(network: NetworkFile) -> None:
+    """Raises `BoardError` where this machine or the library's kind is none to model.
+
+    The number of its threads is not looked at.
+    """
     missing = missing_modelled_board_tools()
     if missing:
         raise BoardError(f"no cycles can be modelled here: {'; '.join(missing)}")
@@ -70,8 +75,13 @@ def _check(network: NetworkFile) -> None:
         raise BoardError(f"{network.path} is for {machine}; only aarch64 is modelled")
     if network.prefix is None:
         raise BoardError(f"{network.path} needs TVM's runtime (level stock); build it at fused")
+
+
+def check_threads(network: NetworkFile) -> None:
+    """Raises `BoardError` for a library of several threads, with what can be had instead."""
     if network.threads != 1:
         raise BoardError(
-            f"{network.path} was built for {network.threads} threads; one is modelled: build it "
-            "with --threads 1"
+            f"{network.path} was built for {network.threads} threads; a whole library is modelled "
+            "on one: build it with --threads 1, or have compile/build.py or bench/run.py fusion "
+            f"model the kernels of {network.threads} (--threads {network.threads} --board modelled)"
         )

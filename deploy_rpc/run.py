@@ -16,7 +16,7 @@ from rich.table import Table
 from deploy_rpc.board_spec import parse_board
 from deploy_rpc.built_library import BuiltLibrary, read_built_library
 from deploy_rpc.cycles import CycleReport
-from deploy_rpc.network_cycles import NetworkFile, network_cycles
+from deploy_rpc.network_cycles import NetworkFile, check_threads, network_cycles
 from deploy_rpc.predictions import classify, summarise
 from deploy_rpc.session import BoardError, LoadedModule, emulated_core, open_session
 from model.checkpoints import load_checkpoint
@@ -43,6 +43,8 @@ def main(arguments: list[str] | None = None) -> None:
     library = read_built_library(options.library)
     if options.board.kind == "modelled" and options.board.core is None:
         options.board = replace(options.board, core=library.core)
+    if options.board.kind == "modelled":
+        check_threads(_network_file(library))
     images = _pictures(options.image)
     classes = library.output_shape[-1]
     names = read_class_names(options.labels, classes) if options.labels else None

@@ -68,6 +68,12 @@ def test_of_a_team_one_thread_does_what_is_not_shared_and_the_others_wait() -> N
     assert text.index("thread == 0") < text.index('"meet"') < text.rindex("thread_count")
 
 
+def test_for_pricing_each_thread_does_what_is_not_shared() -> None:
+    text = statements(as_c_kernel(doubled_prefix, "meet", serial_by_all=True))
+    assert "thread == 0" not in text
+    assert text.index("for i") < text.index('"meet"') < text.rindex("thread_count")
+
+
 def test_scratch_inside_a_parallel_loop_is_every_thread_s_own() -> None:
     assert as_c_kernel(scratch_of_a_thread, "meet").scratch == (Scratch(4 * SIZE, True),)
     assert as_c_kernel(scratch_of_a_thread).scratch == (Scratch(4 * SIZE, False),)

@@ -9,10 +9,13 @@ import pytest
 
 from bench.engines import EngineError
 from bench.run import main
-from bench.threads import check_same_bits, measure_threads, threads_table
-from compile.targets import host_target
+from bench.threads import check_same_bits, measure_threads, model_threads, threads_table
+from compile.targets import host_target, parse_target
 from deploy_rpc.board_spec import BoardError, parse_board
+from deploy_rpc.network_cycles import missing_modelled_board_tools
 from tests.small_networks import small_network
+
+MISSING = missing_modelled_board_tools()
 
 
 def test_two_threads_stand_beside_one() -> None:
@@ -32,7 +35,19 @@ def test_a_bit_that_differs_is_an_error() -> None:
         check_same_bits(one, np.nextafter(one, 2), "two threads")
 
 
-def test_modelled_boards_are_refused(tmp_path: Path) -> None:
+@pytest.mark.skipif(bool(MISSING), reason="; ".join(MISSING) or "all there")
+def test_on_a_modelled_board_the_rows_have_cycles_and_say_what_is_not_in_them() -> None:
+    board = parse_board("modelled:cortex-a72")
+    one, two = model_threads(small_network(), "fused", parse_target("cortex-a72"), board, most=2)
+    assert [one["speedup"], one["threads"], two["threads"]] == [1, 1, 2]
+    assert 1.2 < two["speedup"] < 2
+    for row in (one, two):
+        assert (row["kind"], row["unit"], row["core"]) == ("modelled", "Mcycles", "cortex-a72")
+        assert row["note"] == "longest share of each kernel, barriers not counted"
+    assert threads_table([one, two]).row_count == 2
+
+
+def test_a_modelled_board_is_refused_where_the_target_is_not_of_its_isa(tmp_path: Path) -> None:
     where = ("--board", "modelled", "--json", str(tmp_path / "r.json"))
-    with pytest.raises(BoardError, match="threads runs on local, rpc, tracker; on modelled"):
-        main(["threads", "--target", "cortex-a72", *where])
+    with pytest.raises(BoardError, match="target host is not"):
+        main(["threads", "--target", "host", *where])

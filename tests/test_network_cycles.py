@@ -80,6 +80,16 @@ def test_without_the_tools_the_error_names_their_packages(
 
 
 @needs_modelled_board
+def test_of_two_threads_the_whole_is_the_sum_of_its_kernels_longest_shares() -> None:
+    board, target = parse_board("modelled:cortex-a72"), parse_target("cortex-a72")
+    *kernels, whole = measure_modelled_layers(small_network(), "fused", target, board, threads=2)
+    assert sum(row["network_share"] for row in kernels) == pytest.approx(1)
+    assert all(row["threads"] == 2 and 0 <= row["peak_share"] <= 1 for row in kernels)
+    assert whole["note"] == "longest share of each kernel, barriers not counted"
+    assert "2 threads (longest share" in modelled_layers_table([*kernels, whole]).title
+
+
+@needs_modelled_board
 def test_the_kernels_of_a_network_add_up_to_nearly_all_of_it() -> None:
     board = parse_board("modelled:cortex-a72")
     network = small_network()
@@ -95,7 +105,10 @@ def test_the_kernels_of_a_network_add_up_to_nearly_all_of_it() -> None:
     [
         (["memory", "--target", "host", "--board", "modelled"], "memory runs on local"),
         (["layers", "--target", "host", "--board", "modelled"], "target host is not"),
-        (["layers", "--target", "arm_cpu", "--board", "modelled", "--threads", "2"], "one thread"),
+        (
+            ["layers", "--target", "arm_cpu", "--board", "modelled", "--level", "stock"],
+            "take --level unfused",
+        ),
     ],
 )
 def test_bench_refuses_what_a_modelled_board_has_not(

@@ -6,7 +6,6 @@ import pytest
 
 from compile.frontend.torch_import import import_torch
 from compile.lower import lower
-from compile.price_kernel import KernelPriceError
 from compile.price_network import price_network
 from compile.targets import parse_target
 from deploy_rpc.cores import find_core
@@ -51,7 +50,17 @@ def test_shufflenet_stays_within_its_modelled_cycles(name: str, limit: float) ->
     assert price.cycles <= 1e6 * limit
 
 
-def test_threads_are_not_modelled() -> None:
-    lowered = lower(small_network(), "fused", parse_target("arm_cpu"), threads=2)
-    with pytest.raises(KernelPriceError, match=r"lowered for 2 threads; only one is modelled"):
-        price_network(lowered, A72)
+@needs_cycle_model
+def test_two_threads_cost_less_than_one_and_more_than_half() -> None:
+    one, two = (
+        price_network(lower(small_network(), "fused", parse_target("arm_cpu"), threads=n), A72)
+        for n in (1, 2)
+    )
+    assert 0.5 * one.cycles < two.cycles < 0.8 * one.cycles
+    assert two.whole.cycles == two.cycles
+    assert two.whole.instructions == sum(
+        kernel.calls * report.instructions for kernel, report in two.kernels
+    )
+    assert str(two).endswith(
+        "cortex-a72, 2 threads (longest share of each kernel, barriers not counted)"
+    )

@@ -86,9 +86,14 @@ class Team:
         return tirx.Evaluate(tirx.call_extern(INT, self.barrier_symbol, self.team))
 
 
-def as_c_kernel(function: tirx.PrimFunc, barrier: str | None = None) -> CKernel:
+def as_c_kernel(
+    function: tirx.PrimFunc, barrier: str | None = None, *, serial_by_all: bool = False
+) -> CKernel:
     """`function`, whose buffers have static shapes, for one thread, or a team that meets in the C
-    function `barrier`."""
+    function `barrier`.
+
+    `serial_by_all` is for pricing one thread alone: each does what else the first does for all.
+    """
     flat = FLAT(tvm.IRModule({"kernel": function}))["kernel"]
     pointers = [_pointer_to(buffer) for buffer in flat.params]
     declared = [
@@ -96,7 +101,7 @@ def as_c_kernel(function: tirx.PrimFunc, barrier: str | None = None) -> CKernel:
         for buffer, pointer in zip(flat.params, pointers, strict=True)
     ]
     team = Team.create(barrier) if barrier else None
-    rewriter = _Rewriter(team)
+    rewriter = _Rewriter(team, serial_by_all)
     body = rewriter.rewrite(flat.body)
     body = tirx.SeqStmt([*declared, *_statements(body), tirx.Return(tirx.const(0, INT))])
     parameters = [*pointers, *rewriter.pointers, *(team.parameters if team else ())]
@@ -107,8 +112,9 @@ def as_c_kernel(function: tirx.PrimFunc, barrier: str | None = None) -> CKernel:
 class _Rewriter:
     """Statement to statement; collects the scratch memory that the statements need."""
 
-    def __init__(self, team: Team | None) -> None:
+    def __init__(self, team: Team | None, serial_by_all: bool) -> None:
         self._team = team
+        self._serial_by_all = serial_by_all
         self.scratch: list[Scratch] = []
         self.pointers: list[tirx.Var] = []
 
@@ -131,16 +137,17 @@ class _Rewriter:
         if isinstance(stmt, DECLARATIONS):
             return stmt
         if not _has_parallel_loop(stmt):
-            return tirx.IfThenElse(self._team.thread == 0, self._seen_by_all(stmt), None)
+            return self._serial(stmt)
         if isinstance(stmt, tirx.SeqStmt):
             return self._sequence(stmt.seq)
         if isinstance(stmt, tirx.For):
             return self._shared_loop(stmt)
         return _with_parts(stmt, self._shared)
 
-    def _seen_by_all(self, stmt: tirx.Stmt) -> tirx.Stmt:
+    def _serial(self, stmt: tirx.Stmt) -> tirx.Stmt:
         """What the first thread does for all others."""
-        return self._own(stmt)
+        own = self._own(stmt)
+        return own if self._serial_by_all else tirx.IfThenElse(self._team.thread == 0, own, None)
 
     def _sequence(self, statements: Sequence[tirx.Stmt]) -> tirx.Stmt:
         """A barrier wherever one statement may need what another thread did in the one before."""

@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 import tvm
+from tvm import tirx
 
 from compile.passes.take_decisions import WEIGHTS, indices_of
 from compile.price_kernel import price_kernel
@@ -94,6 +95,18 @@ def answer_of(made: Made) -> np.ndarray:
     return _run(made)
 
 
+def answer_here(kernel: tirx.PrimFunc, values: Sequence[np.ndarray]) -> np.ndarray:
+    """The last buffer of `kernel`, which is its output, after a call with `values` here."""
+    placed = [tvm.runtime.tensor(value) for value in values]
+    tvm.compile(kernel.with_attr("global_symbol", "main"), target="llvm")["main"](*placed)
+    return placed[-1].numpy()
+
+
+def drawn_value(number: int, shape: Sequence[int]) -> np.ndarray:
+    """Normally distributed values of a kernel's buffer `number`, the same ones every time."""
+    return np.random.default_rng(number).standard_normal(shape).astype(np.float32)
+
+
 def inputs_of(made: Made) -> list[np.ndarray]:
     """Values for all buffers of the kernel, the output last; they depend on the workload alone.
 
@@ -101,21 +114,14 @@ def inputs_of(made: Made) -> list[np.ndarray]:
     itself, and weights are drawn before they are packed.
     """
     tensors = [
-        _drawn(number, [int(n) for n in buffer.shape])
+        drawn_value(number, [int(n) for n in buffer.shape])
         for number, buffer in enumerate(made.kernel().params)
     ]
     if TEMPLATES[made.template].pack_weights and len(tensors) > 2:
-        weights = _drawn(WEIGHTS, indices_of(made.workload).shape)
+        weights = drawn_value(WEIGHTS, indices_of(made.workload).shape)
         tensors[WEIGHTS] = np.ascontiguousarray(made.packed(weights))
     return tensors
 
 
-def _drawn(number: int, shape: Sequence[int]) -> np.ndarray:
-    return np.random.default_rng(number).standard_normal(shape).astype(np.float32)
-
-
-def _run(made: Made) -> np.ndarray:
-    placed = [tvm.runtime.tensor(value) for value in inputs_of(made)]
-    kernel = made.kernel().with_attr("global_symbol", "main")
-    tvm.compile(kernel, target="llvm")["main"](*placed)
-    return placed[-1].numpy()
+def _run(candidate: Made) -> np.ndarray:
+    return answer_here(candidate.kernel(), inputs_of(candidate))
