@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import pytest
 import torch
 from torch import nn
 
 from compile.lower import lower
 from compile.operators import COUNTED, count_operators
-from deploy_rpc.cores import Core
 from model.shufflenet import ChannelShuffle
-from tests.cores import A72, BOTH, host_with_schedules_of
+from tests.cores import A72, host_with_schedules_of
 from tests.small_networks import ShuffledBlock, small_network
 
 
@@ -33,9 +31,11 @@ def test_a_transpose_that_is_no_shuffle_is_a_copy() -> None:
     assert (counts["shuffles"], counts["copies"]) == (1, 1)
 
 
-@pytest.mark.parametrize("core", BOTH, ids=lambda core: core.name)
-def test_unfused_keeps_what_fused_removes(core: Core) -> None:
-    network, target = small_network(ShuffledBlock()), host_with_schedules_of(core)
+def test_unfused_keeps_what_fused_removes() -> None:
+    """Over planes; with channels in the lanes a shuffle needs a convolution behind it, as every
+    ShuffleNet has (tests/test_lower.py) and this block has not.
+    """
+    network, target = small_network(ShuffledBlock()), host_with_schedules_of(A72)
     unfused, fused = (lower(network, level, target).operators for level in ("unfused", "fused"))
     for kind in ("shuffles", "ReLUs", "concats"):
         given, left = unfused[kind]
