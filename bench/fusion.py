@@ -22,12 +22,13 @@ from deploy_rpc.board_spec import BoardSpec
 def measure_ladder(
     network: Network, target: CompileTarget, board: BoardSpec, threads: int
 ) -> list[Row]:
-    """One report row for each level of `network` on `board`."""
+    """A row for each level of `network` on `board`; tuned where there are records for it."""
     levels = LEVELS[1:] if board.kind == "modelled" else LEVELS  # stock needs TVM's runtime
     decisions = recorded_decisions(TUNING_LOGS, target.core)
     rungs = [
         lower(network, level, target, threads=threads, decisions=decisions) for level in levels
     ]
+    rungs = rungs if rungs[-1].takes_records else rungs[:-1]
     linker = find_linker("auto", target)
     with tempfile.TemporaryDirectory() as folder:
         library = Path(folder) / f"{network.name}.so"

@@ -44,8 +44,7 @@ def our_rungs(network: Network, target: CompileTarget) -> list[Lowered]:
     """`network` at level fused, and at level tuned where a record decides one of its kernels."""
     decisions = recorded_decisions(TUNING_LOGS, target.core)
     rungs = [lower(network, level, target, decisions=decisions) for level in OUR_LEVELS]
-    is_tuned = any(kernel.source.startswith("tuned") for kernel in rungs[-1].kernels)
-    return rungs if is_tuned else rungs[:1]
+    return rungs if rungs[-1].takes_records else rungs[:1]
 
 
 def engine_entries(

@@ -78,6 +78,11 @@ class Lowered:
         return sum(kernel.macs * kernel.calls for kernel in self.kernels)
 
     @property
+    def takes_records(self) -> bool:
+        """Whether tuning records decide one of the kernels."""
+        return any(kernel.source.startswith("tuned") for kernel in self.kernels)
+
+    @property
     def weights_bytes(self) -> int | None:
         """Of the packed weights; None at level stock, where TVM keeps them."""
         return None if self.compute is None else len(self.compute.weights)
