@@ -28,7 +28,7 @@ prefetching a tile's share at its start (no gain), a tail vector of 12 of 16 lan
 begin earlier (154 against 179), one vector by many pixels (14 x 1: 178, 5 x 5: 213).
 
 On AVX2 (one thread of an EPYC, Zen 3, shared, measured peak 101, 2026-11-25) with channels in the
-lanes, in place: 71, 98, 90 for the first row, 82, 93, 89 for the second. Slower there, where
+lanes, in place: 93, 98, 99 for the first row, 88, 93, 89 for the second. Slower there, where
 the pictures fit L2: all groups inside the loop over pixels.
 
 Modelled multiply-adds a cycle, planes, of the six: 3.90, 3.62, 3.96, 3.81, 3.96, 3.77 of 4 on A72
