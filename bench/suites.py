@@ -10,6 +10,7 @@ from typing import Any
 
 from rich.table import Table
 
+from bench.ablation import SEEDS, SHORT_SEEDS, ablation_table, measure_ablation
 from bench.context import weights_hash
 from bench.engines import ARM_PEERS, quick_peers, unmeasured_engines
 from bench.footprint import measure_memory, measure_startup, memory_table, startup_table
@@ -174,6 +175,11 @@ def _model_check(options: argparse.Namespace) -> Iterator[Row]:
     yield from rows
 
 
+def _ablation(options: argparse.Namespace) -> Iterator[Row]:
+    seeds = SHORT_SEEDS if options.quick else SEEDS
+    yield from measure_ablation(options.target, seeds, options.json)
+
+
 def _tuning(options: argparse.Namespace) -> Iterator[Row]:
     seconds = SHORT_SECONDS if options.quick else SECONDS
     yield from measure_spaces(options.target, options.board, seconds)
@@ -279,6 +285,13 @@ SUITES = {
         "the cycle model against this x86 machine's times",
         _model_check,
         model_check_table,
+        host_only=True,
+        timed=False,
+    ),
+    "ablation": Suite(
+        "the paper's ablation, trained on the digits: groups, shuffle and MobileNet at equal MACs",
+        _ablation,
+        ablation_table,
         host_only=True,
         timed=False,
     ),

@@ -58,7 +58,7 @@ def _import_checkpoint(options: argparse.Namespace) -> Network:
     return import_torch(
         loaded.module,
         name=loaded.name,
-        input_shape=(1, 3, *(options.input_size or default_input_size(loaded.name))),
+        input_shape=(1, 3, *loaded.input_size),
         preprocessing=options.preprocessing or loaded.preprocessing,
         provenance={
             "weights": options.weights.name,

@@ -5,7 +5,8 @@ Takes the official ShuffleNet V1 checkpoints and state dicts of this package's o
 `module.` prefix of data-parallel training and the `num_batches_tracked` counters. Code in a pickle
 is never run: tensors only. What other libraries call their layers is told from the keys and
 refused: their networks differ in more than names (pytorchcv concatenates the branch first, which no
-renaming undoes), and an ONNX export of them builds as it is.
+renaming undoes), and an ONNX export of them builds as it is. The number of classes is told from the
+classifier; input size, preprocessing and shuffle from what the file says of itself, if it does.
 """
 
 from __future__ import annotations
@@ -18,17 +19,23 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file
+from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
 
+from model.checkpoint_facts import facts_of
 from model.errors import InputError
 from model.variants import Convention
-from model.zoo import MODEL_NAMES, build_module
+from model.zoo import MODEL_NAMES, build_module, default_input_size
 
 MOST_EXPANSION = 4  # of an archive: `torch.save` compresses nothing, TorchScript its few lines
 COUNTER = "num_batches_tracked"
 PREFIX = "module."
+CLASSIFIERS = (  # the last layer of AlexNet, of a ShuffleNet, of MobileNet
+    "classifier.4.weight",
+    "classifier.0.weight",
+    "classifier.weight",
+)
+CLASSES = 1000  # where there is no classifier to tell
 SHOWN_KEYS = 10
 ORDINARY_DTYPES = (torch.float32, torch.float64, torch.float16, torch.bfloat16, torch.int64)
 FAMILIES = {  # what keys of other libraries begin with
@@ -46,17 +53,18 @@ class CheckpointError(InputError):
 
 @dataclass(frozen=True)
 class LoadedCheckpoint:
-    """A network in eval mode with the weights of a file."""
+    """A network in eval mode with the weights of a file.
+
+    `input_size` (H, W) is the one asked for, or that it was trained with; `preprocessing`, a name
+    of `PREPROCESSINGS`, what its pictures went through.
+    """
 
     name: str
     module: nn.Module
     convention: Convention
+    preprocessing: str
+    input_size: tuple[int, int]
     sha256: str
-
-    @property
-    def preprocessing(self) -> str:
-        """What pictures such weights were trained on: a name of `PREPROCESSINGS`."""
-        return "bgr255" if self.convention == "official" else "imagenet"
 
     @property
     def classes(self) -> int:
@@ -79,33 +87,54 @@ def load_checkpoint(
 ) -> LoadedCheckpoint:
     """Reads `path`, recognises the network from its tensors, and loads it strictly.
 
-    The shuffle's place and direction do not show in tensors. A ShuffleNet without a classifier bias
-    is taken for an official one, with a bias for the paper's; `convention` overrides that, and the
-    bias stays as the file has it. Other networks shuffle nothing and count as the paper's. Raises
-    `CheckpointError` where the file cannot be read, is of no network known here, or is of another
-    network than `expected`.
+    The shuffle's place and direction do not show in tensors. Where the file does not say them, a
+    ShuffleNet without a classifier bias is taken for an official one, with a bias for the paper's;
+    `convention` overrides both, and the bias stays as the file has it. Other networks shuffle
+    nothing and count as the paper's. Raises `CheckpointError` where the file cannot be read, is of
+    no network known here, or is of another network than `expected`; `CheckpointFactsError` where
+    it says something impossible of itself.
     """
-    tensors = _bare_tensors(_read(path), path)
+    content, metadata = read_checkpoint_file(path)
+    tensors = _bare_tensors(content, path)
+    facts = facts_of(metadata, path)
     bias = "classifier.0.bias" in tensors
-    name = _recognised_name(tensors, path, bias)
+    classes = _classes(tensors)
+    name = _recognised_name(tensors, path, bias, classes)
     if expected is not None and name != expected:
         raise CheckpointError(
             f"{path} holds {name}, expected {expected}: ask for {name}, or name another file"
         )
-    convention = _convention_of(name, bias, convention)
-    module = build_module(name, input_size=input_size, convention=convention, classifier_bias=bias)
+    convention = _convention_of(name, bias, convention or facts.convention)
+    size = input_size or facts.input_size or default_input_size(name)
+    module = build_module(
+        name,
+        input_size=size,
+        convention=convention,
+        shuffle=facts.shuffle != "no",
+        classes=classes,
+        classifier_bias=bias,
+    )
     module.load_state_dict(_without_counters(tensors) | _counters_of(module), strict=True)
-    digest = hashlib.sha256(path.read_bytes()).hexdigest()
-    return LoadedCheckpoint(name, module.eval(), convention, digest)
+    usual = "bgr255" if convention == "official" else "imagenet"
+    return LoadedCheckpoint(
+        name,
+        module.eval(),
+        convention,
+        facts.preprocessing or usual,
+        size,
+        hashlib.sha256(path.read_bytes()).hexdigest(),
+    )
 
 
-def _read(path: Path) -> object:
-    """What the file holds; raises `CheckpointError` without having run any of it."""
+def read_checkpoint_file(path: Path) -> tuple[object, object]:
+    """What the file holds, and its metadata; raises `CheckpointError` without having run any."""
     try:
         if _is_safetensors(path):
-            return load_file(path)
+            with safe_open(path, "pt") as file:
+                return {key: file.get_tensor(key) for key in file.keys()}, file.metadata()  # noqa: SIM118
         _refuse_to_unpack(path)
-        return torch.load(path, map_location="cpu", weights_only=True)
+        content = torch.load(path, map_location="cpu", weights_only=True)
+        return content, content.get("metadata") if isinstance(content, Mapping) else None
     except OSError as error:
         raise CheckpointError(f"cannot read {path}: {error.strerror}") from error
     except CheckpointError:
@@ -180,12 +209,18 @@ def _convention_of(name: str, bias: bool, asked: Convention | None) -> Conventio
     return asked or ("paper" if bias else "official")
 
 
-def _recognised_name(tensors: Mapping[str, Tensor], path: Path, bias: bool) -> str:
+def _classes(tensors: Mapping[str, Tensor]) -> int:
+    weights = next((tensors[key] for key in CLASSIFIERS if key in tensors), None)
+    known = weights is not None and weights.ndim == 2 and weights.numel()
+    return weights.shape[0] if known else CLASSES
+
+
+def _recognised_name(tensors: Mapping[str, Tensor], path: Path, bias: bool, classes: int) -> str:
     shapes = _shapes(_without_counters(tensors))
     nearest: tuple[int, str, dict[str, tuple[int, ...]]] | None = None
     for name in MODEL_NAMES:
         with torch.device("meta"):
-            module = build_module(name, classifier_bias=bias)
+            module = build_module(name, classes=classes, classifier_bias=bias)
         wanted = _shapes(_without_counters(module.state_dict()))
         if wanted == shapes:
             return name

@@ -31,7 +31,7 @@ from model.labelled_pictures import labelled_pictures
 from model.labels import read_class_names
 from model.onnx_engine import onnx_engine
 from model.preprocess import PREPROCESSINGS, Preprocessing, preprocessing_name
-from model.zoo import default_input_size, model_name
+from model.zoo import model_name
 
 ENGINES = ("pytorch", "onnxruntime", "module")
 MODULE_PROGRAM = Path(__file__).resolve().parent.parent / "deploy_rpc" / "evaluate_module.py"
@@ -50,7 +50,7 @@ def main(arguments: list[str] | None = None) -> None:
         convention=options.convention,
         input_size=options.input_size,
     )
-    size = options.input_size or default_input_size(loaded.name)
+    size = loaded.input_size
     if options.engine == "pytorch":
         run, reference = loaded.run, None
     else:

@@ -2,24 +2,21 @@
 
 from __future__ import annotations
 
-import sys
-import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from rich.console import Console
-from rich.progress import track
 from rich.table import Table
 
 from model.labelled_pictures import LabelledPicture
 from model.partial_results import partial_results
 from model.predictions import KEPT, Prediction, Run, accuracy, agreement, disagreements, predict
 from model.preprocess import Preprocessing
+from model.progress import with_progress
 
 SHOWN = 10  # pictures on which engine and reference disagree
-LINE_EVERY_S = 30  # where no terminal shows a progress bar
 
 
 @dataclass(frozen=True)
@@ -52,7 +49,7 @@ def evaluate(
         left = [picture for picture in pictures if picture.name not in results.done]
         if results.done:
             print(f"{len(results.done)} pictures were done before, {len(left)} are left")
-        for picture in _with_progress(left):
+        for picture in with_progress(left, "pictures", len(left)):
             prediction = predict(
                 evaluated.run,
                 picture.path,
@@ -106,18 +103,3 @@ def _print_disagreements(differing: Sequence[Prediction]) -> None:
             f"{row.reference_error:.2e}",
         )
     Console().print(table)
-
-
-def _with_progress(pictures: Sequence[LabelledPicture]) -> Iterator[LabelledPicture]:
-    """A bar with the time left on a terminal, else a line from time to time."""
-    if sys.stderr.isatty():
-        yield from track(pictures, description="pictures", console=Console(stderr=True))
-        return
-    start = said = time.monotonic()
-    for index, picture in enumerate(pictures):
-        now = time.monotonic()
-        if index and now - said >= LINE_EVERY_S:
-            left_s = (now - start) / index * (len(pictures) - index)
-            print(f"{index} of {len(pictures)} pictures, {left_s:.0f} s left", file=sys.stderr)
-            said = now
-        yield picture

@@ -29,29 +29,39 @@ def labelled_pictures(folder: Path, classes: int) -> list[LabelledPicture]:
     """
     if (folder / LABELS).is_file():
         return _of_table(folder, classes)
-    by_class = sorted(path for path in folder.iterdir() if path.is_dir())
-    if not by_class:
+    by_class = class_folders(folder)
+    numbered = all(place.name.isdecimal() for place in by_class.values())
+    if max(by_class) >= classes or (not numbered and len(by_class) != classes):
+        first, *_, last = (place.name for place in (*by_class.values(), *by_class.values()))
         raise LabelsError(
-            f"expected {LABELS} (columns file,label) or a folder for each class in {folder}, found "
-            "neither"
-        )
-    numbered = all(path.name.isdecimal() for path in by_class)
-    numbers = [int(path.name) if numbered else index for index, path in enumerate(by_class)]
-    if max(numbers) >= classes or (not numbered and len(by_class) != classes):
-        raise LabelsError(
-            f"{folder} has {len(by_class)} class folders, {by_class[0].name} to "
-            f"{by_class[-1].name}, the network {classes} classes: expected one for each, or "
-            f"folders named by number, or {LABELS}"
+            f"{folder} has {len(by_class)} class folders, {first} to {last}, the network {classes} "
+            f"classes: expected one for each, or folders named by number, or {LABELS}"
         )
     pictures = [
         LabelledPicture(path, f"{place.name}/{path.name}", number)
-        for number, place in zip(numbers, by_class, strict=True)
+        for number, place in by_class.items()
         for path in sorted(place.iterdir())
         if path.suffix.lower() in PICTURE_SUFFIXES
     ]
     if not pictures:
         raise LabelsError(f"no picture in the class folders of {folder}")
     return pictures
+
+
+def class_folders(folder: Path) -> dict[int, Path]:
+    """The folder of each class in `folder`, in the order of their names.
+
+    Class i is the folder that comes i-th, or, where all names are numbers, is called i. Raises
+    `LabelsError` where there is none.
+    """
+    places = sorted(path for path in folder.iterdir() if path.is_dir())
+    if not places:
+        raise LabelsError(
+            f"expected {LABELS} (columns file,label) or a folder for each class in {folder}, found "
+            "neither"
+        )
+    numbered = all(place.name.isdecimal() for place in places)
+    return {int(p.name) if numbered else index: p for index, p in enumerate(places)}
 
 
 def _of_table(folder: Path, classes: int) -> list[LabelledPicture]:

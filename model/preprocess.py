@@ -57,7 +57,11 @@ def load_image(path: Path, preprocessing: Preprocessing, size: tuple[int, int]) 
     resize (no antialiasing), then cropped at the centre. EXIF orientation is applied, transparency
     becomes white, grey becomes RGB. Raises `ImageError`.
     """
-    pixels = _resize_and_crop(_decode(path), size)
+    return as_input(_resize_and_crop(decode_image(path), size), preprocessing)
+
+
+def as_input(pixels: np.ndarray, preprocessing: Preprocessing) -> np.ndarray:
+    """uint8 RGB (H, W, 3) as float32 (1, 3, H, W)."""
     if preprocessing.channel_order == "BGR":
         pixels = pixels[:, :, ::-1]
     values = pixels.astype(np.float32) * np.float32(preprocessing.max_value / 255)
@@ -65,8 +69,8 @@ def load_image(path: Path, preprocessing: Preprocessing, size: tuple[int, int]) 
     return np.ascontiguousarray(values.transpose(2, 0, 1)[None])
 
 
-def _decode(path: Path) -> np.ndarray:
-    """RGB, uint8 (H, W, 3)."""
+def decode_image(path: Path) -> np.ndarray:
+    """The picture at `path` as RGB, uint8 (H, W, 3). Raises `ImageError`."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error", Image.DecompressionBombWarning)

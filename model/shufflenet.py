@@ -9,7 +9,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from model.variants import BOTTLENECK, STAGE_REPEATS, Convention, ShuffleNetConfig
+from model.variants import BOTTLENECK, Convention, ShuffleNetConfig
 
 
 class ChannelShuffle(nn.Module):
@@ -92,7 +92,7 @@ class ShuffleNetV1(nn.Module):
         )
         self.maxpool = nn.MaxPool2d(3, 2, padding=1)
         units = []
-        for out_channels, repeats in zip(config.stage_channels, STAGE_REPEATS, strict=True):
+        for out_channels, repeats in zip(config.stage_channels, config.stage_repeats, strict=True):
             for index in range(repeats):
                 groups = config.groups if units else 1  # "not grouped": the stem is too narrow
                 stride = 2 if index == 0 else 1

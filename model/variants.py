@@ -46,7 +46,10 @@ class VariantError(InputError):
 
 @dataclass(frozen=True)
 class ShuffleNetConfig:
-    """One ShuffleNet V1; channels are those of the stem and of stages 2, 3 and 4."""
+    """One ShuffleNet V1; channels are those of the stem and of stages 2, 3 and 4.
+
+    `stage_repeats` are the units of each stage.
+    """
 
     scale: float
     groups: int
@@ -56,6 +59,7 @@ class ShuffleNetConfig:
     shuffle: bool = True
     classes: int = 1000
     classifier_bias: bool = True
+    stage_repeats: tuple[int, int, int] = STAGE_REPEATS
 
     @property
     def name(self) -> str:
@@ -74,6 +78,7 @@ def shufflenet_config(
     *,
     convention: Convention = "paper",
     shuffle: bool = True,
+    classes: int = 1000,
     classifier_bias: bool | None = None,
 ) -> ShuffleNetConfig:
     """The variant of `scale` and `groups`.
@@ -92,6 +97,7 @@ def shufflenet_config(
         _planned_config(scale, groups),
         convention=convention,
         shuffle=shuffle,
+        classes=classes,
         classifier_bias=bias,
     )
     fault = next(_indivisible(config), None)

@@ -54,6 +54,7 @@ def build_module(
     input_size: tuple[int, int] | None = None,
     convention: Convention = "paper",
     shuffle: bool = True,
+    classes: int = 1000,
     classifier_bias: bool | None = None,
 ) -> nn.Module:
     """The network `name` with PyTorch's initial weights, in training mode.
@@ -70,12 +71,13 @@ def build_module(
             groups,
             convention=convention,
             shuffle=shuffle,
+            classes=classes,
             classifier_bias=classifier_bias,
         )
         return ShuffleNetV1(config)
     if name == "alexnet":
-        return AlexNet(input_size or default_input_size(name))
-    return MobileNetV1(float(name.removeprefix("mobilenet-")))
+        return AlexNet(input_size or default_input_size(name), classes)
+    return MobileNetV1(float(name.removeprefix("mobilenet-")), classes)
 
 
 def create_model(

@@ -182,8 +182,8 @@ def test_an_archive_that_unpacks_to_more_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_tensor_of_another_shape_is_named(weights: Tensors, tmp_path: Path) -> None:
-    weights["classifier.0.weight"] = torch.zeros(10, 240)
-    with pytest.raises(CheckpointError, match=r"classifier\.0\.weight \(10, 240\) instead of"):
+    weights["first_conv.0.weight"] = torch.zeros(12, 3, 5, 5)
+    with pytest.raises(CheckpointError, match=r"conv\.0\.weight \(12, 3, 5, 5\) instead of"):
         load_checkpoint(saved(weights, tmp_path))
 
 

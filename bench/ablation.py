@@ -1,0 +1,152 @@
+"""The paper's ablation on the digits: held-out accuracy over seeds, by groups and shuffle.
+
+Every network is trained by `model/training` with the same recipe, a seed at a time, on one thread;
+what was trained stays in a file beside the report until the report is there, so that an interrupted
+run goes on.
+"""
+
+from __future__ import annotations
+
+import json
+import statistics
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import torch
+from rich.table import Table
+
+from bench.ablation_networks import NETWORKS, AblationNetwork
+from bench.reports import ReportError
+from bench.rows import Row, report_row
+from compile.targets import CompileTarget
+from model.cli import write_json
+from model.digits.pictures import DIGITS
+from model.training.accuracy import held_out_accuracy
+from model.training.batch_norms import reestimate_batch_norms
+from model.training.data import TrainingData, training_data
+from model.training.loop import update
+from model.training.pictures import Batches, held_out_loader, training_loader
+from model.training.run_state import new_run
+from model.training.settings import Settings
+from model.workloads import count_parameters, layer_workloads, total_macs
+
+SEEDS, SHORT_SEEDS = 5, 1
+EPOCHS = 4
+PERCENT = 100
+CPU = torch.device("cpu")
+
+
+def measure_ablation(target: CompileTarget, seeds: int, json_path: Path) -> Iterator[Row]:
+    """A row a network, its samples the accuracies in percent by seed."""
+    torch.set_num_threads(1)
+    data = training_data(DIGITS)
+    partial = json_path.with_name(f"{json_path.name}.partial")
+    done = _read(partial)
+    for seed in range(seeds):
+        for network in NETWORKS:
+            key = f"{network.name}, seed {seed}"
+            if key not in done:
+                done[key] = PERCENT * train_once(network, _settings(data, seed), data)
+                write_json(partial, done)
+                print(f"{key}: {done[key]:.2f} %", flush=True)
+    for network in NETWORKS:
+        samples = [done[f"{network.name}, seed {seed}"] for seed in range(seeds)]
+        yield _row(network, target, data, samples)
+    partial.unlink()
+
+
+def train_once(network: AblationNetwork, settings: Settings, data: TrainingData) -> float:
+    """The share of held-out digits that `network` gets right, trained from the settings' seed."""
+    torch.manual_seed(settings.seed)
+    run = new_run(network.build(data.classes), settings, CPU)
+    epoch_steps = len(data.training) // settings.batch_size
+    steps = settings.epochs * epoch_steps
+    for x, classes in _batches(data, settings, 0, steps):
+        run.module.train()
+        update(run.module, run, settings, epoch_steps, x, classes, CPU)
+    extra = _batches(data, settings, steps, steps + settings.bn_batches)
+    reestimate_batch_norms(run.module, (x for x, _ in extra))
+    held_out = held_out_loader(data.held_out, settings, workers=0)
+    return held_out_accuracy(run.module, held_out, CPU)["top1"]
+
+
+def ablation_table(rows: Sequence[Row]) -> Table:
+    """Of the rows that `measure_ablation` makes."""
+    title = f"Held-out digits right, over {len(rows[0]['samples'])} seeds"
+    table = Table("network", title=title, title_justify="left")
+    for column in ("k MACs", "k parameters", "mean", "spread", "least", "most"):
+        table.add_column(column, justify="right")
+    for row in rows:
+        table.add_row(
+            row["model"],
+            f"{row['macs'] / 1e3:.0f}",
+            f"{row['parameters'] / 1e3:.0f}",
+            f"{row['mean']:.2f} %",
+            f"{row['deviation']:.2f}",
+            f"{min(row['samples']):.2f}",
+            f"{max(row['samples']):.2f}",
+        )
+    return table
+
+
+def _settings(data: TrainingData, seed: int) -> Settings:
+    """The recipe of the model in the box, shorter."""
+    return Settings(
+        model="",
+        classes=data.classes,
+        input_size=(32, 32),
+        data=data.digest,
+        epochs=EPOCHS,
+        batch_size=32,
+        lr=0.1,
+        least_crop=0.8,
+        jitter=0.0,
+        flip=False,
+        bn_batches=10,
+        seed=seed,
+    )
+
+
+def _batches(
+    data: TrainingData, settings: Settings, first: int, last: int
+) -> torch.utils.data.DataLoader:
+    batches = Batches(len(data.training), settings, first, last)
+    return training_loader(data.training, settings, batches, workers=0)
+
+
+def _row(
+    network: AblationNetwork, target: CompileTarget, data: TrainingData, samples: Sequence[float]
+) -> Row:
+    row = report_row(
+        "ablation",
+        target,
+        network=None,
+        engine="pytorch",
+        level=None,
+        threads=1,
+        kind="measured",
+        unit="% top-1",
+        samples=samples,
+    )
+    module = network.build(data.classes)
+    return row | {
+        "model": network.name,
+        "input": "32x32",
+        "groups": network.groups,
+        "shuffle": network.shuffle,
+        "macs": total_macs(layer_workloads(module, (1, 3, 32, 32))),
+        "parameters": count_parameters(module),
+        "epochs": EPOCHS,
+        "held_out": len(data.held_out),
+        "mean": statistics.mean(samples),
+        "deviation": statistics.stdev(samples) if len(samples) > 1 else 0.0,
+    }
+
+
+def _read(partial: Path) -> dict[str, float]:
+    if not partial.exists():
+        return {}
+    try:
+        return dict(json.loads(partial.read_text(encoding="utf-8")))
+    except ValueError as error:
+        raise ReportError(f"{partial} is damaged ({error}): remove it") from error
