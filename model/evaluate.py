@@ -21,11 +21,11 @@ from model.cli import (
     EXIT_FAILURE,
     argument,
     existing_file,
-    existing_folder,
     input_size,
     run_command,
     write_json,
 )
+from model.digits.pictures import DIGITS, HELD_OUT, data_folder, digits_folder
 from model.evaluation import Evaluated, evaluate, print_evaluation
 from model.labelled_pictures import labelled_pictures
 from model.labels import read_class_names
@@ -63,7 +63,8 @@ def main(arguments: list[str] | None = None) -> None:
 def evaluate_with(options: argparse.Namespace, evaluated: Evaluated, classes: int) -> None:
     """Evaluates over the pictures that `options` name, prints and writes the report."""
     torch.set_num_threads(1)  # one picture at a time is too little for more, on a busy machine
-    pictures = labelled_pictures(options.data, classes)
+    folder = digits_folder() / HELD_OUT if options.data == DIGITS else options.data
+    pictures = labelled_pictures(folder, classes)
     names = read_class_names(options.labels, classes) if options.labels else None
     partial = options.json.with_name(f"{options.json.name}.partial") if options.json else None
     report = evaluate(evaluated, pictures, names, partial)
@@ -107,8 +108,9 @@ def parse_options(
     add("--model", type=argument(model_name), metavar="NAME",
         help="refuse weights of another network (default: what the weights are of)")  # fmt: skip
     add("--weights", type=existing_file, required=True, metavar="FILE", help="a checkpoint")
-    add("--data", type=existing_folder, required=True, metavar="DIR",
-        help="pictures in class folders, or with a labels.csv (columns file,label)")  # fmt: skip
+    add("--data", type=data_folder, required=True, metavar="DIR|digits",
+        help="pictures in class folders, or with a labels.csv (columns file,label); or the "
+        "held-out ones of scikit-learn's digits")  # fmt: skip
     add("--engine", choices=ENGINES,
         help="what runs the network (default: module with --module, else pytorch)")  # fmt: skip
     add("--module", type=existing_file, metavar="MODULE.so",

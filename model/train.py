@@ -49,6 +49,8 @@ def main(arguments: list[str] | None = None) -> None:
     steps = settings.epochs * work.epoch_steps(settings)
     with joined_processes() as processes:
         run = new_run(new_module(settings), settings, processes.device)
+        words = sys.argv[1:] if arguments is None else arguments
+        run.command = shlex.join(["python", "model/train.py", *words])
         if options.resume:
             load_run(work.checkpoint, run, settings)
         if processes.is_first:
@@ -60,10 +62,8 @@ def main(arguments: list[str] | None = None) -> None:
         print(f"stopped at update {run.step} of {steps}; go on with --resume")
         print(work.checkpoint)
         return
-    words = sys.argv[1:] if arguments is None else arguments
-    command = shlex.join(["python", "model/train.py", *words])
     out = options.out / f"{settings.model}.safetensors"
-    report = finish(run, settings, work, processes.device, out, command)
+    report = finish(run, settings, work, processes.device, out)
     if options.json:
         write_json(options.json, report)
     print(out)

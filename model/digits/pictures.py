@@ -14,6 +14,7 @@ import numpy as np
 from PIL import Image
 from platformdirs import user_cache_path
 
+from model.cli import existing_folder
 from model.errors import InputError
 
 DIGITS = "digits"  # what --data calls them
@@ -45,6 +46,11 @@ def digits_folder(cache: Path | None = None) -> Path:
                 "folder you can write to"
             ) from error
     return folder
+
+
+def data_folder(text: str) -> str | Path:
+    """The word `digits`, or a path to a folder, for `type=`; a folder of that name is `./digits`."""
+    return text if text == DIGITS else existing_folder(text)
 
 
 def _digits() -> tuple[np.ndarray, np.ndarray]:

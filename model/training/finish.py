@@ -20,11 +20,11 @@ from model.training.settings import Settings
 
 
 def finish(
-    run: Run, settings: Settings, work: Work, device: torch.device, out: Path, command: str
+    run: Run, settings: Settings, work: Work, device: torch.device, out: Path
 ) -> dict[str, Any]:
     """Writes `out`, the final network as `.safetensors`; returns the report of the run.
 
-    `command`, settings and accuracy are in the file's metadata.
+    Command, settings and accuracy are in the file's metadata.
     """
     module = run.final_module
     epoch_steps = work.epoch_steps(settings)
@@ -44,7 +44,7 @@ def finish(
             f"{accuracy['top5']:.2%}"
         )
     report = {
-        "command": command,
+        "command": run.command,
         "settings": settings.as_dict(),
         "updates": run.step,
         "accuracy": accuracy,

@@ -8,14 +8,13 @@ from pathlib import Path
 
 from model.cli import (
     argument,
-    existing_folder,
     input_size,
     new_file,
     not_negative,
     positive_int,
     whole_number,
 )
-from model.digits.pictures import DIGITS
+from model.digits.pictures import DIGITS, data_folder
 from model.preprocess import PREPROCESSINGS
 from model.training.processes import process_count
 from model.training.settings import Settings
@@ -25,12 +24,13 @@ PAPER = Settings(DEFAULT_MODEL, 0, (0, 0), "")  # of which the defaults of the r
 DIGITS_DEFAULTS = {  # with which the model in the box was trained
     "model": "shufflenet-0.25x-g3",
     "input_size": (32, 32),
-    "epochs": 60,
+    "epochs": 48,
     "batch_size": 32,
     "lr": 0.1,
     "least_crop": 0.8,
+    "jitter": 0.0,
     "flip": False,
-    "validate_every": 10,
+    "validate_every": 12,
     "workers": 0,
     "threads": 1,
 }
@@ -85,7 +85,7 @@ def _parser() -> argparse.ArgumentParser:
 
 def _add_files(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
-    add("--data", type=_data, required=True, metavar="DIR|digits",
+    add("--data", type=data_folder, required=True, metavar="DIR|digits",
         help="a folder with train/CLASS/PICTURE and val/CLASS/PICTURE; or scikit-learn's digits, "
         "with a recipe for them")  # fmt: skip
     add("--out", type=Path, default=Path("build/training"), metavar="DIR",
@@ -142,10 +142,6 @@ def _add_run(group: argparse._ArgumentGroup) -> None:
         help="epochs between looks at the held-out pictures (default: 1)")  # fmt: skip
     add("--stop-at", type=positive_int, metavar="UPDATE",
         help="stop there, to go on with --resume: for queues with a time limit")  # fmt: skip
-
-
-def _data(text: str) -> str | Path:
-    return text if text == DIGITS else existing_folder(text)
 
 
 def _positive(text: str) -> float:

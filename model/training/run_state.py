@@ -32,7 +32,7 @@ class ResumeError(InputError):
 class Run:
     """`step` updates are done. `averaged` is None without EMA; `history` has a row an epoch.
 
-    `loss_sum` is the sum of the losses of this epoch's updates so far.
+    `loss_sum` is the sum of the losses of this epoch's updates so far, `command` what began it all.
     """
 
     module: nn.Module
@@ -40,6 +40,7 @@ class Run:
     averaged: AveragedModel | None
     loss_sum: torch.Tensor
     step: int = 0
+    command: str = ""
     history: list[dict[str, float]] = field(default_factory=list)
 
     @property
@@ -88,6 +89,7 @@ def save_run(path: Path, run: Run, settings: Settings) -> None:
         "averaged": run.averaged.state_dict() if run.averaged else None,
         "optimizer": run.optimizer.state_dict(),
         "step": run.step,
+        "command": run.command,
         "loss_sum": run.loss_sum,
         "history": run.history,
         "settings": settings.as_dict(),
@@ -115,7 +117,8 @@ def load_run(path: Path, run: Run, settings: Settings) -> None:
             run.averaged.load_state_dict(content["averaged"])
         run.optimizer.load_state_dict(content["optimizer"])
         run.loss_sum.copy_(content["loss_sum"])
-        run.step, run.history = int(content["step"]), list(content["history"])
+        run.step, run.command = int(content["step"]), str(content["command"])
+        run.history = list(content["history"])
     except (KeyError, RuntimeError, TypeError, ValueError, AttributeError) as error:
         raise ResumeError(
             f"{path} is damaged, or of another version ({type(error).__name__}: {error}): begin "
