@@ -43,31 +43,41 @@ def measure_ablation(target: CompileTarget, seeds: int, json_path: Path) -> Iter
     partial = json_path.with_name(f"{json_path.name}.partial")
     done = _read(partial)
     for seed in range(seeds):
-        for network in NETWORKS:
-            key = f"{network.name}, seed {seed}"
-            if key not in done:
-                done[key] = PERCENT * train_once(network, _settings(data, seed), data)
-                write_json(partial, done)
-                print(f"{key}: {done[key]:.2f} %", flush=True)
+        left = [network for network in NETWORKS if _key(network, seed) not in done]
+        seen = SeenPictures(data, seed) if left else None
+        for network in left:
+            key = _key(network, seed)
+            done[key] = PERCENT * train_once(network, seen)
+            write_json(partial, done)
+            print(f"{key}: {done[key]:.2f} %", flush=True)
     for network in NETWORKS:
-        samples = [done[f"{network.name}, seed {seed}"] for seed in range(seeds)]
+        samples = [done[_key(network, seed)] for seed in range(seeds)]
         yield _row(network, target, data, samples)
     partial.unlink()
 
 
-def train_once(network: AblationNetwork, settings: Settings, data: TrainingData) -> float:
-    """The share of held-out digits that `network` gets right, trained from the settings' seed."""
+class SeenPictures:
+    """What every network of one seed sees: the same crops in the same order, made once."""
+
+    def __init__(self, data: TrainingData, seed: int) -> None:
+        self.settings = settings = _settings(data, seed)
+        self.epoch_steps = len(data.training) // settings.batch_size
+        self.steps = settings.epochs * self.epoch_steps
+        batches = Batches(len(data.training), settings, 0, self.steps + settings.bn_batches)
+        self.training = list(training_loader(data.training, settings, batches, workers=0))
+        self.held_out = list(held_out_loader(data.held_out, settings, workers=0))
+
+
+def train_once(network: AblationNetwork, seen: SeenPictures) -> float:
+    """The share of held-out digits that `network` gets right after its training."""
+    settings, steps = seen.settings, seen.steps
     torch.manual_seed(settings.seed)
-    run = new_run(network.build(data.classes), settings, CPU)
-    epoch_steps = len(data.training) // settings.batch_size
-    steps = settings.epochs * epoch_steps
-    for x, classes in _batches(data, settings, 0, steps):
+    run = new_run(network.build(settings.classes), settings, CPU)
+    for x, classes in seen.training[:steps]:
         run.module.train()
-        update(run.module, run, settings, epoch_steps, x, classes, CPU)
-    extra = _batches(data, settings, steps, steps + settings.bn_batches)
-    reestimate_batch_norms(run.module, (x for x, _ in extra))
-    held_out = held_out_loader(data.held_out, settings, workers=0)
-    return held_out_accuracy(run.module, held_out, CPU)["top1"]
+        update(run.module, run, settings, seen.epoch_steps, x, classes, CPU)
+    reestimate_batch_norms(run.module, (x for x, _ in seen.training[steps:]))
+    return held_out_accuracy(run.module, seen.held_out, CPU)["top1"]
 
 
 def ablation_table(rows: Sequence[Row]) -> Table:
@@ -107,11 +117,8 @@ def _settings(data: TrainingData, seed: int) -> Settings:
     )
 
 
-def _batches(
-    data: TrainingData, settings: Settings, first: int, last: int
-) -> torch.utils.data.DataLoader:
-    batches = Batches(len(data.training), settings, first, last)
-    return training_loader(data.training, settings, batches, workers=0)
+def _key(network: AblationNetwork, seed: int) -> str:
+    return f"{network.name}, seed {seed}"
 
 
 def _row(

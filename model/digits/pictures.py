@@ -49,7 +49,7 @@ def digits_folder(cache: Path | None = None) -> Path:
 
 
 def data_folder(text: str) -> str | Path:
-    """The word `digits`, or a path to a folder, for `type=`; a folder of that name is `./digits`."""
+    """The word `digits`, or a path to a folder, for `type=`; `./digits` is a folder."""
     return text if text == DIGITS else existing_folder(text)
 
 
