@@ -32,6 +32,7 @@ from model.workloads import count_parameters, layer_workloads, total_macs
 
 SEEDS, SHORT_SEEDS = 5, 1
 EPOCHS = 4
+BATCH_SIZE = 32
 PERCENT = 100
 CPU = torch.device("cpu")
 
@@ -107,7 +108,7 @@ def _settings(data: TrainingData, seed: int) -> Settings:
         input_size=(32, 32),
         data=data.digest,
         epochs=EPOCHS,
-        batch_size=32,
+        batch_size=BATCH_SIZE,
         lr=0.1,
         least_crop=0.8,
         jitter=0.0,

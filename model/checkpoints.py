@@ -98,7 +98,7 @@ def load_checkpoint(
     tensors = _bare_tensors(content, path)
     facts = facts_of(metadata, path)
     bias = "classifier.0.bias" in tensors
-    classes = _classes(tensors)
+    classes = class_count(tensors)
     name = _recognised_name(tensors, path, bias, classes)
     if expected is not None and name != expected:
         raise CheckpointError(
@@ -209,7 +209,8 @@ def _convention_of(name: str, bias: bool, asked: Convention | None) -> Conventio
     return asked or ("paper" if bias else "official")
 
 
-def _classes(tensors: Mapping[str, Tensor]) -> int:
+def class_count(tensors: Mapping[str, Tensor]) -> int:
+    """How many classes the last layer of a state dict of any network known here has."""
     weights = next((tensors[key] for key in CLASSIFIERS if key in tensors), None)
     known = weights is not None and weights.ndim == 2 and weights.numel()
     return weights.shape[0] if known else CLASSES
