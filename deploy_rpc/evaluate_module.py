@@ -18,6 +18,7 @@ def main(arguments: list[str] | None = None) -> None:
     options = parse_options(arguments, parse_board)
     board = options.board or parse_board("local")
     library = read_built_library(options.module)
+    classes = library.classes
     size = library.input_shape[2:]
     loaded = load_checkpoint(
         options.weights,
@@ -33,10 +34,10 @@ def main(arguments: list[str] | None = None) -> None:
     }
     with open_session(board) as session:
         module = session.load(
-            library.path, output_shape=library.output_shape, threads=library.threads
+            library.path, output_shapes=library.output_shapes, threads=library.threads
         )
         evaluated = Evaluated(module.run, loaded.run, library.preprocessing, size, what)
-        evaluate_with(options, evaluated, library.output_shape[-1])
+        evaluate_with(options, evaluated, classes)
 
 
 if __name__ == "__main__":

@@ -164,6 +164,11 @@ def _bare_tensors(content: object, path: Path) -> dict[str, Tensor]:
                 f"{path}: tensor {key!r} is {value.layout} {value.dtype} on {value.device}; "
                 "expected a dense tensor of ordinary floats or integers"
             )
+        if value.numel() * value.element_size() > MOST_EXPANSION * path.stat().st_size:
+            raise CheckpointError(
+                f"{path}: tensor {key!r} has {value.numel():,} values, more than the file of "
+                f"{path.stat().st_size:,} bytes holds: save it again with every tensor written out"
+            )
         if value.is_floating_point() and not torch.isfinite(value).all():
             raise CheckpointError(f"{path}: tensor {key!r} holds NaN or infinity")
     return {key.removeprefix(PREFIX): value for key, value in content.items()}

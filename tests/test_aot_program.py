@@ -43,6 +43,46 @@ class Network:
 
 
 @I.ir_module
+class TwoOutputs:
+    @T.prim_func(s_tir=True)
+    def double(x: T.Buffer((4,), "float32"), y: T.Buffer((4,), "float32")):
+        for i in range(4):
+            y[i] = x[i] * 2.0
+
+    @R.function
+    def main(
+        x: R.Tensor((4,), "float32"),
+    ) -> R.Tuple(R.Tensor((4,), "float32"), R.Tensor((4,), "float32")):
+        cls = TwoOutputs
+        with R.dataflow():
+            first = R.call_tir(cls.double, (x,), out_ty=R.Tensor((4,), dtype="float32"))
+            between = R.call_tir(cls.double, (first,), out_ty=R.Tensor((4,), dtype="float32"))
+            last = R.call_tir(cls.double, (between,), out_ty=R.Tensor((4,), dtype="float32"))
+            both = (last, first)
+            R.output(both)
+        return both
+
+
+@I.ir_module
+class Twice:
+    @T.prim_func(s_tir=True)
+    def double(x: T.Buffer((4,), "float32"), y: T.Buffer((4,), "float32")):
+        for i in range(4):
+            y[i] = x[i] * 2.0
+
+    @R.function
+    def main(
+        x: R.Tensor((4,), "float32"),
+    ) -> R.Tuple(R.Tensor((4,), "float32"), R.Tensor((2, 2), "float32")):
+        cls = Twice
+        with R.dataflow():
+            y = R.call_tir(cls.double, (x,), out_ty=R.Tensor((4,), dtype="float32"))
+            both = (y, R.reshape(y, R.shape([2, 2])))
+            R.output(both)
+        return both
+
+
+@I.ir_module
 class NotOnlyKernels:
     @R.function
     def main(x: R.Tensor((4,), "float32")) -> R.Tensor((4,), "float32"):
@@ -74,9 +114,25 @@ def test_reshapes_and_calls_in_place_share_memory_and_the_result_is_the_caller_s
     np.testing.assert_array_equal(program.constants[0], [1, 2, 3, 4])
 
 
+def test_every_output_is_the_caller_s_and_may_be_read_by_later_steps() -> None:
+    program = read_program(TwoOutputs)
+    last, first = Memory(OUTPUT, 0), Memory(OUTPUT, 1)
+    assert program.outputs == 2
+    assert [step.operands for step in program.steps] == [
+        (Memory(INPUT), first),
+        (first, Memory(TENSOR, 1)),
+        (Memory(TENSOR, 1), last),
+    ]
+    assert program.tensor_bytes == (0, 16, 0)
+
+
 @pytest.mark.parametrize(
     ("module", "words"),
-    [(NotOnlyKernels, "got relax.nn.relu; the level stock"), (Nothing, "returns its input")],
+    [
+        (NotOnlyKernels, "got relax.nn.relu; the level stock"),
+        (Nothing, "returns its input"),
+        (Twice, "two outputs of the network are the same values"),
+    ],
 )
 def test_a_module_that_is_no_sequence_of_kernels_is_refused(
     module: tvm.IRModule, words: str
