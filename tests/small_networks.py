@@ -84,3 +84,9 @@ def small_network(
         provenance={"weights": "drawn in the test"},
         outputs=outputs,
     )
+
+
+def small_maps() -> Network:
+    """The `Network` of `ShuffledMaps`, the same every time."""
+    torch.manual_seed(0)
+    return small_network(ShuffledMaps(), outputs=MAPS)

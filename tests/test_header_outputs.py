@@ -18,7 +18,7 @@ from compile.network import Network
 from compile.targets import host_target
 from compile.verify import verify_outputs
 from model.outputs import Output
-from tests.small_networks import MAPS, ShuffledMaps, small_network
+from tests.small_networks import small_maps
 
 PROGRAM = """
 #include <stdio.h>
@@ -66,7 +66,7 @@ int main(void) {
 
 @pytest.fixture(scope="module")
 def network() -> Network:
-    return dataclasses.replace(small_network(ShuffledMaps(), outputs=MAPS), name="maps")
+    return dataclasses.replace(small_maps(), name="maps")
 
 
 @pytest.mark.parametrize("threads", [1, 2])

@@ -21,7 +21,7 @@ from model.workloads import layer_workloads, total_macs
 from model.zoo import MODEL_NAMES, create_model
 from tests.cores import A72, AVX512, BOTH, host_with_schedules_of
 from tests.running import output_of, outputs_of
-from tests.small_networks import MAPS, ShuffledMaps, small_network
+from tests.small_networks import MAPS, small_maps, small_network
 
 SHUFFLENETS = [name for name in MODEL_NAMES if name != "alexnet"]
 
@@ -37,7 +37,7 @@ def test_a_level_gives_what_pytorch_gives(level: str, threads: int) -> None:
 
 @pytest.mark.parametrize("level", LEVELS)
 def test_a_level_gives_every_output(level: str) -> None:
-    network = small_network(ShuffledMaps(), outputs=MAPS)
+    network = small_maps()
     x = network.example_input()
     outputs = outputs_of(lower(network, level, host_target(), threads=2), x)
     assert len(outputs) == len(MAPS)

@@ -13,13 +13,12 @@ from bench.modelled_layers import measure_modelled_layers, modelled_layers_table
 from compile.library import build_library
 from compile.link import find_linker
 from compile.lower import lower
-from compile.network import Network
 from compile.targets import parse_target
 from compile.verify import verify_outputs
 from deploy_rpc.board_spec import BoardError, parse_board
 from deploy_rpc.cores import find_core
 from deploy_rpc.network_cycles import NetworkFile, missing_modelled_board_tools, network_cycles
-from tests.small_networks import MAPS, ShuffledMaps, small_network
+from tests.small_networks import small_maps, small_network
 
 A72 = find_core("cortex-a72")
 
@@ -29,22 +28,18 @@ needs_modelled_board = pytest.mark.skipif(
 )
 
 
-def maps_network() -> Network:
-    return small_network(ShuffledMaps(), outputs=MAPS)
-
-
 @pytest.fixture(scope="module")
 def network_file(tmp_path_factory: pytest.TempPathFactory) -> NetworkFile:
     target = parse_target("cortex-a72")
-    lowered = lower(maps_network(), "fused", target)
+    lowered = lower(small_maps(), "fused", target)
     path = tmp_path_factory.mktemp("network") / "network.so"
     library = build_library(lowered, target, find_linker("auto", target), path)
-    return NetworkFile(path, library.prefix, maps_network().output_shapes, 1)
+    return NetworkFile(path, library.prefix, small_maps().output_shapes, 1)
 
 
 @needs_modelled_board
 def test_one_inference_answers_right_and_costs_the_same_twice(network_file: NetworkFile) -> None:
-    network = maps_network()
+    network = small_maps()
     x = network.example_input()
     (first, outputs), (second, _) = (network_cycles(network_file, x, A72) for _ in range(2))
     verify_outputs(outputs, network, network.references(x), level="fused", where="a modelled A72")
@@ -54,7 +49,7 @@ def test_one_inference_answers_right_and_costs_the_same_twice(network_file: Netw
 
 @needs_modelled_board
 def test_a_faster_core_needs_fewer_cycles(network_file: NetworkFile) -> None:
-    x = maps_network().example_input()
+    x = small_maps().example_input()
     slow, fast = (
         network_cycles(network_file, x, find_core(core))[0] for core in ("cortex-a72", "cortex-a76")
     )
@@ -73,7 +68,7 @@ def test_what_cannot_be_modelled_is_refused(
 ) -> None:
     fields = network_file.__dict__ | change
     with pytest.raises(BoardError, match=fault):
-        network_cycles(NetworkFile(**fields), maps_network().example_input(), A72)
+        network_cycles(NetworkFile(**fields), small_maps().example_input(), A72)
 
 
 def test_without_the_tools_the_error_names_their_packages(
@@ -81,13 +76,13 @@ def test_without_the_tools_the_error_names_their_packages(
 ) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(BoardError, match=r"qemu-user.*llvm-19"):
-        network_cycles(network_file, maps_network().example_input(), A72)
+        network_cycles(network_file, small_maps().example_input(), A72)
 
 
 @needs_modelled_board
 def test_of_two_threads_the_whole_is_the_sum_of_its_kernels_longest_shares() -> None:
     board, target = parse_board("modelled:cortex-a72"), parse_target("cortex-a72")
-    *kernels, whole = measure_modelled_layers(maps_network(), "fused", target, board, threads=2)
+    *kernels, whole = measure_modelled_layers(small_network(), "fused", target, board, threads=2)
     assert sum(row["network_share"] for row in kernels) == pytest.approx(1)
     assert all(row["threads"] == 2 and 0 <= row["peak_share"] <= 1 for row in kernels)
     assert whole["note"] == "longest share of each kernel, barriers not counted"
@@ -97,7 +92,7 @@ def test_of_two_threads_the_whole_is_the_sum_of_its_kernels_longest_shares() -> 
 @needs_modelled_board
 def test_the_kernels_of_a_network_add_up_to_nearly_all_of_it() -> None:
     board = parse_board("modelled:cortex-a72")
-    network = maps_network()
+    network = small_network()
     *kernels, whole = measure_modelled_layers(network, "fused", parse_target("cortex-a72"), board)
     assert 0.8 < sum(row["network_share"] for row in kernels) <= 1.02
     assert sum(row["calls"] * row["macs"] for row in kernels) == whole["macs"]
