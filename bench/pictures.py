@@ -141,7 +141,7 @@ def _predictions(
         build_library(lowered, lowered.target, find_linker("auto", lowered.target), path)
         module = session.load(path, output_shapes=network.output_shapes)
         preprocessing, size = PREPROCESSINGS[network.preprocessing], network.input_shape[2:]
-        evaluated = Evaluated(module.run, reference, preprocessing, size, {"engine": "module"})
+        evaluated = Evaluated(module.run, reference, preprocessing, size, {})
         report = evaluate(evaluated, pictures, None, None)
     return [Prediction(**row) for row in report["predictions"]]
 

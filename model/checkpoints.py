@@ -1,11 +1,12 @@
 """Trained weights: which network a checkpoint is of, and that network with them.
 
 Takes the official ShuffleNet V1 checkpoints and state dicts of this package's own modules, as
-`torch.save` writes them or as `.safetensors`; bare or under `state_dict`, with or without the
-`module.` prefix of data-parallel training and the `num_batches_tracked` counters. Code in a pickle
-is never run: tensors only. What other libraries call their layers is told from the keys and
-refused: their networks differ in more than names (pytorchcv concatenates the branch first, which no
-renaming undoes), and an ONNX export of them builds as it is.
+`torch.save` writes them or as `.safetensors`; bare, or under the key of a training script
+(`state_dict` in the official code, timm and Lightning, `model` in torchvision's), with or without a
+wrapper's prefix (`module.` of data-parallel training) and the `num_batches_tracked` counters. Code
+in a pickle is never run: tensors only. What other libraries call their layers is told from the keys
+and refused: their networks differ in more than names (pytorchcv concatenates the branch first,
+which no renaming undoes), and an ONNX export of them builds as it is.
 """
 
 from __future__ import annotations
@@ -28,7 +29,8 @@ from model.zoo import MODEL_NAMES, build_module
 
 MOST_EXPANSION = 4  # of an archive: `torch.save` compresses nothing, TorchScript its few lines
 COUNTER = "num_batches_tracked"
-PREFIX = "module."
+WRAPPERS = ("state_dict", "model", "model_state_dict")  # where training scripts keep the tensors
+PREFIXES = ("module.", "_orig_mod.", "model.")  # of data-parallel, compiled and Lightning modules
 SHOWN_KEYS = 10
 ORDINARY_DTYPES = (torch.float32, torch.float64, torch.float16, torch.bfloat16, torch.int64)
 FAMILIES = {  # what keys of other libraries begin with
@@ -148,8 +150,9 @@ def _refuse_to_unpack(path: Path) -> None:
 
 
 def _bare_tensors(content: object, path: Path) -> dict[str, Tensor]:
-    if isinstance(content, Mapping) and isinstance(content.get("state_dict"), Mapping):
-        content = content["state_dict"]
+    if isinstance(content, Mapping):
+        held = (content.get(key) for key in WRAPPERS)
+        content = next((each for each in held if isinstance(each, Mapping)), content)
     if not isinstance(content, Mapping) or not content:
         raise CheckpointError(
             f"{path} holds {type(content).__name__}, expected a dict of tensors by name"
@@ -171,7 +174,13 @@ def _bare_tensors(content: object, path: Path) -> dict[str, Tensor]:
             )
         if value.is_floating_point() and not torch.isfinite(value).all():
             raise CheckpointError(f"{path}: tensor {key!r} holds NaN or infinity")
-    return {key.removeprefix(PREFIX): value for key, value in content.items()}
+    return {_without_prefixes(key): value for key, value in content.items()}
+
+
+def _without_prefixes(key: str) -> str:
+    while prefix := next((each for each in PREFIXES if key.startswith(each)), ""):
+        key = key.removeprefix(prefix)
+    return key
 
 
 def _is_ordinary(tensor: Tensor) -> bool:
