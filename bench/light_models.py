@@ -115,7 +115,10 @@ def _built(name: str, target: str) -> Row:
 
 
 def _run_measured(command: Sequence[str], folder: Path) -> tuple[int, str, int]:
-    """Of the process that runs `command` in `folder`: exit code, errors, most bytes it had."""
+    """Of the process that runs `command` in `folder`: exit code, errors, most bytes it had.
+
+    The bytes are no fewer than this process had when it started it.
+    """
     complaints = folder / "stderr"
     with complaints.open("wb") as stderr:
         process = subprocess.Popen(command, cwd=folder, stdout=subprocess.DEVNULL, stderr=stderr)

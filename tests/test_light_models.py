@@ -59,7 +59,7 @@ def test_a_build_s_time_memory_and_verification_are_reported(
         "s",
     )
     assert (row["relative_error"], row["generic"]) == (2e-6, ["softmax"])
-    assert 0.3e9 < row["peak_bytes"] < 0.5e9
+    assert row["peak_bytes"] > 0.3e9
     console = Console(width=140)
     with console.capture() as shown:
         console.print(light_models_table([row]))
