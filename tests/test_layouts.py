@@ -120,6 +120,8 @@ class Changed(nn.Module):
             joined = one + other * 2.0
         elif self.join == "constant":
             joined = one + self.map
+        elif self.join == "concat":
+            joined = torch.cat([one, other * 2.0], dim=1)
         else:
             joined = torch.cat([one, other], dim=2 if self.join == "other axis" else 1)
         return torch.relu(joined).permute(0, 2, 3, 1)
