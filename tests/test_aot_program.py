@@ -3,14 +3,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import pytest
 import tvm
+from tvm import relax
 from tvm.script import ir as I
 from tvm.script import relax as R
 from tvm.script import tirx as T
 
 from compile.aot.program import CONSTANT, INPUT, OUTPUT, TENSOR, Memory, ProgramError, read_program
+from tests.graphs import graph
 
 
 @I.ir_module
@@ -43,46 +47,6 @@ class Network:
 
 
 @I.ir_module
-class TwoOutputs:
-    @T.prim_func(s_tir=True)
-    def double(x: T.Buffer((4,), "float32"), y: T.Buffer((4,), "float32")):
-        for i in range(4):
-            y[i] = x[i] * 2.0
-
-    @R.function
-    def main(
-        x: R.Tensor((4,), "float32"),
-    ) -> R.Tuple(R.Tensor((4,), "float32"), R.Tensor((4,), "float32")):
-        cls = TwoOutputs
-        with R.dataflow():
-            first = R.call_tir(cls.double, (x,), out_ty=R.Tensor((4,), dtype="float32"))
-            between = R.call_tir(cls.double, (first,), out_ty=R.Tensor((4,), dtype="float32"))
-            last = R.call_tir(cls.double, (between,), out_ty=R.Tensor((4,), dtype="float32"))
-            both = (last, first)
-            R.output(both)
-        return both
-
-
-@I.ir_module
-class Twice:
-    @T.prim_func(s_tir=True)
-    def double(x: T.Buffer((4,), "float32"), y: T.Buffer((4,), "float32")):
-        for i in range(4):
-            y[i] = x[i] * 2.0
-
-    @R.function
-    def main(
-        x: R.Tensor((4,), "float32"),
-    ) -> R.Tuple(R.Tensor((4,), "float32"), R.Tensor((2, 2), "float32")):
-        cls = Twice
-        with R.dataflow():
-            y = R.call_tir(cls.double, (x,), out_ty=R.Tensor((4,), dtype="float32"))
-            both = (y, R.reshape(y, R.shape([2, 2])))
-            R.output(both)
-        return both
-
-
-@I.ir_module
 class NotOnlyKernels:
     @R.function
     def main(x: R.Tensor((4,), "float32")) -> R.Tensor((4,), "float32"):
@@ -102,6 +66,23 @@ class Nothing:
         return y
 
 
+def doublings(returned: Callable[[list[relax.Var]], list[relax.Expr]]) -> tvm.IRModule:
+    """Three doublings in a row, of which `main` returns some."""
+
+    def body(builder: relax.BlockBuilder, x: relax.Expr) -> relax.Expr:
+        double = builder.add_func(Network["double"], "double")
+        values = [x]
+        for _ in range(3):
+            call = relax.call_tir(double, [values[-1]], relax.TensorType((4,), "float32"))
+            values.append(builder.emit(call))
+        return relax.Tuple(returned(values[1:]))
+
+    return graph(body, (4,))
+
+
+TWICE = doublings(lambda values: [values[2], relax.op.reshape(values[2], (2, 2))])
+
+
 def test_reshapes_and_calls_in_place_share_memory_and_the_result_is_the_caller_s() -> None:
     program = read_program(Network)
     first, constant = Memory(TENSOR, 0), Memory(CONSTANT, 0)
@@ -115,7 +96,7 @@ def test_reshapes_and_calls_in_place_share_memory_and_the_result_is_the_caller_s
 
 
 def test_every_output_is_the_caller_s_and_may_be_read_by_later_steps() -> None:
-    program = read_program(TwoOutputs)
+    program = read_program(doublings(lambda values: [values[2], values[0]]))
     last, first = Memory(OUTPUT, 0), Memory(OUTPUT, 1)
     assert program.outputs == 2
     assert [step.operands for step in program.steps] == [
@@ -131,7 +112,7 @@ def test_every_output_is_the_caller_s_and_may_be_read_by_later_steps() -> None:
     [
         (NotOnlyKernels, "got relax.nn.relu; the level stock"),
         (Nothing, "returns its input"),
-        (Twice, "two outputs of the network are the same values"),
+        (TWICE, "two outputs of the network are the same values"),
     ],
 )
 def test_a_module_that_is_no_sequence_of_kernels_is_refused(
