@@ -103,8 +103,8 @@ def _load_network(session: Session, lowered: Lowered) -> LoadedModule:
     with tempfile.TemporaryDirectory() as folder:
         library = Path(folder) / "network.so"
         build_library(lowered, target, find_linker("auto", target), library)
-        module = session.load(library, output_shape=network.output_shape, threads=lowered.threads)
-    expected = network.reference(network.example_input())
+        module = session.load(library, output_shapes=network.output_shapes, threads=lowered.threads)
+    expected = network.references(network.example_input())
     verify(module, network, expected, level=lowered.level, where=f"board {session.spec}")
     return module
 

@@ -21,13 +21,14 @@ from compile.lower import Lowered
 from compile.price_library import price_library
 from compile.price_network import NetworkPrice
 from compile.targets import CompileTarget
-from compile.verify import verify_output
+from compile.verify import verify_outputs
 from deploy_rpc.board_spec import BoardSpec
 from deploy_rpc.cores import Core, find_core
 from deploy_rpc.cycles import CycleReport
 from deploy_rpc.session import open_session
 from deploy_rpc.timing import interleaved_times_ms
 from model.cli import phase
+from model.outputs import the_only
 
 
 def time_ours(rungs: Mapping[str, Lowered], board: BoardSpec, rounds: int) -> Timings:
@@ -66,10 +67,10 @@ def _time_on_board(
         for name, lowered in rungs.items():
             network = lowered.network
             module = modules[name] = session.load(
-                libraries[name], output_shape=network.output_shape, threads=lowered.threads
+                libraries[name], output_shapes=network.output_shapes, threads=lowered.threads
             )
             y = outputs[name] = module.run(x)
-            verify_output(y, network, network.reference(x), level=lowered.level, where=where)
+            verify_outputs([y], network, network.references(x), level=lowered.level, where=where)
         samples = interleaved_times_ms(modules, x, rounds)
     return {name: Timing(samples[name], outputs[name]) for name in rungs}
 
@@ -86,8 +87,8 @@ def modelled_inference(
     network = lowered.network
     with tempfile.TemporaryDirectory() as folder:
         library = _library(lowered, Path(folder) / "network.so")
-        report, y = price_library(lowered, library.path, core, price)
-    expected = network.reference(network.example_input())
+        report, outputs = price_library(lowered, library.path, core, price)
+    expected = network.references(network.example_input())
     where = f"board modelled:{core.name}"
-    verify_output(y, network, expected, level=lowered.level, where=where)
-    return report, y
+    verify_outputs(outputs, network, expected, level=lowered.level, where=where)
+    return report, the_only(outputs)

@@ -26,6 +26,11 @@ def parse_options(arguments: list[str] | None) -> argparse.Namespace:
     options = parser.parse_args(arguments)
     if options.onnx and (options.model or options.convention):
         parser.error("--model and --convention do not apply to --onnx: the file says it all")
+    if options.onnx and options.features:
+        parser.error(
+            "--features does not apply to --onnx: a file that has its maps as outputs builds as it "
+            "is"
+        )
     if options.static and options.level == "stock":
         parser.error("--static does not apply to --level stock, which needs TVM's runtime")
     if options.abi:
@@ -73,6 +78,12 @@ def _parser() -> argparse.ArgumentParser:
         type=input_size,
         metavar="N|HxW",
         help="rows and columns of the input (default: as published, 224)",
+    )
+    source.add_argument(
+        "--features",
+        action="store_true",
+        help="without the classifier: the feature maps of strides 4 (behind the stem's pool), 8, "
+        "16 and 32 (behind stages 2, 3 and 4) as named outputs, for a detector",
     )
     source.add_argument(
         "--convention",

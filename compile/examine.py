@@ -20,7 +20,7 @@ from compile.price_library import price_library
 from compile.price_network import note_on
 from compile.report import Latency
 from compile.targets import CompileTarget, host_target
-from compile.verify import Verification, verify, verify_output
+from compile.verify import Verification, verify, verify_outputs
 from deploy_rpc.board_spec import BoardSpec, parse_board
 from deploy_rpc.cores import find_core
 from deploy_rpc.session import open_session
@@ -42,7 +42,7 @@ def examine(
     """
     network, threads = rungs[-1].network, rungs[-1].threads
     with phase(f"reference output from {network.reference_name}"):
-        expected = network.reference(network.example_input())
+        expected = network.references(network.example_input())
     shipped = {rungs[-1].level: library}
     if board is not None and board.kind == "modelled":
         return _model(rungs, library, linker, board, expected)
@@ -64,7 +64,7 @@ def _model(
     library: Path,
     linker: Linker,
     board: BoardSpec,
-    expected: np.ndarray,
+    expected: Sequence[np.ndarray],
 ) -> Findings:
     """Verifies and prices inferences of the shipped library and of the other C libraries."""
     last, others = rungs[-1], [rung for rung in rungs[:-1] if rung.compute is not None]
@@ -75,9 +75,9 @@ def _model(
     for rung in [*others, last]:
         path = libraries.get(rung.level, library)
         with phase(f"run {rung.level} on {where}"):
-            report, output = price_library(rung, path, core)
-        verifications.append(
-            verify_output(output, rung.network, expected, level=rung.level, where=where)
+            report, outputs = price_library(rung, path, core)
+        verifications += verify_outputs(
+            outputs, rung.network, expected, level=rung.level, where=where
         )
         figures = ("modelled", "Mcycles", where, rung.threads, [report.cycles / 1e6])
         latencies.append(Latency(rung.level, *figures, note_on(rung.threads)))
@@ -100,18 +100,19 @@ def _run(
     where: str,
     libraries: Mapping[str, Path],
     network: Network,
-    expected: np.ndarray,
+    expected: Sequence[np.ndarray],
     threads: int,
 ) -> Findings:
     """Verifies each level on `board`, and times them all where its clock means something."""
     with phase(f"run on {where}"), open_session(board, timeout_s=BOARD_TIMEOUT_S) as session:
         modules = {
-            level: session.load(path, output_shape=network.output_shape, threads=threads)
+            level: session.load(path, output_shapes=network.output_shapes, threads=threads)
             for level, path in libraries.items()
         }
         verifications = [
-            verify(module, network, expected, level=level, where=where)
+            verification
             for level, module in modules.items()
+            for verification in verify(module, network, expected, level=level, where=where)
         ]
         if session.kind_of_time is None:
             return verifications, []

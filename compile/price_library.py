@@ -23,24 +23,24 @@ TIMEOUT_S = 300  # longest wait for one answer
 
 def price_library(
     lowered: Lowered, path: Path, core: Core, price: NetworkPrice | None = None
-) -> tuple[CycleReport, np.ndarray]:
-    """What one inference of the library `path`, built from `lowered`, costs on `core`; its output.
+) -> tuple[CycleReport, list[np.ndarray]]:
+    """What one inference of the library `path`, built from `lowered`, costs on `core`; its outputs.
 
     The input is the network's example. `price` is that of `lowered` where it is known already: of
     several threads it is the answer. Raises `BoardError` as `network_cycles` does.
     """
     prefix = lowered.compute.prefix if lowered.compute else None
     network = lowered.network
-    file = NetworkFile(path, prefix, network.output_shape, lowered.threads)
+    file = NetworkFile(path, prefix, network.output_shapes, lowered.threads)
     if lowered.threads == 1:
         return network_cycles(file, network.example_input(), core)
     check_library(file)
-    y = _emulated_output(lowered, path, core)
-    return (price or price_network(lowered, core)).whole, y
+    outputs = _emulated_outputs(lowered, path, core)
+    return (price or price_network(lowered, core)).whole, outputs
 
 
-def _emulated_output(lowered: Lowered, path: Path, core: Core) -> np.ndarray:
+def _emulated_outputs(lowered: Lowered, path: Path, core: Core) -> list[np.ndarray]:
     network, board = lowered.network, BoardSpec("modelled", core=core.name)
     with open_session(board, timeout_s=TIMEOUT_S) as session:
-        module = session.load(path, output_shape=network.output_shape, threads=lowered.threads)
-        return module.run(network.example_input())
+        module = session.load(path, output_shapes=network.output_shapes, threads=lowered.threads)
+        return module.run_all(network.example_input())

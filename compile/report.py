@@ -49,7 +49,7 @@ def build_report(
         "model": {
             "name": network.name,
             "input_shape": list(network.input_shape),
-            "output_shape": list(network.output_shape),
+            "outputs": [asdict(output) for output in network.outputs],
             "preprocessing": network.preprocessing,
             "parameters": network.parameters,
             "macs": lowered.macs,
@@ -124,12 +124,15 @@ def _sizes(lowered: Lowered, library: Library) -> str:
 
 
 def _verification_table(rows: list[Verification]) -> Table:
-    table = Table("level", "verified against", "on", title="Verification", title_justify="left")
+    table = Table("level", title="Verification", title_justify="left")
+    for column in ("output", "verified against", "on"):
+        table.add_column(column)
     table.add_column("max abs error", justify="right")
     table.add_column("of the range", justify="right")
     for row in rows:
         table.add_row(
             row.level,
+            row.output,
             row.reference,
             row.where,
             f"{row.max_abs_error:.2e}",

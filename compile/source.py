@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import argparse
+from typing import Any
+
+from torch import nn
 
 from compile.frontend.onnx_import import import_onnx
-from compile.frontend.torch_import import import_torch
+from compile.frontend.torch_import import ONE_OUTPUT, import_torch
 from compile.network import Network
 from model.checkpoints import load_checkpoint
+from model.feature_maps import FeatureMaps
 from model.variants import Convention
 from model.zoo import DEFAULT_MODEL, create_model, default_input_size
 
@@ -27,6 +31,7 @@ def import_network(options: argparse.Namespace) -> Network:
         input_size=options.input_size,
         convention=options.convention or "paper",
         preprocessing=options.preprocessing or "imagenet",
+        features=options.features,
     )
 
 
@@ -36,15 +41,21 @@ def random_network(
     input_size: tuple[int, int] | None = None,
     convention: Convention = "paper",
     preprocessing: str = "imagenet",
+    features: bool = False,
 ) -> Network:
-    """The model `name` with weights drawn from seed 0, for an input of (H, W), as published."""
+    """The model `name` with weights drawn from seed 0, for an input of (H, W), as published.
+
+    With `features` its feature maps instead of its classes; raises `FeatureMapsError` where it has
+    none.
+    """
     size = input_size or default_input_size(name)
-    return import_torch(
+    return _imported(
         create_model(name, input_size=size, convention=convention),
-        name=name,
-        input_shape=(1, 3, *size),
-        preprocessing=preprocessing,
-        provenance={"weights": "random, seed 0", "convention": convention},
+        name,
+        size,
+        preprocessing,
+        {"weights": "random, seed 0", "convention": convention},
+        features,
     )
 
 
@@ -55,14 +66,39 @@ def _import_checkpoint(options: argparse.Namespace) -> Network:
         convention=options.convention,
         input_size=options.input_size,
     )
-    return import_torch(
+    provenance = {
+        "weights": options.weights.name,
+        "sha256": loaded.sha256,
+        "convention": loaded.convention,
+    }
+    return _imported(
         loaded.module,
-        name=loaded.name,
-        input_shape=(1, 3, *loaded.input_size),
-        preprocessing=options.preprocessing or loaded.preprocessing,
-        provenance={
-            "weights": options.weights.name,
-            "sha256": loaded.sha256,
-            "convention": loaded.convention,
-        },
+        loaded.name,
+        loaded.input_size,
+        options.preprocessing or loaded.preprocessing,
+        provenance,
+        options.features,
+    )
+
+
+def _imported(
+    module: nn.Module,
+    name: str,
+    size: tuple[int, int],
+    preprocessing: str,
+    provenance: dict[str, Any],
+    features: bool,
+) -> Network:
+    """The classifier `module`, or its trunk alone, which is called `NAME-features`."""
+    outputs = ONE_OUTPUT
+    if features:
+        module = FeatureMaps(module).eval()
+        name, outputs = f"{name}-features", {f"stride{each}": each for each in module.strides}
+    return import_torch(
+        module,
+        name=name,
+        input_shape=(1, 3, *size),
+        preprocessing=preprocessing,
+        provenance=provenance,
+        outputs=outputs,
     )

@@ -1,7 +1,8 @@
-"""Is what was built right? Its output against the network's reference, on the same input."""
+"""Is what was built right? Its outputs against the network's reference, on the same input."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -21,9 +22,10 @@ class VerificationError(InputError):
 
 @dataclass(frozen=True)
 class Verification:
-    """The comparison of one build; errors are absolute, `output_range` is max - min."""
+    """The comparison of one output of a build; errors are absolute, `output_range` is max - min."""
 
     level: str
+    output: str
     reference: str
     where: str
     max_abs_error: float
@@ -37,28 +39,48 @@ class Verification:
 
 
 def verify(
-    module: LoadedModule, network: Network, expected: np.ndarray, *, level: str, where: str
-) -> Verification:
-    """Runs `module` on the network's example input and compares with `expected`.
+    module: LoadedModule,
+    network: Network,
+    expected: Sequence[np.ndarray],
+    *,
+    level: str,
+    where: str,
+) -> list[Verification]:
+    """Runs `module` on the network's example input and compares each output with `expected`.
 
     Raises `VerificationError` where shapes differ, values are not finite, or errors exceed
     `TOLERANCE`.
     """
-    output = module.run(network.example_input())
-    return verify_output(output, network, expected, level=level, where=where)
+    outputs = module.run_all(network.example_input())
+    return verify_outputs(outputs, network, expected, level=level, where=where)
 
 
-def verify_output(
-    output: np.ndarray, network: Network, expected: np.ndarray, *, level: str, where: str
+def verify_outputs(
+    outputs: Sequence[np.ndarray],
+    network: Network,
+    expected: Sequence[np.ndarray],
+    *,
+    level: str,
+    where: str,
+) -> list[Verification]:
+    """Compares `outputs`, which `network` gave for its example input, as `verify` does."""
+    return [
+        _compared(output, wanted, named.name, network, level, where)
+        for output, wanted, named in zip(outputs, expected, network.outputs, strict=True)
+    ]
+
+
+def _compared(
+    output: np.ndarray, expected: np.ndarray, name: str, network: Network, level: str, where: str
 ) -> Verification:
-    """Compares `output`, which `network` gave for its example input, as `verify` does."""
+    what = f"{level} on {where}" if len(network.outputs) == 1 else f"{level} on {where}: {name}"
     if output.shape != expected.shape:
         raise VerificationError(
-            f"{level} on {where}: output shape {output.shape}, {network.reference_name} gives "
-            f"{expected.shape}"
+            f"{what}: output shape {output.shape}, {network.reference_name} gives {expected.shape}"
         )
     result = Verification(
         level=level,
+        output=name,
         reference=network.reference_name,
         where=where,
         max_abs_error=float(np.abs(output - expected).max()),
@@ -66,7 +88,7 @@ def verify_output(
     )
     if not np.isfinite(output).all() or not result.relative_error <= TOLERANCE:
         raise VerificationError(
-            f"{level} on {where} does not match {network.reference_name}: max abs error "
+            f"{what} does not match {network.reference_name}: max abs error "
             f"{result.max_abs_error:.3g}, {result.relative_error:.2g} of the output's range; at "
             f"most {TOLERANCE:g} is allowed. Nothing was written; look at the IR with --dump DIR"
         )

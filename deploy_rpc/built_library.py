@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from model.errors import InputError
+from model.outputs import Output, SeveralOutputsError
 from model.preprocess import PREPROCESSINGS, Preprocessing
 
 
@@ -16,7 +18,7 @@ class ReportError(InputError):
 
 @dataclass(frozen=True)
 class BuiltLibrary:
-    """What is needed to feed a library: shapes are (N, C, H, W) in and (N, classes) out.
+    """What is needed to feed a library of pictures (N, C, H, W), and what comes out.
 
     `prefix` is what its C names begin with; None where it needs TVM's runtime.
     """
@@ -30,8 +32,24 @@ class BuiltLibrary:
     prefix: str | None
     threads: int
     input_shape: tuple[int, int, int, int]
-    output_shape: tuple[int, ...]
+    outputs: tuple[Output, ...]
     preprocessing: Preprocessing
+
+    @property
+    def output_shapes(self) -> list[tuple[int, ...]]:
+        """Of all outputs, in order."""
+        return [output.shape for output in self.outputs]
+
+    @property
+    def classes(self) -> int:
+        """How many scores it gives; raises `SeveralOutputsError` where it gives something else."""
+        if len(self.outputs) > 1:
+            raise SeveralOutputsError(
+                f"{self.path} gives no classes but {len(self.outputs)} outputs "
+                f"({', '.join(map(str, self.outputs))}): its header {self.path.stem}.h says how a "
+                "program reads them"
+            )
+        return self.outputs[0].shape[-1]
 
 
 def read_built_library(library: Path) -> BuiltLibrary:
@@ -53,7 +71,7 @@ def read_built_library(library: Path) -> BuiltLibrary:
             prefix=report.get("interface"),
             threads=int(report["threads"]),
             input_shape=input_shape,
-            output_shape=tuple(int(extent) for extent in model["output_shape"]),
+            outputs=tuple(_output(row) for row in model["outputs"]),
             preprocessing=PREPROCESSINGS[model["preprocessing"]],
         )
     except FileNotFoundError as error:
@@ -65,3 +83,8 @@ def read_built_library(library: Path) -> BuiltLibrary:
             f"{path} is no build report of this version ({type(error).__name__}: {error}); "
             "build the library again"
         ) from error
+
+
+def _output(row: dict[str, Any]) -> Output:
+    shape = tuple(int(extent) for extent in row["shape"])
+    return Output(str(row["name"]), shape, row["stride"])

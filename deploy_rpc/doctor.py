@@ -262,7 +262,7 @@ def _kernel(session: Session) -> Iterator[Finding]:
     words = ("-target", ZIG_TARGETS[isa], "-std=c11", "-O2", "-shared", "-fPIC", "-I", include)
     library = compiled_once(CHECK_KERNEL, words, ".so")
     x = np.arange(VALUES, dtype=np.float32)
-    y = session.load(library, output_shape=(VALUES,)).run(x)
+    y = session.load(library, output_shapes=[(VALUES,)]).run(x)
     if np.array_equal(y, 2 * x + 1):
         yield Finding("test kernel", FOUND, f"{VALUES} values, all right")
     else:

@@ -11,20 +11,25 @@ from model.checkpoints import load_checkpoint
 from model.cli import run_command
 from model.evaluate import described, evaluate_with, parse_options
 from model.evaluation import Evaluated
+from model.onnx_network import load_onnx_network
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Evaluates the module beside PyTorch; exits 1 where their best classes differ."""
+    """Evaluates the module beside its reference; exits 1 where their best classes differ."""
     options = parse_options(arguments, parse_board)
     board = options.board or parse_board("local")
     library = read_built_library(options.module)
+    classes = library.classes
     size = library.input_shape[2:]
-    loaded = load_checkpoint(
-        options.weights,
-        expected=options.model or library.model,
-        convention=library.convention,
-        input_size=size,
-    )
+    if options.onnx:
+        loaded = load_onnx_network(options.onnx, size)
+    else:
+        loaded = load_checkpoint(
+            options.weights,
+            expected=options.model or library.model,
+            convention=library.convention,
+            input_size=size,
+        )
     what = {
         **described(options, loaded, library.preprocessing, size),
         "module": library.path.name,
@@ -33,10 +38,10 @@ def main(arguments: list[str] | None = None) -> None:
     }
     with open_session(board) as session:
         module = session.load(
-            library.path, output_shape=library.output_shape, threads=library.threads
+            library.path, output_shapes=library.output_shapes, threads=library.threads
         )
         evaluated = Evaluated(module.run, loaded.run, library.preprocessing, size, what)
-        evaluate_with(options, evaluated, library.output_shape[-1])
+        evaluate_with(options, evaluated, classes)
 
 
 if __name__ == "__main__":

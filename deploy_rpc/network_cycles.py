@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 import shutil
 import tempfile
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -31,14 +32,14 @@ class NetworkFile:
 
     path: Path
     prefix: str | None
-    output_shape: tuple[int, ...]
+    output_shapes: Sequence[tuple[int, ...]]
     threads: int
 
 
 def network_cycles(
     network: NetworkFile, x: np.ndarray, core: Core
-) -> tuple[CycleReport, np.ndarray]:
-    """What one inference of `x` (N, C, H, W) costs on `core`, and its output.
+) -> tuple[CycleReport, list[np.ndarray]]:
+    """What one inference of `x` (N, C, H, W) costs on `core`, and its outputs.
 
     Raises `BoardError` for a library that is not for aarch64, has no C interface, or uses several
     threads, and as `modelled_cycles` does.
@@ -50,11 +51,13 @@ def network_cycles(
         shutil.copyfile(network.path, folder / "network.so")
         program = shutil.copy(compiled_once(HARNESS_SOURCE, HARNESS_WORDS, ""), folder / "program")
         np.ascontiguousarray(x, dtype=np.float32).tofile(folder / "input")
-        values = str(math.prod(network.output_shape))
-        words = ["./network.so", network.prefix, "input", "output", values]
+        sizes = [math.prod(shape) for shape in network.output_shapes]
+        words = ["./network.so", network.prefix, "input", "output", *map(str, sizes)]
         report = modelled_cycles(program, words, core, sysroot=aarch64_sysroot())
-        y = np.fromfile(folder / "output", dtype=np.float32)
-    return report, y.reshape(network.output_shape)
+        values = np.fromfile(folder / "output", dtype=np.float32)
+    parts = np.split(values, np.cumsum(sizes)[:-1])
+    shaped = zip(parts, network.output_shapes, strict=True)
+    return report, [part.reshape(shape) for part, shape in shaped]
 
 
 def missing_modelled_board_tools() -> list[str]:

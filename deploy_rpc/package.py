@@ -36,7 +36,7 @@ def main(arguments: list[str] | None = None) -> None:
     library = read_built_library(options.library)
     names = None
     if options.labels:
-        names = read_class_names(options.labels, library.output_shape[-1])
+        names = read_class_names(options.labels, library.classes)
     files = package_files(library, names)
     folder = options.library.name.removesuffix(".so")
     out = options.out or Path(f"{folder}.tar.gz")
@@ -105,7 +105,7 @@ def _values(library: BuiltLibrary, stem: str) -> dict[str, object]:
         "cc_line": f"cc -std=c11 -O2 classify.c {stem}.so -lm -Wl,-rpath,'$ORIGIN' -o classify",
         "height": height,
         "width": width,
-        "output_values": library.output_shape[-1],
+        "output_values": library.classes,
         "channel_order": preprocessing.channel_order,
         "max_value": preprocessing.max_value,
         "mean": ", ".join(map(str, preprocessing.mean)),

@@ -46,7 +46,7 @@ def main(arguments: list[str] | None = None) -> None:
     if options.board.kind == "modelled":
         check_threads(_network_file(library))
     images = _pictures(options.image)
-    classes = library.output_shape[-1]
+    classes = library.classes
     names = read_class_names(options.labels, classes) if options.labels else None
     truth = read_true_classes(options.truth, classes) if options.truth else {}
     reference = _reference(options.reference, library) if options.reference else None
@@ -57,7 +57,7 @@ def main(arguments: list[str] | None = None) -> None:
                 "leave it away, or name a real board with --board rpc://HOST:PORT"
             )
         module = session.load(
-            library.path, output_shape=library.output_shape, threads=library.threads
+            library.path, output_shapes=library.output_shapes, threads=library.threads
         )
         predictions = []
         for image in _progress(images):
@@ -128,7 +128,7 @@ def _reference(weights: Path, library: BuiltLibrary) -> Run:
 
 
 def _network_file(library: BuiltLibrary) -> NetworkFile:
-    return NetworkFile(library.path, library.prefix, library.output_shape, library.threads)
+    return NetworkFile(library.path, library.prefix, library.output_shapes, library.threads)
 
 
 def _progress(images: Sequence[Path]) -> Iterator[Path]:

@@ -1,7 +1,7 @@
 """Sessions on boards near and far: load a library, run it there, time it there.
 
     with open_session("rpc://192.168.1.20:9090") as session:
-        module = session.load(Path("build/net.so"), output_shape=(1, 1000))
+        module = session.load(Path("build/net.so"), output_shapes=[(1, 1000)])
         scores = module.run(images)
         times = module.time_ms(images, repeats=20)
 
@@ -37,6 +37,7 @@ from deploy_rpc.session_kernels import KernelProgram, LoadedKernels, Shapes
 from deploy_rpc.session_program import PlainProgram, Program, VmProgram
 from deploy_rpc.session_remote import connect_board, connect_server, diagnosis, message
 from deploy_rpc.time_limit import BoardTimeoutError, LimitedThread, call_within
+from model.outputs import the_only
 
 __all__ = ["BoardError", "BoardTimeoutError", "LoadedModule", "Session", "open_session"]
 
@@ -104,15 +105,14 @@ class Session:
         self._thread = LimitedThread()
         self._loaded: list[LoadedModule | LoadedKernels] = []
 
-    def load(
-        self, library: Path, *, output_shape: tuple[int, ...], threads: int = 1
-    ) -> LoadedModule:
+    def load(self, library: Path, *, output_shapes: Shapes, threads: int = 1) -> LoadedModule:
         """The library on the board, ready to run on exactly `threads` threads.
 
-        It holds a Relax VM executable with `main(x)`, or a plain function `main(x, y)`. Raises
-        `LibraryError` for another machine's library, `BoardError` where the board cannot take it.
+        It holds a Relax VM executable with `main(x)`, or a plain function `main(x, y, ...)` with a
+        parameter for each output. Raises `LibraryError` for another machine's library, `BoardError`
+        where the board cannot take it.
         """
-        program = self._put(library, self._load, output_shape)
+        program = self._put(library, self._load, output_shapes)
         return self._keep(LoadedModule(self, program, threads), threads)
 
     def load_kernels(
@@ -198,10 +198,10 @@ class Session:
     ) -> KernelProgram:
         return KernelProgram(self._link.load(library, name), self._link.device, shapes)
 
-    def _load(self, library: Path, name: str, output_shape: tuple[int, ...]) -> Program:
+    def _load(self, library: Path, name: str, output_shapes: Shapes) -> Program:
         module = self._link.load(library, name)
         kind = VmProgram if module.implements_function("vm_load_executable") else PlainProgram
-        return kind(module, self._link.device, output_shape)
+        return kind(module, self._link.device, output_shapes)
 
     def _free(self) -> None:
         for module in self._loaded:
@@ -219,11 +219,18 @@ class LoadedModule:
         self._run_s: float | None = None  # of the first run, which limits the wait for timed ones
 
     def run(self, x: np.ndarray) -> np.ndarray:
-        """The network's output for the input `x`, computed on the board; raises `BoardError`."""
+        """The network's only output for the input `x`, computed on the board.
+
+        Raises `BoardError`, and `SeveralOutputsError` where it has several.
+        """
+        return the_only(self.run_all(x))
+
+    def run_all(self, x: np.ndarray) -> list[np.ndarray]:
+        """All outputs for the input `x`, computed on the board; raises `BoardError`."""
         start = time.perf_counter()
-        y = self._session.call("running", self._run, x)
+        outputs = self._session.call("running", self._run, x)
         self._run_s = self._run_s or time.perf_counter() - start
-        return y
+        return outputs
 
     def time_ms(self, x: np.ndarray, *, repeats: int, warmup: int = 3) -> list[float]:
         """Milliseconds of each of `repeats` single runs, by the board's clock, after `warmup` more.
@@ -233,13 +240,13 @@ class LoadedModule:
         """
         self._session.require_times()
         if self._run_s is None:
-            self.run(x)
+            self.run_all(x)
         runs = warmup + repeats
         limit_s = self._session.timeout_s + SLOWEST_RUN * self._run_s * runs
         seconds = self._session.call("timing", self._time, x, runs, limit_s=limit_s)
         return [1e3 * second for second in seconds[warmup:]]
 
-    def _run(self, x: np.ndarray) -> np.ndarray:
+    def _run(self, x: np.ndarray) -> list[np.ndarray]:
         self._session.set_threads(self._threads)
         return self.program.run(np.ascontiguousarray(x))
 

@@ -13,36 +13,40 @@ import tvm
 from tvm import relax
 
 from deploy_rpc.board_spec import BoardError
+from deploy_rpc.session_kernels import Shapes
 
 
 class Program(Protocol):
     """What a loaded module can do."""
 
-    def run(self, x: np.ndarray) -> np.ndarray:
-        """The output for `x`."""
+    def run(self, x: np.ndarray) -> list[np.ndarray]:
+        """The outputs for `x`."""
 
     def time_s(self, x: np.ndarray, runs: int) -> Sequence[float]:
         """Seconds of each of `runs` single runs on the board."""
 
 
 class VmProgram:
-    """A Relax VM executable with `main(x) -> y`; `y` may be wrapped in a 1-tuple."""
+    """A Relax VM executable with `main(x)`, which returns a tensor or a tuple of them."""
 
     def __init__(
-        self, module: tvm.runtime.Module, device: tvm.runtime.Device, output_shape: tuple[int, ...]
+        self, module: tvm.runtime.Module, device: tvm.runtime.Device, output_shapes: Shapes
     ) -> None:
         self._vm = relax.VirtualMachine(module, device)
         self._device = device
-        self._output_shape = tuple(output_shape)
+        self._output_shapes = [tuple(shape) for shape in output_shapes]
 
-    def run(self, x: np.ndarray) -> np.ndarray:
-        """The output for `x`; raises `BoardError` where it has not the shape that was promised."""
+    def run(self, x: np.ndarray) -> list[np.ndarray]:
+        """The outputs for `x`; raises `BoardError` where they have not the shapes promised."""
         self._vm.set_input("main", tvm.runtime.tensor(x, self._device))
         self._vm.invoke_stateful("main")
-        y = self._output().numpy()
-        if y.shape != self._output_shape:
-            raise BoardError(f"expected an output of {self._output_shape}, got {y.shape}")
-        return y
+        outputs = [output.numpy() for output in self._outputs()]
+        shapes = [y.shape for y in outputs]
+        if shapes != self._output_shapes:
+            raise BoardError(
+                f"expected outputs of {_listed(self._output_shapes)}, got {_listed(shapes)}"
+            )
+        return outputs
 
     def time_s(self, x: np.ndarray, runs: int) -> Sequence[float]:
         """Seconds of each of `runs` single runs on the board."""
@@ -50,30 +54,38 @@ class VmProgram:
         timer = self._vm.time_evaluator("invoke_stateful", self._device, number=1, repeat=runs)
         return timer("main").results
 
-    def _output(self) -> tvm.runtime.Tensor:
+    def _outputs(self) -> list[tvm.runtime.Tensor]:
         """As `VirtualMachine.get_outputs`, whose closure is a cycle that keeps the VM, and with it
         the connection to the board, until the garbage collector comes by."""
         get_output = self._vm.module["get_output"]
-        in_tuple = self._vm.module["get_output_arity"]("main") != -1
-        return get_output("main", 0) if in_tuple else get_output("main")
+        fields = self._vm.module["get_output_arity"]("main")  # -1: no tuple
+        if fields == -1:
+            return [get_output("main")]
+        return [get_output("main", index) for index in range(fields)]
 
 
 class PlainProgram:
-    """A packed function `main(x, y)` on preallocated tensors, with no VM behind it."""
+    """A packed function `main(x, y, ...)` on preallocated tensors, with no VM behind it."""
 
     def __init__(
-        self, module: tvm.runtime.Module, device: tvm.runtime.Device, output_shape: tuple[int, ...]
+        self, module: tvm.runtime.Module, device: tvm.runtime.Device, output_shapes: Shapes
     ) -> None:
         self._module = module
         self._device = device
-        self._y = tvm.runtime.empty(tuple(output_shape), "float32", device)
+        self._outputs = [
+            tvm.runtime.empty(tuple(shape), "float32", device) for shape in output_shapes
+        ]
 
-    def run(self, x: np.ndarray) -> np.ndarray:
-        """The output for `x`."""
-        self._module["main"](tvm.runtime.tensor(x, self._device), self._y)
-        return self._y.numpy()
+    def run(self, x: np.ndarray) -> list[np.ndarray]:
+        """The outputs for `x`."""
+        self._module["main"](tvm.runtime.tensor(x, self._device), *self._outputs)
+        return [output.numpy() for output in self._outputs]
 
     def time_s(self, x: np.ndarray, runs: int) -> Sequence[float]:
         """Seconds of each of `runs` single runs on the board."""
         timer = self._module.time_evaluator("main", self._device, number=1, repeat=runs)
-        return timer(tvm.runtime.tensor(x, self._device), self._y).results
+        return timer(tvm.runtime.tensor(x, self._device), *self._outputs).results
+
+
+def _listed(shapes: Shapes) -> str:
+    return ", ".join("x".join(map(str, shape)) for shape in shapes)

@@ -1,12 +1,13 @@
 """Trained weights: which network a checkpoint is of, and that network with them.
 
 Takes the official ShuffleNet V1 checkpoints and state dicts of this package's own modules, as
-`torch.save` writes them or as `.safetensors`; bare or under `state_dict`, with or without the
-`module.` prefix of data-parallel training and the `num_batches_tracked` counters. Code in a pickle
-is never run: tensors only. What other libraries call their layers is told from the keys and
-refused: their networks differ in more than names (pytorchcv concatenates the branch first, which no
-renaming undoes), and an ONNX export of them builds as it is. The number of classes is told from the
-classifier; input size, preprocessing and shuffle from what the file says of itself, if it does.
+`torch.save` writes them or as `.safetensors`; bare, or under the key of a training script
+(`state_dict` in the official code, timm and Lightning, `model` in torchvision's), with or without a
+wrapper's prefix (`module.` of data-parallel training) and the `num_batches_tracked` counters. Code
+in a pickle is never run: tensors only. What other libraries call their layers is told from the keys
+and refused: their networks differ in more than names (pytorchcv concatenates the branch first,
+which no renaming undoes), and an ONNX export of them builds as it is. The number of classes is told
+from the classifier; input size, preprocessing and shuffle from what the file says of itself.
 """
 
 from __future__ import annotations
@@ -29,7 +30,8 @@ from model.zoo import MODEL_NAMES, build_module, default_input_size
 
 MOST_EXPANSION = 4  # of an archive: `torch.save` compresses nothing, TorchScript its few lines
 COUNTER = "num_batches_tracked"
-PREFIX = "module."
+WRAPPERS = ("state_dict", "model", "model_state_dict")  # where training scripts keep the tensors
+PREFIXES = ("module.", "_orig_mod.", "model.")  # of data-parallel, compiled and Lightning modules
 CLASSIFIERS = (  # the last layer of AlexNet, of a ShuffleNet, of MobileNet
     "classifier.4.weight",
     "classifier.0.weight",
@@ -177,8 +179,9 @@ def _refuse_to_unpack(path: Path) -> None:
 
 
 def _bare_tensors(content: object, path: Path) -> dict[str, Tensor]:
-    if isinstance(content, Mapping) and isinstance(content.get("state_dict"), Mapping):
-        content = content["state_dict"]
+    if isinstance(content, Mapping):
+        held = (content.get(key) for key in WRAPPERS)
+        content = next((each for each in held if isinstance(each, Mapping)), content)
     if not isinstance(content, Mapping) or not content:
         raise CheckpointError(
             f"{path} holds {type(content).__name__}, expected a dict of tensors by name"
@@ -193,9 +196,20 @@ def _bare_tensors(content: object, path: Path) -> dict[str, Tensor]:
                 f"{path}: tensor {key!r} is {value.layout} {value.dtype} on {value.device}; "
                 "expected a dense tensor of ordinary floats or integers"
             )
+        if value.numel() * value.element_size() > MOST_EXPANSION * path.stat().st_size:
+            raise CheckpointError(
+                f"{path}: tensor {key!r} has {value.numel():,} values, more than the file of "
+                f"{path.stat().st_size:,} bytes holds: save it again with every tensor written out"
+            )
         if value.is_floating_point() and not torch.isfinite(value).all():
             raise CheckpointError(f"{path}: tensor {key!r} holds NaN or infinity")
-    return {key.removeprefix(PREFIX): value for key, value in content.items()}
+    return {_without_prefixes(key): value for key, value in content.items()}
+
+
+def _without_prefixes(key: str) -> str:
+    while prefix := next((each for each in PREFIXES if key.startswith(each)), ""):
+        key = key.removeprefix(prefix)
+    return key
 
 
 def _is_ordinary(tensor: Tensor) -> bool:

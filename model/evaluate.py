@@ -1,4 +1,4 @@
-"""python model/evaluate.py --model NAME --weights FILE --data DIR: accuracy over labelled pictures.
+"""python model/evaluate.py --weights FILE --data DIR: accuracy over labelled pictures.
 
 PyTorch and ONNX Runtime run right here. A compiled module runs on a board, and boards belong to
 deploy_rpc, which this folder may not import: with --module the same command line is handed to
@@ -30,6 +30,8 @@ from model.evaluation import Evaluated, evaluate, print_evaluation
 from model.labelled_pictures import labelled_pictures
 from model.labels import read_class_names
 from model.onnx_engine import onnx_engine
+from model.onnx_network import OnnxNetwork, load_onnx_network
+from model.predictions import Run
 from model.preprocess import PREPROCESSINGS, Preprocessing, preprocessing_name
 from model.zoo import model_name
 
@@ -38,23 +40,13 @@ MODULE_PROGRAM = Path(__file__).resolve().parent.parent / "deploy_rpc" / "evalua
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Evaluates; exits 1 where the engine's best class is not PyTorch's on some picture."""
+    """Evaluates; exits 1 where the engine's best class is not the reference's on some picture."""
     options = parse_options(arguments)
     if options.engine == "module":
         words = sys.argv[1:] if arguments is None else arguments
         done = subprocess.run([sys.executable, str(MODULE_PROGRAM), *words], check=False)
         sys.exit(done.returncode)
-    loaded = load_checkpoint(
-        options.weights,
-        expected=options.model,
-        convention=options.convention,
-        input_size=options.input_size,
-    )
-    size = loaded.input_size
-    if options.engine == "pytorch":
-        run, reference = loaded.run, None
-    else:
-        run, reference = onnx_engine(loaded.module, (1, 3, *size)), loaded.run
+    loaded, size, run, reference = _engine(options)
     preprocessing = PREPROCESSINGS[options.preprocessing or loaded.preprocessing]
     what = described(options, loaded, preprocessing, size)
     evaluate_with(options, Evaluated(run, reference, preprocessing, size, what), loaded.classes)
@@ -78,19 +70,20 @@ def evaluate_with(options: argparse.Namespace, evaluated: Evaluated, classes: in
 
 def described(
     options: argparse.Namespace,
-    loaded: LoadedCheckpoint,
+    loaded: LoadedCheckpoint | OnnxNetwork,
     preprocessing: Preprocessing,
     size: tuple[int, int],
 ) -> dict[str, Any]:
     """What a report begins with."""
     return {
         "model": loaded.name,
-        "weights": options.weights.name,
+        "weights": (options.weights or options.onnx).name,
         "sha256": loaded.sha256,
         "convention": loaded.convention,
         "preprocessing": preprocessing_name(preprocessing),
         "input_size": list(size),
         "engine": options.engine,
+        "reference": "ONNX Runtime" if options.onnx else "PyTorch",
         "data": str(options.data),
     }
 
@@ -107,14 +100,18 @@ def parse_options(
     add = parser.add_argument
     add("--model", type=argument(model_name), metavar="NAME",
         help="refuse weights of another network (default: what the weights are of)")  # fmt: skip
-    add("--weights", type=existing_file, required=True, metavar="FILE", help="a checkpoint")
+    network = parser.add_mutually_exclusive_group(required=True)
+    network.add_argument("--weights", type=existing_file, metavar="FILE", help="a checkpoint")
+    network.add_argument("--onnx", type=existing_file, metavar="FILE",
+        help="an ONNX file, which ONNX Runtime is the reference of")  # fmt: skip
     add("--data", type=data_folder, required=True, metavar="DIR|digits",
         help="pictures in class folders, or with a labels.csv (columns file,label); or the "
         "held-out ones of scikit-learn's digits")  # fmt: skip
     add("--engine", choices=ENGINES,
-        help="what runs the network (default: module with --module, else pytorch)")  # fmt: skip
+        help="what runs the network (default: module with --module, onnxruntime with --onnx, else "
+        "pytorch)")  # fmt: skip
     add("--module", type=existing_file, metavar="MODULE.so",
-        help="a library built from these weights, its report MODULE.json beside it")  # fmt: skip
+        help="a library built from that file, its report MODULE.json beside it")  # fmt: skip
     add("--board", type=argument(board), metavar="BOARD",
         help="where the module runs: local, emulated[:CORE], rpc://HOST:PORT or "
         "tracker://HOST:PORT/KEY (default: local)")  # fmt: skip
@@ -126,7 +123,10 @@ def parse_options(
     add("--labels", type=existing_file, metavar="FILE", help="class names, one a line")
     add("--json", type=Path, metavar="FILE", help="write the report here")
     options = parser.parse_args(arguments)
-    options.engine = options.engine or ("module" if options.module else "pytorch")
+    of_file = "onnxruntime" if options.onnx else "pytorch"
+    options.engine = options.engine or ("module" if options.module else of_file)
+    if options.onnx and (options.model or options.convention or options.engine == "pytorch"):
+        parser.error("--model, --convention and --engine pytorch do not apply to --onnx")
     if (options.engine == "module") != (options.module is not None):
         parser.error("--engine module and --module go together")
     by_module = (options.convention, options.preprocessing, options.input_size)
@@ -135,6 +135,25 @@ def parse_options(
     if options.board and not options.module:
         parser.error("--board applies to --module only")
     return options
+
+
+def _engine(
+    options: argparse.Namespace,
+) -> tuple[LoadedCheckpoint | OnnxNetwork, tuple[int, int], Run, Run | None]:
+    """The network, its input's (H, W), what runs it here, and beside which reference."""
+    if options.onnx:
+        network = load_onnx_network(options.onnx, options.input_size)
+        return network, network.size, network.run, None
+    loaded = load_checkpoint(
+        options.weights,
+        expected=options.model,
+        convention=options.convention,
+        input_size=options.input_size,
+    )
+    size = loaded.input_size
+    if options.engine == "pytorch":
+        return loaded, size, loaded.run, None
+    return loaded, size, onnx_engine(loaded.module, (1, 3, *size)), loaded.run
 
 
 if __name__ == "__main__":

@@ -78,21 +78,22 @@ def print_evaluation(report: dict[str, Any]) -> None:
     )
     if not compared:
         return
-    count = compared["pictures"]
+    count, reference = compared["pictures"], report["reference"]
     print(
-        f"against PyTorch: the same class on {compared['agree']} of {count} pictures, the same "
-        f"best {KEPT} in the same order on {compared[f'same_top{KEPT}']}; largest logit difference "
-        f"{compared['max_abs_error']:.2e}, {compared['max_relative_error']:.1e} of their range"
+        f"against {reference}: the same class on {compared['agree']} of {count} pictures, the "
+        f"same best {KEPT} in the same order on {compared[f'same_top{KEPT}']}; largest logit "
+        f"difference {compared['max_abs_error']:.2e}, "
+        f"{compared['max_relative_error']:.1e} of their range"
     )
     differing = disagreements([Prediction(**row) for row in report["predictions"]])
     if differing:
-        _print_disagreements(differing)
+        _print_disagreements(differing, reference)
 
 
-def _print_disagreements(differing: Sequence[Prediction]) -> None:
+def _print_disagreements(differing: Sequence[Prediction], reference: str) -> None:
     title = f"first {min(SHOWN, len(differing))} of {len(differing)} disagreements"
     table = Table("picture", title=title, title_justify="left")
-    for column in ("true class", "PyTorch", "engine", "logit difference"):
+    for column in ("true class", reference, "engine", "logit difference"):
         table.add_column(column, justify="right")
     for row in differing[:SHOWN]:
         table.add_row(

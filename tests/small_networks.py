@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import torch
 from torch import nn
 
-from compile.frontend.torch_import import import_torch
+from compile.frontend.torch_import import ONE_OUTPUT, import_torch
 from compile.network import Network
+
+MAPS = {"stride2": 2, "stride4": 4}
 
 
 class ShuffledBlock(nn.Module):
@@ -29,12 +33,26 @@ class ShuffledBlock(nn.Module):
         self.head = nn.Linear(2 * channels, 10)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.head(self.maps(x)[1].mean((2, 3)))
+
+    def maps(self, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Of strides 2 and 4."""
         x = self.stem(x)
         n, c, h, w = x.shape
         y = torch.relu(self.grouped(x) + x)
         y = y.reshape(n, self.groups, c // self.groups, h, w).transpose(1, 2).reshape(n, c, h, w)
-        y = torch.cat([self.pool(x), self.depthwise(y)], dim=1)
-        return self.head(y.mean((2, 3)))
+        return x, torch.cat([self.pool(x), self.depthwise(y)], dim=1)
+
+
+class ShuffledMaps(ShuffledBlock):
+    """The same without its head: two feature maps, of `MAPS`."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        del self.head
+
+    def forward(self, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        return self.maps(x)
 
 
 def with_drawn_statistics(module: nn.Module, seed: int = 0) -> nn.Module:
@@ -50,7 +68,11 @@ def with_drawn_statistics(module: nn.Module, seed: int = 0) -> nn.Module:
     return module.eval()
 
 
-def small_network(module: nn.Module | None = None, side: int = 21) -> Network:
+def small_network(
+    module: nn.Module | None = None,
+    side: int = 21,
+    outputs: Mapping[str, int | None] = ONE_OUTPUT,
+) -> Network:
     """A `Network` of `module`, `ShuffledBlock` by default, for an input of `side` x `side`."""
     torch.manual_seed(0)
     module = with_drawn_statistics(module or ShuffledBlock())
@@ -60,4 +82,11 @@ def small_network(module: nn.Module | None = None, side: int = 21) -> Network:
         input_shape=(1, 3, side, side),
         preprocessing="imagenet",
         provenance={"weights": "drawn in the test"},
+        outputs=outputs,
     )
+
+
+def small_maps() -> Network:
+    """The `Network` of `ShuffledMaps`, the same every time."""
+    torch.manual_seed(0)
+    return small_network(ShuffledMaps(), outputs=MAPS)

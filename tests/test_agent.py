@@ -50,7 +50,7 @@ def test_a_library_is_uploaded_run_and_gone_with_its_session(tmp_path: Path) -> 
     x = np.random.default_rng(0).standard_normal(SHAPE).astype("float32")
     with native_agent(work) as agent:
         with open_session(f"rpc://127.0.0.1:{agent.address.port}", timeout_s=LIMIT_S) as session:
-            y = session.load(library, output_shape=SHAPE).run(x)
+            y = session.load(library, output_shapes=[SHAPE]).run(x)
             assert len(list(work.glob("session-*/*.so"))) == 1
         assert becomes_true(lambda: not list(work.iterdir()))
     np.testing.assert_array_equal(y, tiny_reference(x))

@@ -13,6 +13,7 @@ import torch
 
 from deploy_rpc.elf import elf_machine
 from deploy_rpc.emulator import missing_emulation_tools
+from model.feature_maps import STRIDES
 from model.zoo import create_model
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -83,13 +84,19 @@ def test_the_report_says_what_was_built_and_how_right_and_fast_it_is(
         assert "this machine" in row["where"]  # times of an x86 core are not passed off as ARM's
 
 
-def test_the_emulated_board_verifies_the_library_itself(tmp_path: Path) -> None:
+def test_the_emulated_board_verifies_every_output_of_the_library_itself(tmp_path: Path) -> None:
     if missing_emulation_tools():
         pytest.skip("; ".join(missing_emulation_tools()))
-    result = build("--target", "arm_cpu", *SMALL, "--threads", 2, cwd=tmp_path)
+    result = build("--target", "arm_cpu", *SMALL, "--threads", 2, "--features", cwd=tmp_path)
     assert result.returncode == 0, result.stdout + result.stderr
-    report = json.loads((tmp_path / "build/shufflenet-0.25x-g3.arm_cpu.json").read_text())
-    assert report["verification"][0]["where"] == "board emulated:cortex-a72"
+    report = json.loads((tmp_path / "build/shufflenet-0.25x-g3-features.arm_cpu.json").read_text())
+    names = [f"stride{stride}" for stride in STRIDES]
+    assert [(row["name"], row["stride"]) for row in report["model"]["outputs"]] == list(
+        zip(names, STRIDES, strict=True)
+    )
+    assert [(row["output"], row["where"]) for row in report["verification"][: len(names)]] == [
+        (name, "board emulated:cortex-a72") for name in names
+    ]
     assert not any("emulated" in row["where"] for row in report["latencies"])
 
 
@@ -131,6 +138,7 @@ def test_the_lowest_level_is_built_alone(tmp_path: Path) -> None:
         (("--target", "host", "--level", "magic"), "invalid choice"),
         (("--target", "host", "--weights", "missing.pth"), "missing.pth"),
         (("--target", "host", "--onnx", "."), "a folder"),
+        (("--target", "host", "--onnx", __file__, "--features"), "has its maps as outputs"),
     ],
 )
 def test_wrong_usage_exits_2_and_writes_nothing(

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from deploy_rpc.built_library import BuiltLibrary, ReportError, read_built_library
+from model.outputs import Output, SeveralOutputsError
 from model.preprocess import PREPROCESSINGS
 
 
@@ -19,7 +20,7 @@ def report() -> dict[str, Any]:
             "name": "shufflenet-0.5x-g3",
             "convention": "official",
             "input_shape": [1, 3, 224, 320],
-            "output_shape": [1, 1000],
+            "outputs": [{"name": "output", "shape": [1, 1000], "stride": None}],
             "preprocessing": "bgr255",
         },
         "target": {"name": "arm_cpu", "core": "cortex-a72", "triple": "aarch64-linux-gnu"},
@@ -42,9 +43,22 @@ def test_a_report_beside_the_library_says_how_to_feed_it(tmp_path: Path) -> None
         prefix="net",
         threads=4,
         input_shape=(1, 3, 224, 320),
-        output_shape=(1, 1000),
+        outputs=(Output("output", (1, 1000)),),
         preprocessing=PREPROCESSINGS["bgr255"],
     )
+
+
+def test_a_library_of_several_outputs_has_no_classes(tmp_path: Path) -> None:
+    content = report()
+    content["model"]["outputs"] = [
+        {"name": "stride4", "shape": [1, 12, 56, 80], "stride": 4},
+        {"name": "stride8", "shape": [1, 120, 28, 40], "stride": 8},
+    ]
+    (tmp_path / "net.json").write_text(json.dumps(content))
+    library = read_built_library(tmp_path / "net.so")
+    assert library.output_shapes == [(1, 12, 56, 80), (1, 120, 28, 40)]
+    with pytest.raises(SeveralOutputsError, match=r"2 outputs \(stride4 1x12x56x80, .* header net"):
+        _ = library.classes
 
 
 def test_a_network_without_a_convention_has_none(tmp_path: Path) -> None:
@@ -89,7 +103,7 @@ def test_a_report_without_one_of_its_parts_names_it(part: str, tmp_path: Path) -
         ("input_shape", [1, 3, 224], "input_shape has 3 dimensions"),
         ("input_shape", [1, 3, "wide", 224], "'wide'"),
         ("input_shape", None, "TypeError"),
-        ("output_shape", 1000, "TypeError"),
+        ("outputs", 1000, "TypeError"),
         ("preprocessing", "rgb", "KeyError: 'rgb'"),
         ("preprocessing", None, "KeyError: None"),
     ],

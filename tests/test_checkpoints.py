@@ -44,7 +44,16 @@ def test_every_network_is_recognised_by_its_tensors(name: str, tmp_path: Path) -
 def test_all_forms_of_a_state_dict_load(weights: Tensors, tmp_path: Path) -> None:
     prefixed = {f"module.{key}": value for key, value in weights.items()}
     bare = {key: value for key, value in weights.items() if "num_batches" not in key}
-    for content in (weights, {"state_dict": weights}, {"state_dict": prefixed, "epoch": 3}, bare):
+    lightning = {f"model._orig_mod.{key}": value for key, value in weights.items()}
+    forms = (
+        weights,
+        bare,
+        {"state_dict": weights},  # the official code's and timm's
+        {"state_dict": prefixed, "epoch": 3},
+        {"model": weights, "optimizer": {"state": {}}, "epoch": 3},  # torchvision's
+        {"state_dict": lightning},
+    )
+    for content in forms:
         loaded = load_checkpoint(saved(content, tmp_path))
         assert (loaded.name, loaded.convention) == ("shufflenet-0.25x-g3", "official")
         assert not loaded.module.training

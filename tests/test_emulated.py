@@ -94,7 +94,7 @@ def test_an_arm_library_computes_what_it_should(
     libraries: dict[str, Path], form: str, threads: int
 ) -> None:
     with open_session("emulated", timeout_s=LIMIT_S) as session:
-        module = session.load(libraries[form], output_shape=SHAPE, threads=threads)
+        module = session.load(libraries[form], output_shapes=[SHAPE], threads=threads)
         for x in (_input(), -_input()):
             np.testing.assert_array_equal(module.run(x), tiny_reference(x))
 
@@ -103,7 +103,7 @@ def test_an_arm_library_computes_what_it_should(
 @pytest.mark.parametrize("core", emulated_cores())
 def test_every_core_that_qemu_knows_runs_the_library(libraries: dict[str, Path], core: str) -> None:
     with open_session(f"emulated:{core}", timeout_s=LIMIT_S) as session:
-        module = session.load(libraries["plain main"], output_shape=SHAPE)
+        module = session.load(libraries["plain main"], output_shapes=[SHAPE])
         np.testing.assert_array_equal(module.run(_input()), tiny_reference(_input()))
 
 
@@ -111,7 +111,7 @@ def test_every_core_that_qemu_knows_runs_the_library(libraries: dict[str, Path],
 def test_an_emulated_board_has_no_times(libraries: dict[str, Path]) -> None:
     with open_session("emulated", timeout_s=LIMIT_S) as session:
         assert session.kind_of_time is None
-        module = session.load(libraries["plain main"], output_shape=SHAPE)
+        module = session.load(libraries["plain main"], output_shapes=[SHAPE])
         with pytest.raises(BoardError, match=r"QEMU's clock measures the emulator"):
             module.time_ms(_input(), repeats=1)
 
@@ -121,7 +121,7 @@ def test_a_library_for_this_machine_is_refused_before_it_is_sent(tmp_path: Path)
     with open_session("emulated", timeout_s=LIMIT_S) as session:
         assert session.isa == "aarch64"
         with pytest.raises(LibraryError, match=r"is for x86_64, but emulated is aarch64"):
-            session.load(tiny_plain_library(tmp_path, "x86_64"), output_shape=SHAPE)
+            session.load(tiny_plain_library(tmp_path, "x86_64"), output_shapes=[SHAPE])
 
 
 @needs_qemu
@@ -179,7 +179,7 @@ def test_a_client_that_breaks_off_in_the_middle_leaves_the_agent_usable(
     connection.sendall(struct.pack("<Q", 1 << 20) + b"half a packet")
     connection.close()
     with open_session(f"rpc://{agent.host}:{agent.port}", timeout_s=LIMIT_S) as session:
-        module = session.load(libraries["plain main"], output_shape=SHAPE)
+        module = session.load(libraries["plain main"], output_shapes=[SHAPE])
         np.testing.assert_array_equal(module.run(_input()), tiny_reference(_input()))
 
 

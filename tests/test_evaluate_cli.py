@@ -87,6 +87,23 @@ def test_a_module_agrees_with_its_weights_and_not_with_others(
     assert "disagreements" in out
 
 
+def test_an_onnx_file_is_evaluated_and_the_reference_of_a_module(
+    folder: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    module, path = create_model(MODEL), folder / "net.onnx"
+    torch.onnx.export(module, (torch.zeros(1, 3, 32, 32),), path, dynamo=False)
+    status, out = evaluated(folder, capfd, "--onnx", path)
+    assert status == 0
+    assert f"onnxruntime: accuracy on {PICTURES} pictures" in out
+    words = ["--onnx", path, "--module", folder / f"{MODEL}.host.so"]  # of the same weights
+    status, out = evaluated(folder, capfd, *words)
+    assert status == 0
+    assert f"against ONNX Runtime: the same class on {PICTURES} of {PICTURES}" in out
+    status, out = evaluated(folder, capfd, *words, "--engine", "pytorch")
+    assert status == 2
+    assert "do not apply to --onnx" in out
+
+
 @pytest.mark.parametrize(
     ("words", "message"),
     [

@@ -37,7 +37,7 @@ def pictures(tmp_path: Path) -> list[LabelledPicture]:
 
 
 def evaluated(run: object, reference: object = None) -> Evaluated:
-    what = {"engine": "test", "sha256": "abc"}
+    what = {"engine": "test", "sha256": "abc", "reference": "PyTorch"}
     return Evaluated(run, reference, PREPROCESSINGS["bgr255"], (8, 8), what)
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 import pytest
 import torch
@@ -9,6 +11,7 @@ import tvm
 from torch import nn
 from tvm import relax
 
+from compile.frontend.torch_import import ONE_OUTPUT
 from compile.lower import lower
 from compile.network import Network
 from compile.passes import passes_of
@@ -17,7 +20,7 @@ from compile.passes.rewriting import Choices
 from deploy_rpc.cores import Core
 from model.shufflenet import ChannelShuffle
 from tests.cores import A72, BOTH, host_with_schedules_of
-from tests.running import output_of
+from tests.running import outputs_of
 from tests.small_networks import small_network
 from tests.test_fold_batch_norm import operators
 
@@ -47,9 +50,14 @@ class Padded(nn.Module):
         return x.reshape(n, c, h, w).transpose(1, 2).reshape(n, c, h, w)
 
 
-def fused(module: nn.Module, side: int = 7, core: Core = A72) -> tuple[Network, tvm.IRModule]:
+def fused(
+    module: nn.Module,
+    side: int = 7,
+    core: Core = A72,
+    outputs: Mapping[str, int | None] = ONE_OUTPUT,
+) -> tuple[Network, tvm.IRModule]:
     """A small network of `module`, before and after the passes of level `fused`."""
-    network = small_network(module, side)
+    network = small_network(module, side, outputs)
     result = network.module
     for apply in passes_of("fused", core, 1):
         result = apply(result)
@@ -62,9 +70,8 @@ def check_numbers(network: Network) -> None:
     for core in BOTH:
         lowered = lower(network, "fused", host_with_schedules_of(core))
         # float32 sums of at most 50 products
-        np.testing.assert_allclose(
-            output_of(lowered, x), network.reference(x), rtol=1e-4, atol=1e-5
-        )
+        for got, wanted in zip(outputs_of(lowered, x), network.references(x), strict=True):
+            np.testing.assert_allclose(got, wanted, rtol=1e-4, atol=1e-5)
 
 
 FUSED = {

@@ -97,3 +97,27 @@ def test_unfused_writes_nothing_in_place() -> None:
     lowered = lower(small_network(), "unfused", host_with_schedules_of(BOTH[0]))
     assert not [kernel for kernel in lowered.kernels if "in_place" in kernel.name]
     assert lowered.operators["concats"][1] == 1
+
+
+class Kept(nn.Module):
+    """A shortcut, and a half of a concat, that are outputs, too."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first, self.branch = nn.Conv2d(3, 16, 1), nn.Conv2d(16, 16, 1)
+        self.second, self.third = nn.Conv2d(16, 16, 1), nn.Conv2d(16, 16, 1)
+
+    def forward(self, x: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        x = self.first(x)
+        shortcut = torch.relu(x + self.branch(x))  # over x
+        y = torch.relu(shortcut + self.second(shortcut * 2))  # not over the shortcut
+        half = self.third(y * 2)
+        return shortcut, torch.cat([half, torch.relu(self.branch(y))], 1), half
+
+
+def test_what_the_network_returns_is_never_overwritten() -> None:
+    names = dict.fromkeys(("shortcut", "joined", "half"))
+    network, module = fused(Kept(), side=8, outputs=names)
+    assert operators(module).count("concat") == 1
+    assert "call_tir_inplace" not in operators(module)
+    check_numbers(network)

@@ -111,19 +111,25 @@ class Changed(nn.Module):
     def __init__(self, join: str) -> None:
         super().__init__()
         self.join = join
+        self.register_buffer("map", torch.arange(75.0).reshape(1, 3, 5, 5))
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         one = torch.relu(x.permute(0, 2, 3, 1)).permute(0, 3, 1, 2)
         other = one if self.join != "unchanged" else x
         if self.join == "add":
             joined = one + other * 2.0
+        elif self.join == "constant":
+            joined = one + self.map
+        elif self.join == "concat":
+            joined = torch.cat([one, other * 2.0], dim=1)
         else:
             joined = torch.cat([one, other], dim=2 if self.join == "other axis" else 1)
         return torch.relu(joined).permute(0, 2, 3, 1)
 
 
 @pytest.mark.parametrize(
-    ("join", "left"), [("add", 1), ("concat", 1), ("other axis", 3), ("unchanged", 3)]
+    ("join", "left"),
+    [("add", 1), ("constant", 1), ("concat", 1), ("other axis", 3), ("unchanged", 3)],
 )
 def test_changes_cancel_through_sums_and_concats_of_changed_tensors(
     join: str, left: int, monkeypatch: pytest.MonkeyPatch

@@ -15,12 +15,13 @@ from compile.passes.take_decisions import Decision
 from compile.schedules.spaces import space_of
 from compile.schedules.templates import Workload, made_from
 from compile.targets import host_target, parse_target
+from compile.verify import verify_outputs
 from deploy_rpc.cores import Core
 from model.workloads import layer_workloads, total_macs
 from model.zoo import MODEL_NAMES, create_model
 from tests.cores import A72, AVX512, BOTH, host_with_schedules_of
-from tests.running import output_of
-from tests.small_networks import small_network
+from tests.running import output_of, outputs_of
+from tests.small_networks import MAPS, small_maps, small_network
 
 SHUFFLENETS = [name for name in MODEL_NAMES if name != "alexnet"]
 
@@ -32,6 +33,15 @@ def test_a_level_gives_what_pytorch_gives(level: str, threads: int) -> None:
     lowered = lower(network, level, parse_target("arm_cpu"), threads=threads)
     x = network.example_input()
     np.testing.assert_allclose(output_of(lowered, x), network.reference(x), rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize("level", LEVELS)
+def test_a_level_gives_every_output(level: str) -> None:
+    network = small_maps()
+    x = network.example_input()
+    outputs = outputs_of(lower(network, level, host_target(), threads=2), x)
+    assert len(outputs) == len(MAPS)
+    verify_outputs(outputs, network, network.references(x), level=level, where="this machine")
 
 
 def test_new_decisions_need_no_other_pass() -> None:

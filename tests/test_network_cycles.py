@@ -7,7 +7,6 @@ import subprocess
 import sys
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 from bench.modelled_layers import measure_modelled_layers, modelled_layers_table
@@ -15,10 +14,11 @@ from compile.library import build_library
 from compile.link import find_linker
 from compile.lower import lower
 from compile.targets import parse_target
+from compile.verify import verify_outputs
 from deploy_rpc.board_spec import BoardError, parse_board
 from deploy_rpc.cores import find_core
 from deploy_rpc.network_cycles import NetworkFile, missing_modelled_board_tools, network_cycles
-from tests.small_networks import small_network
+from tests.small_networks import small_maps, small_network
 
 A72 = find_core("cortex-a72")
 
@@ -31,25 +31,25 @@ needs_modelled_board = pytest.mark.skipif(
 @pytest.fixture(scope="module")
 def network_file(tmp_path_factory: pytest.TempPathFactory) -> NetworkFile:
     target = parse_target("cortex-a72")
-    lowered = lower(small_network(), "fused", target)
+    lowered = lower(small_maps(), "fused", target)
     path = tmp_path_factory.mktemp("network") / "network.so"
     library = build_library(lowered, target, find_linker("auto", target), path)
-    return NetworkFile(path, library.prefix, small_network().output_shape, 1)
+    return NetworkFile(path, library.prefix, small_maps().output_shapes, 1)
 
 
 @needs_modelled_board
 def test_one_inference_answers_right_and_costs_the_same_twice(network_file: NetworkFile) -> None:
-    network = small_network()
+    network = small_maps()
     x = network.example_input()
-    (first, y), (second, _) = (network_cycles(network_file, x, A72) for _ in range(2))
-    np.testing.assert_allclose(y, network.reference(x), rtol=0, atol=1e-4 * np.ptp(y))
+    (first, outputs), (second, _) = (network_cycles(network_file, x, A72) for _ in range(2))
+    verify_outputs(outputs, network, network.references(x), level="fused", where="a modelled A72")
     assert first == second
     assert len(first.hottest) == 10
 
 
 @needs_modelled_board
 def test_a_faster_core_needs_fewer_cycles(network_file: NetworkFile) -> None:
-    x = small_network().example_input()
+    x = small_maps().example_input()
     slow, fast = (
         network_cycles(network_file, x, find_core(core))[0] for core in ("cortex-a72", "cortex-a76")
     )
@@ -68,7 +68,7 @@ def test_what_cannot_be_modelled_is_refused(
 ) -> None:
     fields = network_file.__dict__ | change
     with pytest.raises(BoardError, match=fault):
-        network_cycles(NetworkFile(**fields), small_network().example_input(), A72)
+        network_cycles(NetworkFile(**fields), small_maps().example_input(), A72)
 
 
 def test_without_the_tools_the_error_names_their_packages(
@@ -76,7 +76,7 @@ def test_without_the_tools_the_error_names_their_packages(
 ) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(BoardError, match=r"qemu-user.*llvm-19"):
-        network_cycles(network_file, small_network().example_input(), A72)
+        network_cycles(network_file, small_maps().example_input(), A72)
 
 
 @needs_modelled_board

@@ -15,7 +15,8 @@ from tvm import relax
 
 from compile.frontend.onnx_file import OnnxError
 from compile.frontend.onnx_import import import_onnx
-from tests.small_networks import ShuffledBlock, with_drawn_statistics
+from model.outputs import Output
+from tests.small_networks import ShuffledBlock, ShuffledMaps, with_drawn_statistics
 
 
 def exported(folder: Path, *, dynamic: bool = False) -> Path:
@@ -51,6 +52,21 @@ def test_an_exported_network_gives_what_onnx_says(tmp_path: Path) -> None:
     assert output.shape == network.output_shape == (1, 10)
     # sums of at most 27 products in another order
     np.testing.assert_allclose(output, network.reference(x), rtol=1e-4, atol=1e-4)
+
+
+def test_every_output_of_a_file_keeps_its_name(tmp_path: Path) -> None:
+    path = tmp_path / "maps.onnx"
+    block = with_drawn_statistics(ShuffledMaps())
+    torch.onnx.export(
+        block, (torch.zeros(1, 3, 21, 21),), path, output_names=["early", "late"], dynamo=False
+    )
+    network = import_onnx(path, input_size=None, preprocessing="imagenet")
+    assert network.outputs == (Output("early", (1, 12, 11, 11)), Output("late", (1, 24, 6, 6)))
+    x = network.example_input()
+    with torch.inference_mode():
+        expected = block(torch.from_numpy(x))
+    for got, wanted in zip(network.references(x), expected, strict=True):
+        np.testing.assert_allclose(got, wanted.numpy(), rtol=1e-4, atol=1e-4)
 
 
 def test_dynamic_sizes_are_fixed_by_the_user(tmp_path: Path) -> None:

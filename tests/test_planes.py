@@ -15,6 +15,7 @@ from tests.test_fold_batch_norm import operators, run
 OP, NN = relax.op, relax.op.nn
 NHWC, NCHW = (0, 2, 3, 1), (0, 3, 1, 2)
 PER_CHANNEL = relax.const(np.arange(6, dtype=np.float32))
+PER_VALUE = relax.const(np.arange(120, dtype=np.float32).reshape(1, 4, 5, 6))
 
 
 def in_nhwc(body: Body) -> Body:
@@ -31,6 +32,7 @@ SINKING = {
     "relu": (lambda b, x: NN.relu(x), ["nn.relu"]),
     "bias": (lambda b, x: OP.add(x, PER_CHANNEL), ["add"]),
     "scale": (lambda b, x: OP.multiply(PER_CHANNEL, x), ["multiply"]),
+    "map": (lambda b, x: OP.add(x, PER_VALUE), ["add"]),
     "number": (lambda b, x: OP.subtract(x, relax.const(2.0, "float32")), ["subtract"]),
     "concat": (lambda b, x: OP.concat([x, b.emit(NN.relu(x))], axis=3), ["nn.relu", "concat"]),
     "mean": (lambda b, x: OP.mean(x, (1, 2)), ["mean"]),

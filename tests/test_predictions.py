@@ -10,6 +10,7 @@ from PIL import Image
 
 from deploy_rpc.built_library import BuiltLibrary
 from deploy_rpc.predictions import classify, summarise
+from model.outputs import Output
 from model.preprocess import PREPROCESSINGS
 
 LOGITS = np.log(np.array([[0.1, 0.2, 0.05, 0.5, 0.1, 0.05]], np.float32))
@@ -23,7 +24,7 @@ LIBRARY = BuiltLibrary(
     prefix="net",
     threads=1,
     input_shape=(1, 3, 8, 8),
-    output_shape=(1, 6),
+    outputs=(Output("output", (1, 6)),),
     preprocessing=PREPROCESSINGS["bgr255"],
 )
 

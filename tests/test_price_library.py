@@ -36,7 +36,7 @@ def test_of_two_threads_the_library_answers_right_and_costs_the_sum(tmp_path: Pa
     lowered = built("fused", path)
     each = CycleReport("cortex-a72", "cortex-a72", 10.0, 20, 3, 2, 1, 0, 1.0, ())
     price = NetworkPrice("cortex-a72", 2, tuple((kernel, each) for kernel in lowered.kernels))
-    report, y = price_library(lowered, path, A72, price)
+    report, (y,) = price_library(lowered, path, A72, price)
     calls = sum(kernel.calls for kernel in lowered.kernels)
     assert (report.cycles, report.instructions, report.coverage) == (10 * calls, 20 * calls, 1)
     network = lowered.network

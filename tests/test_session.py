@@ -106,7 +106,7 @@ def _wait_for_key(board: str) -> None:
 
 def _check_both_forms(session: Session, libraries: dict[str, Path]) -> None:
     for form in ("vm", "plain"):
-        module = session.load(libraries[form], output_shape=SHAPE)
+        module = session.load(libraries[form], output_shapes=[SHAPE])
         np.testing.assert_array_equal(module.run(X), tiny_reference(X))
         times = module.time_ms(X, repeats=4)
         assert len(times) == 4
@@ -122,7 +122,7 @@ def test_a_local_session_runs_and_times_both_forms_of_library(libraries: dict[st
 def test_a_local_session_leaves_the_callers_cores_alone(libraries: dict[str, Path]) -> None:
     before = os.sched_getaffinity(0)
     with open_session("local") as session:
-        session.load(libraries["plain"], output_shape=SHAPE, threads=len(before)).run(X)
+        session.load(libraries["plain"], output_shapes=[SHAPE], threads=len(before)).run(X)
     assert os.sched_getaffinity(0) == before
 
 
@@ -133,34 +133,34 @@ def test_a_library_built_anew_under_the_same_name_is_the_one_that_runs(
     for form, program in (("plain", PlainProgram), ("vm", VmProgram)):
         path.write_bytes(libraries[form].read_bytes())
         with open_session("local") as session:
-            module = session.load(path, output_shape=SHAPE)
+            module = session.load(path, output_shapes=[SHAPE])
             assert type(module.program) is program
             np.testing.assert_array_equal(module.run(X), tiny_reference(X))
 
 
 def test_more_threads_than_the_board_has_are_refused(libraries: dict[str, Path]) -> None:
     with open_session("local") as session, pytest.raises(BoardError, match="asked for 1000"):
-        session.load(libraries["plain"], output_shape=SHAPE, threads=1000)
+        session.load(libraries["plain"], output_shapes=[SHAPE], threads=1000)
 
 
 def test_another_machines_library_is_refused_before_it_is_loaded(
     libraries: dict[str, Path],
 ) -> None:
     with open_session("local") as session, pytest.raises(LibraryError, match="is for aarch64"):
-        session.load(libraries["aarch64"], output_shape=SHAPE)
+        session.load(libraries["aarch64"], output_shapes=[SHAPE])
 
 
 @pytest.mark.parametrize("form", ["vm", "plain"])
 def test_an_input_of_the_wrong_shape_is_refused(libraries: dict[str, Path], form: str) -> None:
     with open_session("local") as session:
-        module = session.load(libraries[form], output_shape=SHAPE)
+        module = session.load(libraries[form], output_shapes=[SHAPE])
         with pytest.raises(BoardError, match="running failed"):
             module.run(X[:, :2])
 
 
 def test_a_module_is_refused_after_its_session(libraries: dict[str, Path]) -> None:
     with open_session("local") as session:
-        module = session.load(libraries["plain"], output_shape=SHAPE)
+        module = session.load(libraries["plain"], output_shapes=[SHAPE])
     with pytest.raises(BoardError, match="closed"):
         module.run(X)
 
@@ -177,7 +177,7 @@ def test_a_core_that_cannot_be_modelled_is_refused_before_a_board_is_started() -
 def test_a_remote_board_runs_times_and_may_die_in_between(libraries: dict[str, Path]) -> None:
     with rpc_server() as (board, process), open_session(board, timeout_s=20) as session:
         _check_both_forms(session, libraries)
-        module = session.load(libraries["plain"], output_shape=SHAPE)
+        module = session.load(libraries["plain"], output_shapes=[SHAPE])
         os.killpg(process.pid, signal.SIGKILL)
         with pytest.raises(BoardError, match=r"running failed.*doctor.py --board rpc://"):
             module.run(X)
@@ -193,7 +193,7 @@ def test_a_board_that_hangs_during_a_run_ends_the_wait_and_the_program(
             from deploy_rpc.session import open_session
             with open_session({board!r}, timeout_s=3) as session:
                 path = Path({str(libraries["plain"])!r})
-                module = session.load(path, output_shape={SHAPE})
+                module = session.load(path, output_shapes=[{SHAPE}])
                 os.killpg({process.pid}, signal.SIGSTOP)
                 module.run(np.zeros({SHAPE}, "float32"))
         """
@@ -247,7 +247,7 @@ def test_an_emulated_board_takes_aarch64_and_tells_no_times(
     with open_session("emulated") as session:
         assert session.kind_of_time is None
         with pytest.raises(LibraryError, match="is for x86_64"):
-            session.load(libraries["vm"], output_shape=SHAPE)
+            session.load(libraries["vm"], output_shapes=[SHAPE])
         module = session_module.LoadedModule(session, None, 1)
         with pytest.raises(BoardError, match="no times"):
             module.time_ms(X, repeats=1)

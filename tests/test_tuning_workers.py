@@ -24,6 +24,12 @@ def test_a_worker_is_warm_and_ignores_interrupts(pool: WorkerPool) -> None:
     assert result_of(pool.start(_has_tvm))
 
 
+def test_a_second_pool_has_its_own_module_too(pool: WorkerPool) -> None:
+    result_of(pool.start(_has_tvm))
+    with contextlib.closing(WorkerPool(1, "wave")) as second:
+        assert result_of(second.start(_has, "wave"))
+
+
 def test_a_worker_that_dies_is_an_error_with_the_next_step(pool: WorkerPool) -> None:
     with pytest.raises(WorkerError, match="--resume"):
         result_of(pool.start(os._exit, 1))
@@ -32,4 +38,8 @@ def test_a_worker_that_dies_is_an_error_with_the_next_step(pool: WorkerPool) -> 
 
 
 def _has_tvm() -> bool:
-    return "tvm" in sys.modules
+    return _has("tvm")
+
+
+def _has(module: str) -> bool:
+    return module in sys.modules

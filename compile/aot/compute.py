@@ -1,6 +1,6 @@
 """The function that runs a network: it calls every kernel in order, on one workspace.
 
-    compute(input, output, weights, workspace) -> int32:
+    compute(input, output0, ..., weights, workspace) -> int32:
         kernel(input, weights + 0, ..., workspace + 64); ...; return 0
 
 Of several threads each calls it with (team, thread, threads) besides, and waits for the others
@@ -73,7 +73,7 @@ def make_compute(
     lifetimes, scratch_at = _lifetimes(program, kernels, threads)
     workspace = plan_workspace(lifetimes)
     weights, offsets = pack_constants(program.constants)
-    body = _Body(workspace.bytes, workspace.offsets, offsets, scratch_at, barrier)
+    body = _Body(program.outputs, workspace, offsets, scratch_at, barrier)
     steps = [
         body.call(kernel_symbol(prefix, step.kernel), step, kernels[step.kernel], index)
         for index, step in enumerate(program.steps)
@@ -142,27 +142,31 @@ class _Body:
 
     def __init__(
         self,
-        workspace_bytes: int,
-        offsets: Sequence[int],
+        outputs: int,
+        workspace: Workspace,
         constant_offsets: Sequence[int],
         scratch_at: Sequence[Sequence[int]],
         barrier: str | None,
     ) -> None:
-        self._offsets = offsets
+        self._offsets = workspace.offsets
         self._constant_offsets = constant_offsets
         self._scratch_at = scratch_at
         self._team = Team.create(barrier) if barrier else None
-        pointer = PointerType(PrimType(BYTE), "global")
-        self._pointers = {
-            INPUT: tirx.Var("input", pointer),
-            OUTPUT: tirx.Var("output", pointer),
-            CONSTANT: tirx.Var("weights", pointer),
-            TENSOR: tirx.Var("workspace", pointer),
+        names = {
+            Memory(INPUT): "input",
+            **{Memory(OUTPUT, index): f"output{index}" for index in range(outputs)},
+            Memory(CONSTANT): "weights",
+            Memory(TENSOR): "workspace",
         }
-        sizes = {TENSOR: workspace_bytes, CONSTANT: max(constant_offsets, default=0) + 1}
+        sizes = {
+            Memory(TENSOR): workspace.bytes,
+            Memory(CONSTANT): max(constant_offsets, default=0) + 1,
+        }
+        pointer = PointerType(PrimType(BYTE), "global")
+        self._pointers = {block: tirx.Var(name, pointer) for block, name in names.items()}
         self._buffers = {
-            kind: tirx.decl_buffer((sizes.get(kind, 1),), BYTE, name=each.name, data=each)
-            for kind, each in self._pointers.items()
+            block: tirx.decl_buffer((sizes.get(block, 1),), BYTE, name=each.name, data=each)
+            for block, each in self._pointers.items()
         }
 
     def call(self, symbol: str, step: Step, kernel: CKernel, index: int) -> tirx.Stmt:
@@ -172,15 +176,15 @@ class _Body:
             offset: int | tirx.Expr = self._offsets[at]
             if scratch.per_thread:
                 offset = offset + self._team.thread * aligned(scratch.bytes)
-            operands.append(self._at(TENSOR, offset))
+            operands.append(self._at(Memory(TENSOR), offset))
         team = self._team.parameters if self._team else ()
         return tirx.Evaluate(tirx.call_extern(INT, symbol, *operands, *team))
 
     def function(self, steps: Sequence[tirx.Stmt]) -> tirx.PrimFunc:
         """The whole function; a barrier between any two steps of a team."""
         body: list[tirx.Stmt] = [
-            tirx.DeclBuffer(buffer, data=self._pointers[kind])
-            for kind, buffer in self._buffers.items()
+            tirx.DeclBuffer(buffer, data=self._pointers[block])
+            for block, buffer in self._buffers.items()
         ]
         for index, step in enumerate(steps):
             body += [self._team.barrier()] if self._team and index else []
@@ -191,10 +195,10 @@ class _Body:
 
     def _address(self, memory: Memory) -> tirx.Expr:
         if memory.kind == CONSTANT:
-            return self._at(CONSTANT, self._constant_offsets[memory.index])
+            return self._at(Memory(CONSTANT), self._constant_offsets[memory.index])
         if memory.kind == TENSOR:
-            return self._at(TENSOR, self._offsets[memory.index])
-        return self._at(memory.kind, 0)
+            return self._at(Memory(TENSOR), self._offsets[memory.index])
+        return self._at(memory, 0)
 
-    def _at(self, kind: str, offset: int | tirx.Expr) -> tirx.Expr:
-        return tirx.address_of(tirx.BufferLoad(self._buffers[kind], [offset]))
+    def _at(self, block: Memory, offset: int | tirx.Expr) -> tirx.Expr:
+        return tirx.address_of(tirx.BufferLoad(self._buffers[block], [offset]))

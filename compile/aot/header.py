@@ -13,6 +13,7 @@ from importlib.metadata import version
 from string import Template
 
 from compile.aot.compute import Compute, aligned
+from compile.aot.header_outputs import outputs_in_header
 from compile.aot.symbols import c_prefix
 from compile.aot.workspace import ALIGNMENT
 from compile.network import Network
@@ -38,8 +39,7 @@ HEADER = Template("""\
  *
  *     ${prefix} *network;
  *     if (${prefix}_create(&network, NULL) != ${PREFIX}_OK) ...
- *     if (${prefix}_run(network, input, ${PREFIX}_INPUT_VALUES,
- *                       output, ${PREFIX}_OUTPUT_VALUES) != ${PREFIX}_OK)
+${usage}
  *       puts(${prefix}_last_error(network));
  *     ${prefix}_destroy(network);
  */
@@ -70,8 +70,7 @@ HEADER = Template("""\
 #define ${PREFIX}_RESIZE ${resize}
 #define ${PREFIX}_CROP ${crop}
 
-/* Output: float32 of shape (${output_shape}), before any softmax. */
-#define ${PREFIX}_OUTPUT_VALUES ${output_values}
+${output_constants}
 
 #define ${PREFIX}_MAX_THREADS ${threads}
 
@@ -102,14 +101,13 @@ typedef struct {
   void *context;
 } ${prefix}_options;
 
-/* Makes an instance, NULL where it fails; `options` may be NULL. */
+${output_structs}/* Makes an instance, NULL where it fails; `options` may be NULL. */
 int ${prefix}_create(${prefix} **network, const ${prefix}_options *options);
 
-/* Computes `output` of `input`, which do not overlap. With one thread it neither allocates nor
+/* ${run_computes} one thread it neither allocates nor
  * calls the system. The threads of an instance wait for each other: they need the same priority,
  * and a forked child, which has none of them, may neither run nor destroy its parent's instance. */
-int ${prefix}_run(${prefix} *network, const float *input, size_t input_values, float *output,
-    size_t output_values);
+int ${prefix}_run(${prefix} *network, ${run_parameters});
 
 /* What was wrong with the last run of `network`, "" where nothing was; valid until the next run. */
 const char *${prefix}_last_error(const ${prefix} *network);
@@ -127,6 +125,7 @@ void ${prefix}_destroy(${prefix} *network);
 """)
 
 INTERNAL = Template("""\
+#pragma once
 #include "public.h"
 #define NETWORK ${prefix}
 #define FUNCTION(name) ${prefix}_##name
@@ -134,7 +133,10 @@ INTERNAL = Template("""\
 typedef struct ${prefix} Network;
 typedef ${prefix}_options Options;
 #define INPUT_VALUES ${PREFIX}_INPUT_VALUES
-#define OUTPUT_VALUES ${PREFIX}_OUTPUT_VALUES
+#define OUTPUTS ${output_count}
+#define OUTPUT_TABLE {${output_table}}
+#define FOR_EACH_OUTPUT(DO) ${each_output}
+${run_types}
 #define MAX_THREADS ${PREFIX}_MAX_THREADS
 #define WORKSPACE_BYTES ${PREFIX}_WORKSPACE_BYTES
 #define ALIGNMENT ${PREFIX}_WORKSPACE_ALIGNMENT
@@ -186,12 +188,11 @@ def make_interface(
         "highest": _floats((preprocessing.max_value - mean) / std for mean, std in ranges),
         "resize": RESIZE_SIDE,
         "crop": CROP_SIDE,
-        "output_shape": ", ".join(map(str, network.output_shape)),
-        "output_values": math.prod(network.output_shape),
         "threads": compute.threads,
         "workspace_bytes": reserved + compute.workspace.bytes,
         "alignment": ALIGNMENT,
         "reserved_bytes": reserved,
+        **outputs_in_header(network.outputs, prefix),
     }
     values["statuses"] = "\n".join(
         f"  {prefix.upper()}_{name} = {number}, /* {meaning} */"

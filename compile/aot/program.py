@@ -27,7 +27,8 @@ class ProgramError(InputError):
 
 @dataclass(frozen=True)
 class Memory:
-    """Where an operand lies: the caller's input or output, a constant, or a tensor in between."""
+    """Where an operand lies: the caller's input, one of the caller's outputs, a constant, or a
+    tensor in between."""
 
     kind: str
     index: int = 0
@@ -46,6 +47,7 @@ class Program:
     """All steps of one inference, the bytes of each tensor in between, and the constants."""
 
     steps: tuple[Step, ...]
+    outputs: int
     tensor_bytes: tuple[int, ...]
     constants: tuple[np.ndarray, ...]
 
@@ -53,7 +55,7 @@ class Program:
 def read_program(module: tvm.IRModule) -> Program:
     """The program of `main`, whose bindings are kernel calls and reshapes only.
 
-    Its one parameter is the input and the tensor it returns the output. Raises `ProgramError`.
+    Its one parameter is the input and the tensors it returns the outputs. Raises `ProgramError`.
     """
     return _Reader(module["main"]).program()
 
@@ -71,7 +73,7 @@ class _Reader:
         for block in self._main.body.blocks:
             for binding in block.bindings:
                 self._memory[binding.var] = self._value(binding.value)
-        return self._with_output(self._one(self._main.body.body))
+        return self._with_outputs(self._value(self._main.body.body))
 
     def _value(self, value: relax.Expr) -> tuple[Memory, ...]:
         """The memory that `value` lies in, one for each field of a tuple; records its step."""
@@ -119,17 +121,25 @@ class _Reader:
             self._constants.append(constant.value.numpy())
         return self._constant_at[constant]
 
-    def _with_output(self, result: Memory) -> Program:
-        """The tensor that `main` returns becomes the caller's output."""
-        if result.kind != TENSOR:
-            raise ProgramError(f"the network computes nothing: it returns its {result.kind}")
+    def _with_outputs(self, results: tuple[Memory, ...]) -> Program:
+        """The tensors that `main` returns become the caller's outputs."""
+        for result in results:
+            if result.kind != TENSOR:
+                raise ProgramError(f"the network computes nothing: it returns its {result.kind}")
+        if len(set(results)) < len(results):
+            raise ProgramError(
+                "two outputs of the network are the same values under two names, or reshaped: "
+                "leave one of them away"
+            )
+        places = {result: Memory(OUTPUT, index) for index, result in enumerate(results)}
         steps = tuple(
-            Step(step.kernel, tuple(Memory(OUTPUT) if m == result else m for m in step.operands))
+            Step(step.kernel, tuple(places.get(memory, memory) for memory in step.operands))
             for step in self._steps
         )
         sizes = list(self._tensor_bytes)
-        sizes[result.index] = 0
-        return Program(steps, tuple(sizes), tuple(self._constants))
+        for result in results:
+            sizes[result.index] = 0
+        return Program(steps, len(results), tuple(sizes), tuple(self._constants))
 
 
 def _fields(of: relax.Type) -> Iterator[relax.TensorType]:

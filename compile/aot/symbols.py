@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import re
+from collections.abc import Sequence
 
 # fmt: off
 KEYWORDS = frozenset((
@@ -12,6 +14,7 @@ KEYWORDS = frozenset((
     "switch", "template", "this", "typedef", "union", "unsigned", "void", "volatile", "while",
 ))
 # fmt: on
+TAKEN = frozenset(("input", "max", "workspace"))  # the header's own constants begin so
 PUBLIC = ("create", "run", "last_error", "status_text", "destroy")
 
 
@@ -19,6 +22,16 @@ def c_prefix(name: str) -> str:
     """The network's name as a C identifier in lower case: `shufflenet_1_0x_g3`."""
     prefix = re.sub(r"[^a-z0-9]+", "_", name.lower()).strip("_")
     return f"net_{prefix}" if prefix in KEYWORDS or not prefix[:1].isalpha() else prefix
+
+
+def c_fields(names: Sequence[str]) -> list[str]:
+    """A C identifier in lower case for each of `names`, no two alike, none of the header's own."""
+    fields: list[str] = []
+    for name in names:
+        plain = c_prefix(name)
+        candidates = itertools.chain([plain], (f"{plain}_{n}" for n in itertools.count(2)))
+        fields.append(next(c for c in candidates if c not in TAKEN and c not in fields))
+    return fields
 
 
 def compute_symbol(prefix: str) -> str:

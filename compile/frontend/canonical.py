@@ -1,6 +1,8 @@
-"""Canonical Relax: one function `main`, one tensor in, one out, planes, no dead bindings."""
+"""Canonical Relax: one function `main`, one picture in, tensors out, planes, no dead bindings."""
 
 from __future__ import annotations
+
+from collections.abc import Mapping
 
 import tvm
 from tvm import relax
@@ -8,6 +10,7 @@ from tvm import relax
 from compile.frontend.pads import into_padding
 from compile.frontend.planes import into_planes
 from model.errors import InputError
+from model.outputs import Output
 
 
 class UnsupportedNetworkError(InputError):
@@ -17,25 +20,46 @@ class UnsupportedNetworkError(InputError):
 def canonicalise(module: tvm.IRModule) -> tvm.IRModule:
     """Pictures as planes, every shuffle in one form, borders as paddings, no bindings for nothing.
 
-    Raises `UnsupportedNetworkError` unless exactly one float32 tensor of static shape comes in and
-    one goes out.
+    Raises `UnsupportedNetworkError` unless exactly one float32 tensor of static shape comes in, and
+    such tensors go out.
     """
     clean = tvm.ir.transform.Sequential(
         [relax.transform.CanonicalizeBindings(), relax.transform.DeadCodeElimination()]
     )
     module = clean(into_padding(clean(into_planes(clean(module)))))
-    static_shape(module["main"].params, "input")
-    static_shape([module["main"].body], "output")
+    parameters = module["main"].params
+    if len(parameters) != 1:
+        raise UnsupportedNetworkError(f"expected one input tensor, got {len(parameters)}")
+    _static_shape(parameters[0].ty, "input")
+    output_shapes(module)
     return module
 
 
-def static_shape(tensors: list[relax.Expr], role: str) -> tuple[int, ...]:
-    """The shape of the only tensor of `tensors`; `role` names it in errors."""
-    if len(tensors) != 1:
-        raise UnsupportedNetworkError(f"expected one {role} tensor, got {len(tensors)}")
-    kind = tensors[0].ty
+def output_shapes(module: tvm.IRModule) -> list[tuple[int, ...]]:
+    """The shape of each tensor that `main` returns; raises `UnsupportedNetworkError`."""
+    result = module["main"].body.ty
+    fields = result.fields if isinstance(result, relax.TupleType) else [result]
+    return [_static_shape(field, "output") for field in fields]
+
+
+def named_outputs(module: tvm.IRModule, names: Mapping[str, int | None]) -> tuple[Output, ...]:
+    """What `main` returns, by `names` and their strides in order; raises as `output_shapes` does.
+
+    Tensors that `main` returns beyond those, which nobody has named, are an error, too.
+    """
+    shapes = output_shapes(module)
+    if len(shapes) != len(names):
+        raise UnsupportedNetworkError(f"expected {len(names)} output tensor(s), got {len(shapes)}")
+    return tuple(
+        Output(name, shape, stride)
+        for (name, stride), shape in zip(names.items(), shapes, strict=True)
+    )
+
+
+def _static_shape(kind: relax.Type, role: str) -> tuple[int, ...]:
+    """The shape of a float32 tensor; `role` names it in errors."""
     if not isinstance(kind, relax.TensorType):
-        raise UnsupportedNetworkError(f"expected one {role} tensor, got {kind}")
+        raise UnsupportedNetworkError(f"expected every {role} to be a tensor, got {kind}")
     if str(kind.dtype) != "float32":
         raise UnsupportedNetworkError(f"expected a float32 {role}, got {kind.dtype}")
     shape = kind.shape

@@ -9,7 +9,7 @@ import numpy as np
 import onnx
 import onnxruntime
 
-from compile.frontend.canonical import canonicalise, static_shape
+from compile.frontend.canonical import canonicalise, named_outputs
 from compile.frontend.onnx_constants import TO_CHANNELS_LAST, fold_constants
 from compile.frontend.onnx_file import (
     OnnxError,
@@ -40,10 +40,10 @@ def import_onnx(path: Path, *, input_size: tuple[int, int] | None, preprocessing
         name=path.stem,
         module=relax_module,
         input_shape=picture.nchw_shape,
-        output_shape=static_shape([relax_module["main"].body], "output"),
+        outputs=named_outputs(relax_module, dict.fromkeys(o.name for o in model.graph.output)),
         preprocessing=preprocessing,
         parameters=folded.parameters,
-        reference=_Reference(model, picture),
+        references=_References(model, picture),
         reference_name=f"ONNX Runtime {onnxruntime.__version__}",
         provenance={
             "onnx": path.name,
@@ -53,7 +53,7 @@ def import_onnx(path: Path, *, input_size: tuple[int, int] | None, preprocessing
     )
 
 
-class _Reference:
+class _References:
     """What ONNX Runtime makes of a picture, float32 (N, C, H, W), by the file's own graph."""
 
     def __init__(self, model: onnx.ModelProto, picture: OnnxInput) -> None:
@@ -70,7 +70,6 @@ class _Reference:
             ) from error
         self._picture = picture
 
-    def __call__(self, image: np.ndarray) -> np.ndarray:
+    def __call__(self, image: np.ndarray) -> list[np.ndarray]:
         given = image.transpose(TO_CHANNELS_LAST) if self._picture.channels_last else image
-        (output, *_) = self._session.run(None, {self._picture.name: np.ascontiguousarray(given)})
-        return output
+        return self._session.run(None, {self._picture.name: np.ascontiguousarray(given)})

@@ -21,7 +21,7 @@ import tvm
 from tvm import relax
 from tvm.relax.expr_functor import PyExprMutator, mutator
 
-from compile.passes.rewriting import constant, is_call, shape_of
+from compile.passes.rewriting import constant, is_call, results_of, shape_of
 
 NORM, CONV, ADD = "relax.nn.batch_norm", "relax.nn.conv2d", "relax.add"
 COMMUTATIVE = (ADD, "relax.multiply")
@@ -51,7 +51,7 @@ class _Folding(PyExprMutator):
         super().__init__(module)
         bindings = [b for block in module["main"].body.blocks for b in block.bindings]
         self._uses = Counter(v for b in bindings for v in relax.analysis.free_vars(b.value))
-        self._uses[module["main"].body.body] += 1
+        self._uses.update(results_of(module["main"]))
         self._shared: set[relax.Var] = set()
 
     def visit_var_binding_(self, binding: relax.VarBinding) -> None:

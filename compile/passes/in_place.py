@@ -8,7 +8,8 @@
 
 f', g' and pointwise' are the same templates for a changed workload. Left alone: a half that is used
 elsewhere, too, or that no template made; a shortcut that is used later, or whose tile overlaps
-another (see `runs_in_place`).
+another (see `runs_in_place`). What `main` returns is used behind everything else: no output is ever
+overwritten.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ import tvm
 from tvm import relax
 from tvm.relax.expr_functor import PyExprMutator, mutator
 
+from compile.passes.rewriting import results_of
 from compile.schedules.pointwise_tiles import runs_in_place
 from compile.schedules.pointwise_workload import PointwiseWorkload
 from compile.schedules.templates import Convolution, Made, made_from
@@ -60,7 +62,9 @@ class _InPlace(PyExprMutator):
         bindings = [binding for block in main.body.blocks for binding in block.bindings]
         self._bound = {binding.var: binding.value for binding in bindings}
         self._positions = {binding.var: index for index, binding in enumerate(bindings)}
-        self._uses = Counter(
+        results = [result for result in results_of(main) if isinstance(result, relax.Var)]
+        self._uses = Counter(results)
+        self._uses.update(
             variable for binding in bindings for variable in relax.analysis.free_vars(binding.value)
         )
         self._last_use = {
@@ -68,7 +72,7 @@ class _InPlace(PyExprMutator):
             for index, binding in enumerate(bindings)
             for variable in relax.analysis.free_vars(binding.value)
         }
-        self._last_use[self._storage(main.body.body)] = len(bindings)
+        self._last_use |= {self._storage(result): len(bindings) for result in results}
 
     def _storage(self, variable: relax.Var) -> relax.Var:
         """The variable whose memory `variable` shares: reshapes and calls in place make no own."""

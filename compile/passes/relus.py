@@ -16,7 +16,7 @@ import tvm
 from tvm import relax
 from tvm.relax.expr_functor import PyExprMutator, mutator
 
-from compile.passes.rewriting import is_call
+from compile.passes.rewriting import is_call, results_of
 
 RELU, CONCAT = "relax.nn.relu", "relax.concat"
 MOVES = ("relax.reshape", "relax.permute_dims")
@@ -45,6 +45,7 @@ class _Moving(PyExprMutator):
         super().__init__(module)
         bindings = [b for block in module["main"].body.blocks for b in block.bindings]
         self._uses = Counter(v for b in bindings for v in relax.analysis.free_vars(b.value))
+        self._uses.update(results_of(module["main"]))
 
     def visit_call_(self, call: relax.Call) -> relax.Expr:
         given = self.visit_expr_post_order(call)

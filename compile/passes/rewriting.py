@@ -109,6 +109,15 @@ def is_call(value: relax.Expr | None, operators: tuple[str, ...]) -> bool:
     return value.op.name in operators
 
 
+def results_of(main: relax.Function) -> list[relax.Expr]:
+    """What `main` returns: one tensor, or those of its tuple in order."""
+    bound = {binding.var: binding.value for block in main.body.blocks for binding in block.bindings}
+    result = main.body.body
+    while isinstance(bound.get(result), relax.Var | relax.Tuple):
+        result = bound[result]
+    return list(result.fields) if isinstance(result, relax.Tuple) else [result]
+
+
 def padding_of(window: relax.Call) -> tuple[int, ...]:
     """Of a convolution or pool: (rows, columns) of all sides, or (top, left, bottom, right)."""
     top, left, bottom, right = (int(width) for width in window.attrs.padding)

@@ -76,7 +76,7 @@ class Judge:
         self._fused, self._spec, self._timeout_s, self._say = fused, spec, timeout_s, say
         self._linker = find_linker("auto", fused.target)
         self._x = fused.network.example_input()
-        self._expected = fused.network.reference(self._x)
+        self._expected = fused.network.references(self._x)
 
     def verdicts(self, kernels: Sequence[Contenders]) -> Iterator[Verdict]:
         """One for each of `kernels` that has more than one tile, in their order.
@@ -129,7 +129,7 @@ class Judge:
         network, modules = self._fused.network, {}
         for index, path in libraries.items():
             module = session.load(
-                path, output_shape=network.output_shape, threads=self._fused.threads
+                path, output_shapes=network.output_shapes, threads=self._fused.threads
             )
             try:
                 verify(module, network, self._expected, level="tuned", where=str(self._spec))

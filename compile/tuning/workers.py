@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import multiprocessing
 import signal
 from collections.abc import Callable
@@ -19,12 +20,16 @@ class WorkerError(InputError):
 
 
 class WorkerPool:
-    """`workers` processes that have `module` imported; they leave Ctrl-C to this one."""
+    """`workers` processes that have `module` imported; they leave Ctrl-C to this one.
+
+    Python keeps one fork server a process, with what the first pool asked it to load. A worker of
+    a later pool imports its own `module` as it begins.
+    """
 
     def __init__(self, workers: int, module: str) -> None:
         context = multiprocessing.get_context("forkserver")
         context.set_forkserver_preload([module])
-        self._pool = ProcessPoolExecutor(workers, context, _leave_interrupts)
+        self._pool = ProcessPoolExecutor(workers, context, _begin, (module,))
 
     def start(self, function: Callable[..., T], *arguments: object) -> Future[T]:
         """Begins `function(*arguments)`, behind what was begun before; raises `WorkerError`."""
@@ -53,5 +58,6 @@ def _dead() -> WorkerError:
     )
 
 
-def _leave_interrupts() -> None:
+def _begin(module: str) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    importlib.import_module(module)

@@ -72,37 +72,69 @@ int FUNCTION(create)(Network **created, const Options *options) {
   return STATUS(OK);
 }
 
-static int check(Network *network, const float *input, size_t input_values, const float *output,
-                 size_t output_values) {
-  if (input == NULL) return fail(network, STATUS(NULL_POINTER), "the input is a null pointer");
-  if (output == NULL) return fail(network, STATUS(NULL_POINTER), "the output is a null pointer");
-  if (input_values != INPUT_VALUES)
-    return fail(network, STATUS(WRONG_SIZE), "expected an input of %zu values, got %zu",
-                (size_t)INPUT_VALUES, input_values);
-  if (output_values != OUTPUT_VALUES)
-    return fail(network, STATUS(WRONG_SIZE), "expected room for %zu values of output, got %zu",
-                (size_t)OUTPUT_VALUES, output_values);
-  if ((uintptr_t)input % sizeof *input != 0)
-    return fail(network, STATUS(MISALIGNED), "the input is not aligned to floats");
-  if ((uintptr_t)output % sizeof *output != 0)
-    return fail(network, STATUS(MISALIGNED), "the output is not aligned to floats");
+static int check_output(Network *network, int index, const Output *output) {
+  static const struct {
+    const char *name;
+    size_t values;
+  } expected[OUTPUTS] = OUTPUT_TABLE;
+  const char *name = expected[index].name;
+  if (output->values == NULL)
+    return fail(network, STATUS(NULL_POINTER), "%s is a null pointer", name);
+  if (output->count != expected[index].values)
+    return fail(network, STATUS(WRONG_SIZE), "expected room for %zu values of %s, got %zu",
+                expected[index].values, name, output->count);
+  if ((uintptr_t)output->values % sizeof *output->values != 0)
+    return fail(network, STATUS(MISALIGNED), "%s is not aligned to floats", name);
   return STATUS(OK);
 }
 
-int FUNCTION(run)(Network *network, const float *input, size_t input_values, float *output,
-                  size_t output_values) {
+static int check(Network *network, const float *input, size_t input_values,
+                 const Output *outputs) {
+  if (input == NULL) return fail(network, STATUS(NULL_POINTER), "the input is a null pointer");
+  if (input_values != INPUT_VALUES)
+    return fail(network, STATUS(WRONG_SIZE), "expected an input of %zu values, got %zu",
+                (size_t)INPUT_VALUES, input_values);
+  if ((uintptr_t)input % sizeof *input != 0)
+    return fail(network, STATUS(MISALIGNED), "the input is not aligned to floats");
+  if (outputs == NULL) return fail(network, STATUS(NULL_POINTER), "the outputs are a null pointer");
+  int status = STATUS(OK);
+  for (int i = 0; i < OUTPUTS && status == STATUS(OK); ++i)
+    status = check_output(network, i, &outputs[i]);
+  return status;
+}
+
+static int run(Network *network, const float *input, size_t input_values, const Output *outputs) {
   if (network == NULL) return STATUS(NULL_POINTER);
   if (atomic_flag_test_and_set_explicit(&network->busy, memory_order_acquire))
     return STATUS(BUSY); /* its error text belongs to the call that is running */
-  int status = check(network, input, input_values, output, output_values);
+  int status = check(network, input, input_values, outputs);
   if (status == STATUS(OK)) {
     network->error[0] = '\0';
-    Work work = {input, output, FUNCTION(weights), network->workspace};
+    Work work = {.input = input, .weights = FUNCTION(weights), .workspace = network->workspace};
+    for (int i = 0; i < OUTPUTS; ++i) work.outputs[i] = outputs[i].values;
     team_run(network->team, &work);
   }
   atomic_flag_clear_explicit(&network->busy, memory_order_release);
   return status;
 }
+
+#if OUTPUTS == 1
+
+int FUNCTION(run)(Network *network, const float *input, size_t input_values, float *output,
+                  size_t output_values) {
+  return run(network, input, input_values, &(Output){output, output_values});
+}
+
+#else
+
+_Static_assert(sizeof(Outputs) == OUTPUTS * sizeof(Output), "the struct's fields are its array");
+
+int FUNCTION(run)(Network *network, const float *input, size_t input_values,
+                  const Outputs *outputs) {
+  return run(network, input, input_values, (const Output *)outputs);
+}
+
+#endif
 
 const char *FUNCTION(last_error)(const Network *network) {
   return network == NULL ? "there is no instance: create returned none" : network->error;

@@ -1,4 +1,5 @@
-/* The same library as a TVM module: `main(input, output)` on float32 tensors in the CPU's memory.
+/* The same library as a TVM module: `main(input, output, ...)`, each output a tensor of its own, on
+ * float32 tensors in the CPU's memory.
  *
  * TVM finds the function by its name and fills in the pointer to its error function; nothing of TVM
  * is linked. The layouts are those of TVM FFI 0.1 (c_api.h) and DLPack 1 (dlpack.h). The one
@@ -69,27 +70,38 @@ static float *data_of(const Tensor *tensor) {
   return (float *)((char *)tensor->data + tensor->byte_offset);
 }
 
-static int run(const Tensor *input, const Tensor *output) {
+static int run(const Tensor *input, const Output *outputs) {
   int status = STATUS(OK);
   if (instance == NULL || owner != getpid()) {
     status = FUNCTION(create)(&instance, NULL);
     owner = getpid();
   }
   if (status != STATUS(OK)) return fail("RuntimeError", FUNCTION(status_text)(status));
-  status = FUNCTION(run)(instance, data_of(input), values_of(input), data_of(output),
-                         values_of(output));
+#if OUTPUTS == 1
+  status = FUNCTION(run)(instance, data_of(input), values_of(input), outputs[0].values,
+                         outputs[0].count);
+#else
+  status = FUNCTION(run)(instance, data_of(input), values_of(input), (const Outputs *)outputs);
+#endif
   return status == STATUS(OK) ? 0 : fail("ValueError", FUNCTION(last_error)(instance));
 }
 
 __attribute__((visibility("default"))) int __tvm_ffi_main(void *self, const Any *arguments,
                                                           int32_t count, Any *result) {
   (void)self;
-  const Tensor *input = count == 2 ? tensor_of(&arguments[0]) : NULL;
-  const Tensor *output = count == 2 ? tensor_of(&arguments[1]) : NULL;
-  if (values_of(input) == 0 || values_of(output) == 0)
-    return fail("TypeError", "expected (input, output): compact float32 tensors in CPU memory");
+  Output outputs[OUTPUTS];
+  const Tensor *input = count == 1 + OUTPUTS ? tensor_of(&arguments[0]) : NULL;
+  int compact = values_of(input) != 0;
+  for (int i = 0; i < OUTPUTS && compact; ++i) {
+    const Tensor *output = tensor_of(&arguments[1 + i]);
+    compact = values_of(output) != 0;
+    if (compact) outputs[i] = (Output){data_of(output), values_of(output)};
+  }
+  if (!compact)
+    return fail("TypeError",
+                "expected an input and every output: compact float32 tensors in CPU memory");
   pthread_mutex_lock(&mutex);
-  int status = run(input, output);
+  int status = run(input, outputs);
   pthread_mutex_unlock(&mutex);
   result->type = 0;
   result->padding = 0;

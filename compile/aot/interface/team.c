@@ -43,8 +43,8 @@ __attribute__((visibility("hidden"))) int32_t FUNCTION(barrier)(Team *team) {
 }
 
 static void compute(Team *team, const Work *work, int thread, int threads) {
-  FUNCTION(compute)(work->input, work->output, work->weights, work->workspace, team, thread,
-                    threads);
+  FUNCTION(compute)(work->input, FOR_EACH_OUTPUT(OUTPUT_OF_WORK) work->weights, work->workspace,
+                    team, thread, threads);
 }
 
 static void wait_for_run(Team *team, unsigned before) {

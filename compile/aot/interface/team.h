@@ -9,17 +9,20 @@
 
 typedef struct {
   const float *input;
-  float *output;
+  float *outputs[OUTPUTS];
   const void *weights;
   void *workspace;
 } Work;
 
 typedef struct Team Team;
 
+#define OUTPUT_TYPE(index) float *,
+#define OUTPUT_OF_WORK(index) work->outputs[index],
+
 #if MAX_THREADS == 1
 
 /* The generated function that runs the network. */
-extern int32_t FUNCTION(compute)(const float *, float *, const void *, void *);
+extern int32_t FUNCTION(compute)(const float *, FOR_EACH_OUTPUT(OUTPUT_TYPE) const void *, void *);
 
 #define TEAM_BYTES 0
 
@@ -31,7 +34,7 @@ static inline bool team_start(Team *team, int threads, void (*on_thread)(int, vo
 
 static inline void team_run(Team *team, const Work *work) {
   (void)team;
-  FUNCTION(compute)(work->input, work->output, work->weights, work->workspace);
+  FUNCTION(compute)(work->input, FOR_EACH_OUTPUT(OUTPUT_OF_WORK) work->weights, work->workspace);
 }
 
 static inline void team_stop(Team *team) { (void)team; }
@@ -42,8 +45,8 @@ static inline void team_stop(Team *team) { (void)team; }
 #include <stdatomic.h>
 
 /* The same with the team, the number of this thread, and how many there are. */
-extern int32_t FUNCTION(compute)(const float *, float *, const void *, void *, Team *, int32_t,
-                                 int32_t);
+extern int32_t FUNCTION(compute)(const float *, FOR_EACH_OUTPUT(OUTPUT_TYPE) const void *, void *,
+                                 Team *, int32_t, int32_t);
 
 typedef struct {
   Team *team;

@@ -1,0 +1,168 @@
+"""python bench/light_models.py --json FILE: onnx's light models through build.py, end to end.
+
+Nine networks that come with the package onnx, as Caffe2 exported them in 2018, their weights equal
+or made by operators of the graph. Equal weights would hide a wrong shuffle: random ones are written
+into the graph instead. Each is built by the command line that a user has, in a process of its own,
+so that its time and its peak of memory are the build's.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import onnx.backend.test
+from onnx import numpy_helper
+from rich.console import Console
+from rich.table import Table
+
+from bench.context import measurement_context
+from bench.rows import ENGINE, Row
+from model.cli import new_file, run_command, write_json
+from model.errors import InputError
+
+LIGHT = Path(onnx.backend.test.__file__).parent / "data" / "light"
+NAMES = tuple(sorted(path.stem.removeprefix("light_") for path in LIGHT.glob("light_*.onnx")))
+BUILD = Path(__file__).resolve().parent.parent / "compile" / "build.py"
+BOARDS = {"host": "local", "arm_cpu": "emulated"}
+DRAWN = (0.5, 1.5)  # factors, shifts, means and variances of batch norms; biases
+PLAIN_WIDTH = 140
+KILOBYTE = 1024  # of ru_maxrss
+
+
+class LightModelError(InputError):
+    """A light model that does not build, or whose output is not ONNX Runtime's."""
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Builds them, prints a table, writes the report; ends at the first one that fails."""
+    options = _parser().parse_args(arguments)
+    rows = []
+    for target in options.target:
+        for name in options.model:
+            rows.append(_built(name, target))
+            print(f"{name} for {target}: {rows[-1]['median']:.0f} s", flush=True)
+    Console(width=None if Console().is_terminal else PLAIN_WIDTH).print(light_models_table(rows))
+    write_json(options.json, {"context": measurement_context(), "rows": rows})
+
+
+def write_with_random_weights(name: str, path: Path, seed: int = 0) -> None:
+    """Writes the light model `name` to `path`, its generated weights drawn from `seed`."""
+    model = onnx.load(LIGHT / f"light_{name}.onnx")
+    random = np.random.default_rng(seed)
+    shapes = {t.name: numpy_helper.to_array(t) for t in model.graph.initializer}
+    for node in [node for node in model.graph.node if node.op_type == "ConstantOfShape"]:
+        shape = shapes[node.input[0]]
+        if len(shape) == 1:
+            values = random.uniform(*DRAWN, shape)
+        else:
+            values = random.standard_normal(shape, np.float32) * (2 / np.prod(shape[1:])) ** 0.5
+        drawn = numpy_helper.from_array(values.astype(np.float32), node.output[0])
+        model.graph.initializer.append(drawn)
+        model.graph.node.remove(node)
+    model.ir_version = 8  # from 4 on, weights need not be inputs, too
+    onnx.save(model, path)
+
+
+def light_models_table(rows: Sequence[Row]) -> Table:
+    """A row a build: what it took, and how near the output is to ONNX Runtime's."""
+    table = Table(title="Light models of onnx, random weights", title_justify="left")
+    for column in ("model", "target", "verified on"):
+        table.add_column(column)
+    for column in ("of the range", "kernels", "generic", "shuffles", "build", "peak memory"):
+        table.add_column(column, justify="right")
+    for row in rows:
+        table.add_row(
+            row["model"],
+            row["target"],
+            row["board"],
+            f"{row['relative_error']:.1e}",
+            str(row["kernels"]),
+            str(len(row["generic"])),
+            f"{row['shuffles']['imported']} -> {row['shuffles']['left']}",
+            f"{row['median']:.0f} s",
+            f"{row['peak_bytes'] / 1e9:.1f} GB",
+        )
+    return table
+
+
+def _built(name: str, target: str) -> Row:
+    with tempfile.TemporaryDirectory(prefix="light-models-") as folder:
+        path, report_path = Path(folder) / f"{name}.onnx", Path(folder) / "report.json"
+        write_with_random_weights(name, path)
+        words = ["--onnx", path.name, "--target", target, "--board", BOARDS[target]]
+        command = [sys.executable, str(BUILD), *words, "--json", report_path.name]
+        start = time.perf_counter()
+        code, complaint, peak_bytes = _run_measured(command, Path(folder))
+        seconds = time.perf_counter() - start
+        if code != 0:
+            raise LightModelError(
+                f"{name} does not build for {target} (exit {code}): {complaint}; to see where, "
+                "write it with `write_with_random_weights` and build it with --dump DIR"
+            )
+        report = json.loads(report_path.read_text(encoding="utf-8"))
+    return _row(name, target, report, seconds, peak_bytes)
+
+
+def _run_measured(command: Sequence[str], folder: Path) -> tuple[int, str, int]:
+    """Of the process that runs `command` in `folder`: exit code, errors, most bytes it had.
+
+    The bytes are no fewer than this process had when it started it.
+    """
+    complaints = folder / "stderr"
+    with complaints.open("wb") as stderr:
+        process = subprocess.Popen(command, cwd=folder, stdout=subprocess.DEVNULL, stderr=stderr)
+        _, status, usage = os.wait4(process.pid, 0)
+        process.returncode = os.waitstatus_to_exitcode(status)
+    text = complaints.read_text(encoding="utf-8", errors="replace").strip()
+    return process.returncode, text, KILOBYTE * usage.ru_maxrss
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="light_models.py",
+        description="Builds onnx's light models with random weights, and says what it took.",
+    )
+    add = parser.add_argument
+    add("--model", choices=NAMES, nargs="+", default=NAMES, metavar="NAME",
+        help=f"{', '.join(NAMES)} (default: all)")  # fmt: skip
+    add("--target", choices=tuple(BOARDS), nargs="+", default=tuple(BOARDS),
+        help="verified on this machine, and on the emulated core (default: both)")  # fmt: skip
+    add("--json", type=new_file, required=True, metavar="FILE", help="the report")
+    return parser
+
+
+def _row(name: str, target: str, report: dict[str, Any], seconds: float, peak_bytes: int) -> Row:
+    shipped = [row for row in report["verification"] if row["level"] == report["level"]]
+    return {
+        "suite": "light-models",
+        "model": name,
+        "engine": ENGINE,
+        "level": report["level"],
+        "target": target,
+        "board": shipped[0]["where"],
+        "kind": "measured",
+        "unit": "s",
+        "median": seconds,
+        "samples": [seconds],
+        "peak_bytes": peak_bytes,
+        "relative_error": max(row["relative_error"] for row in report["verification"]),
+        "kernels": len(report["kernels"]),
+        "generic": [k["name"] for k in report["kernels"] if k["source"] == "generic"],
+        "shuffles": report["operators"]["shuffles"],
+        "library_bytes": report["library_bytes"],
+    }
+
+
+if __name__ == "__main__":
+    run_command(main)
