@@ -27,6 +27,7 @@ from rich.console import Console
 from rich.table import Table
 
 from bench.context import measurement_context
+from bench.reports import with_kept_rows
 from bench.rows import ENGINE, Row
 from model.cli import new_file, run_command, write_json
 from model.errors import InputError
@@ -52,6 +53,7 @@ def main(arguments: list[str] | None = None) -> None:
         for name in options.model:
             rows.append(_built(name, target))
             print(f"{name} for {target}: {rows[-1]['median']:.0f} s", flush=True)
+    rows = with_kept_rows(options.json, rows, ("model", "target"))
     Console(width=None if Console().is_terminal else PLAIN_WIDTH).print(light_models_table(rows))
     write_json(options.json, {"context": measurement_context(), "rows": rows})
 
@@ -79,7 +81,7 @@ def light_models_table(rows: Sequence[Row]) -> Table:
     table = Table(title="Light models of onnx, random weights", title_justify="left")
     for column in ("model", "target", "verified on"):
         table.add_column(column)
-    for column in ("of the range", "kernels", "generic", "shuffles", "build", "peak memory"):
+    for column in ("of the range", "kernels", "generic", "shuffles", "build", "CPU", "memory"):
         table.add_column(column, justify="right")
     for row in rows:
         table.add_row(
@@ -91,6 +93,7 @@ def light_models_table(rows: Sequence[Row]) -> Table:
             str(len(row["generic"])),
             f"{row['shuffles']['imported']} -> {row['shuffles']['left']}",
             f"{row['median']:.0f} s",
+            f"{row['cpu_s']:.0f} s",
             f"{row['peak_bytes'] / 1e9:.1f} GB",
         )
     return table
@@ -103,7 +106,7 @@ def _built(name: str, target: str) -> Row:
         words = ["--onnx", path.name, "--target", target, "--board", BOARDS[target]]
         command = [sys.executable, str(BUILD), *words, "--json", report_path.name]
         start = time.perf_counter()
-        code, complaint, peak_bytes = _run_measured(command, Path(folder))
+        code, complaint, cpu_s, peak_bytes = _run_measured(command, Path(folder))
         seconds = time.perf_counter() - start
         if code != 0:
             raise LightModelError(
@@ -111,11 +114,12 @@ def _built(name: str, target: str) -> Row:
                 "write it with `write_with_random_weights` and build it with --dump DIR"
             )
         report = json.loads(report_path.read_text(encoding="utf-8"))
-    return _row(name, target, report, seconds, peak_bytes)
+    took = {"median": seconds, "samples": [seconds], "cpu_s": cpu_s, "peak_bytes": peak_bytes}
+    return _row(name, target, report) | took
 
 
-def _run_measured(command: Sequence[str], folder: Path) -> tuple[int, str, int]:
-    """Of the process that runs `command` in `folder`: exit code, errors, most bytes it had.
+def _run_measured(command: Sequence[str], folder: Path) -> tuple[int, str, float, int]:
+    """Of what runs `command` in `folder`: exit code, errors, CPU seconds, most bytes it had.
 
     The bytes are no fewer than this process had when it started it.
     """
@@ -125,7 +129,8 @@ def _run_measured(command: Sequence[str], folder: Path) -> tuple[int, str, int]:
         _, status, usage = os.wait4(process.pid, 0)
         process.returncode = os.waitstatus_to_exitcode(status)
     text = complaints.read_text(encoding="utf-8", errors="replace").strip()
-    return process.returncode, text, KILOBYTE * usage.ru_maxrss
+    cpu_s = usage.ru_utime + usage.ru_stime
+    return process.returncode, text, cpu_s, KILOBYTE * usage.ru_maxrss
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -138,11 +143,12 @@ def _parser() -> argparse.ArgumentParser:
         help=f"{', '.join(NAMES)} (default: all)")  # fmt: skip
     add("--target", choices=tuple(BOARDS), nargs="+", default=tuple(BOARDS),
         help="verified on this machine, and on the emulated core (default: both)")  # fmt: skip
-    add("--json", type=new_file, required=True, metavar="FILE", help="the report")
+    add("--json", type=new_file, required=True, metavar="FILE",
+        help="the report; rows of other networks and targets that it has already stay")  # fmt: skip
     return parser
 
 
-def _row(name: str, target: str, report: dict[str, Any], seconds: float, peak_bytes: int) -> Row:
+def _row(name: str, target: str, report: dict[str, Any]) -> Row:
     shipped = [row for row in report["verification"] if row["level"] == report["level"]]
     return {
         "suite": "light-models",
@@ -153,9 +159,6 @@ def _row(name: str, target: str, report: dict[str, Any], seconds: float, peak_by
         "board": shipped[0]["where"],
         "kind": "measured",
         "unit": "s",
-        "median": seconds,
-        "samples": [seconds],
-        "peak_bytes": peak_bytes,
         "relative_error": max(row["relative_error"] for row in report["verification"]),
         "kernels": len(report["kernels"]),
         "generic": [k["name"] for k in report["kernels"] if k["source"] == "generic"],

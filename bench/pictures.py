@@ -18,6 +18,7 @@ from rich.console import Console
 from rich.table import Table
 
 from bench.context import measurement_context
+from bench.reports import with_kept_rows
 from bench.rows import ENGINE, Row, report_row
 from compile.examine import BOARD_TIMEOUT_S
 from compile.frontend.torch_import import import_torch
@@ -66,6 +67,7 @@ def main(arguments: list[str] | None = None) -> None:
         for level in options.level:
             with phase(f"{level} on {board}, {len(pictures)} pictures"):
                 rows.append(_row(network, level, board, pictures, reference))
+    rows = with_kept_rows(options.json, rows, ("model", "level", "board"))
     Console(width=None if Console().is_terminal else PLAIN_WIDTH).print(pictures_table(rows))
     write_json(options.json, {"context": measurement_context(), "rows": rows})
     check_rows(rows)
@@ -194,7 +196,8 @@ def _parser() -> argparse.ArgumentParser:
         help="default: unfused, fused and tuned")  # fmt: skip
     add("--board", choices=tuple(TARGETS), nargs="+", default=tuple(TARGETS), help="default: both")
     add("--first", type=positive_int, metavar="N", help="the first N pictures only")
-    add("--json", type=new_file, required=True, metavar="FILE", help="the report")
+    add("--json", type=new_file, required=True, metavar="FILE",
+        help="the report; rows of other levels and boards that it has already stay")  # fmt: skip
     return parser
 
 

@@ -7,6 +7,7 @@ level that is a plain C library (`compile/price_library.py`).
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -24,10 +25,12 @@ from compile.verify import Verification, verify, verify_outputs
 from deploy_rpc.board_spec import BoardSpec, parse_board
 from deploy_rpc.cores import find_core
 from deploy_rpc.session import open_session
-from deploy_rpc.timing import interleaved_times_ms
+from deploy_rpc.timing import ROUNDS, interleaved_times_ms
 from model.cli import phase
 
 BOARD_TIMEOUT_S = 300  # longest wait for one answer: 720x1280 under emulation takes about a minute
+
+TIMING_S = 60  # about as long as the rounds of times may take; VGG-19's naive loops need 20 s a run
 
 Findings = tuple[list[Verification], list[Latency]]
 
@@ -57,6 +60,14 @@ def examine(
     built = _build_others(rungs, host, find_linker("auto", host), library.parent)
     more, latencies = _run(parse_board("local"), where, built, network, expected, threads)
     return verifications + more, latencies
+
+
+def rounds_of(round_s: float) -> int:
+    """How many rounds of times are taken, if one run of each level takes `round_s` seconds.
+
+    An untimed run comes before each timed one.
+    """
+    return max(1, min(ROUNDS, int(TIMING_S / (2 * round_s))))
 
 
 def _model(
@@ -109,6 +120,7 @@ def _run(
             level: session.load(path, output_shapes=network.output_shapes, threads=threads)
             for level, path in libraries.items()
         }
+        start = time.perf_counter()
         verifications = [
             verification
             for level, module in modules.items()
@@ -116,7 +128,8 @@ def _run(
         ]
         if session.kind_of_time is None:
             return verifications, []
-        samples = interleaved_times_ms(modules, network.example_input())
+        rounds = rounds_of(time.perf_counter() - start)
+        samples = interleaved_times_ms(modules, network.example_input(), rounds)
         latencies = [
             Latency(level, session.kind_of_time, "ms", where, threads, times)
             for level, times in samples.items()

@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.table import Table
 from tvm.target import codegen
 
+from compile.aot.header_outputs import output_fields
 from compile.library import Library
 from compile.lower import Lowered
 from compile.verify import Verification
@@ -49,7 +50,12 @@ def build_report(
         "model": {
             "name": network.name,
             "input_shape": list(network.input_shape),
-            "outputs": [asdict(output) for output in network.outputs],
+            "outputs": [
+                asdict(output) | {"field": field}
+                for output, field in zip(
+                    network.outputs, output_fields(network.outputs), strict=True
+                )
+            ],
             "preprocessing": network.preprocessing,
             "parameters": network.parameters,
             "macs": lowered.macs,

@@ -20,7 +20,8 @@ class ReportError(InputError):
 class BuiltLibrary:
     """What is needed to feed a library of pictures (N, C, H, W), and what comes out.
 
-    `prefix` is what its C names begin with; None where it needs TVM's runtime.
+    `prefix` is what its C names begin with; None where it needs TVM's runtime. `fields` are what
+    the header calls the outputs.
     """
 
     path: Path
@@ -33,6 +34,7 @@ class BuiltLibrary:
     threads: int
     input_shape: tuple[int, int, int, int]
     outputs: tuple[Output, ...]
+    fields: tuple[str, ...]
     preprocessing: Preprocessing
 
     @property
@@ -72,6 +74,7 @@ def read_built_library(library: Path) -> BuiltLibrary:
             threads=int(report["threads"]),
             input_shape=input_shape,
             outputs=tuple(_output(row) for row in model["outputs"]),
+            fields=tuple(str(row["field"]) for row in model["outputs"]),
             preprocessing=PREPROCESSINGS[model["preprocessing"]],
         )
     except FileNotFoundError as error:

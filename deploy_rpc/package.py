@@ -1,8 +1,8 @@
 """python deploy_rpc/package.py MODULE.so --out FILE.tar.gz: all that a board needs, in one file.
 
-The library, its header and report, examples in C and Python that classify a picture, the
-preprocessing as numbers, class names, a README with the one line that builds the example, and the
-licence. The same library makes the same bytes.
+The library, its header and report, examples in C and Python that classify a picture, or show what
+each output of a backbone is, the preprocessing as numbers, class names, a README with the one line
+that builds the example, and the licence. The same library makes the same bytes.
 """
 
 from __future__ import annotations
@@ -10,20 +10,17 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import json
-from importlib.metadata import version
 from pathlib import Path
-from string import Template
 
 from deploy_rpc.archive import write_archive
 from deploy_rpc.built_library import BuiltLibrary, read_built_library
+from deploy_rpc.package_examples import example_files
 from model.cli import existing_file, run_command
 from model.errors import InputError
 from model.labels import read_class_names
 from model.preprocess import CROP_SIDE, RESIZE_SIDE
 
-TEMPLATES = Path(__file__).parent / "package"
 LICENCE = Path(__file__).parent.parent / "LICENSE"
-EXAMPLES = ("classify.c", "classify.py", "README.md")
 
 
 class PackageError(InputError):
@@ -64,10 +61,7 @@ def package_files(library: BuiltLibrary, names: list[str] | None) -> dict[str, b
         if path.is_file()
     }
     files[f"{stem}.json"] = library.path.with_suffix(".json").read_bytes()
-    values = _values(library, stem)
-    for name in EXAMPLES:
-        template = Template((TEMPLATES / f"{name}.in").read_text(encoding="utf-8"))
-        files[name] = template.substitute(values).encode()
+    files |= example_files(library, stem)
     files["preprocessing.json"] = _preprocessing(library)
     if names is not None:
         files["labels.txt"] = "".join(f"{name}\n" for name in names).encode()
@@ -85,34 +79,6 @@ def _parser() -> argparse.ArgumentParser:
     add("--out", type=Path, metavar="FILE.tar.gz", help="default: MODULE.tar.gz, in this folder")
     add("--labels", type=existing_file, metavar="FILE", help="class names to pack, one a line")
     return parser
-
-
-def _values(library: BuiltLibrary, stem: str) -> dict[str, object]:
-    """What stands in the templates."""
-    _, _, height, width = library.input_shape
-    preprocessing = library.preprocessing
-    return {
-        "model": library.model,
-        "core": library.core,
-        "triple": library.triple,
-        "threads": library.threads,
-        "version": version("shufflenet-compiled"),
-        "prefix": library.prefix,
-        "PREFIX": library.prefix.upper(),
-        "stem": stem,
-        "file": f"{stem}.so",
-        "header": f"{stem}.h",
-        "cc_line": f"cc -std=c11 -O2 classify.c {stem}.so -lm -Wl,-rpath,'$ORIGIN' -o classify",
-        "height": height,
-        "width": width,
-        "output_values": library.classes,
-        "channel_order": preprocessing.channel_order,
-        "max_value": preprocessing.max_value,
-        "mean": ", ".join(map(str, preprocessing.mean)),
-        "std": ", ".join(map(str, preprocessing.std)),
-        "resize": RESIZE_SIDE,
-        "crop": CROP_SIDE,
-    }
 
 
 def _preprocessing(library: BuiltLibrary) -> bytes:

@@ -60,7 +60,7 @@ def evaluate_with(options: argparse.Namespace, evaluated: Evaluated, classes: in
     names = read_class_names(options.labels, classes) if options.labels else None
     partial = options.json.with_name(f"{options.json.name}.partial") if options.json else None
     report = evaluate(evaluated, pictures, names, partial)
-    print_evaluation(report)
+    print_evaluation(report, names)
     if options.json:
         write_json(options.json, report)
     compared = report["agreement"]

@@ -69,8 +69,11 @@ def evaluate(
     }
 
 
-def print_evaluation(report: dict[str, Any]) -> None:
-    """The same for a reader, with the first pictures on which reference and engine disagree."""
+def print_evaluation(report: dict[str, Any], names: Sequence[str] | None = None) -> None:
+    """The same for a reader, with the first pictures on which reference and engine disagree.
+
+    `names` are those of the classes, where they are known.
+    """
     judged, compared = report["accuracy"], report["agreement"]
     print(
         f"{report['engine']}: accuracy on {judged['pictures']} pictures: top-1 "
@@ -87,10 +90,15 @@ def print_evaluation(report: dict[str, Any]) -> None:
     )
     differing = disagreements([Prediction(**row) for row in report["predictions"]])
     if differing:
-        _print_disagreements(differing, reference)
+        _print_disagreements(differing, reference, names)
 
 
-def _print_disagreements(differing: Sequence[Prediction], reference: str) -> None:
+def _print_disagreements(
+    differing: Sequence[Prediction], reference: str, names: Sequence[str] | None
+) -> None:
+    def named(index: int) -> str:
+        return f"{index} {names[index]}" if names else str(index)
+
     title = f"first {min(SHOWN, len(differing))} of {len(differing)} disagreements"
     table = Table("picture", title=title, title_justify="left")
     for column in ("true class", reference, "engine", "logit difference"):
@@ -98,9 +106,9 @@ def _print_disagreements(differing: Sequence[Prediction], reference: str) -> Non
     for row in differing[:SHOWN]:
         table.add_row(
             Path(row.image).name,
-            str(row.true_class),
-            str(row.reference_class),
-            f"{row.classes[0]} ({row.probabilities[0]:.2f})",
+            named(row.true_class),
+            named(row.reference_class),
+            f"{named(row.classes[0])} ({row.probabilities[0]:.2f})",
             f"{row.reference_error:.2e}",
         )
     Console().print(table)

@@ -66,14 +66,14 @@ def make_package(
     return unpacked
 
 
-def build_example(unpacked: Path, system: System) -> list[str]:
+def build_example(unpacked: Path, system: System, program: str = "classify") -> list[str]:
     """The command that runs the example, compiled by one line that warns of nothing."""
     (library,) = unpacked.glob("*.a" if system.is_static else "*.so")
-    words = ["-std=c11", "-O2", "-Wall", "-Wextra", "-Werror", "classify.c", library.name, "-lm"]
+    words = ["-std=c11", "-O2", "-Wall", "-Wextra", "-Werror", f"{program}.c", library.name, "-lm"]
     kind = ["-static"] if system.is_static else ["-Wl,-rpath,$ORIGIN"]
-    command = [*ZIG, *system.zig_target, *words, *kind, "-o", "classify"]
+    command = [*ZIG, *system.zig_target, *words, *kind, "-o", program]
     subprocess.run(command, cwd=unpacked, check=True, timeout=200)
-    return [*system.emulator, str(unpacked / "classify")]
+    return [*system.emulator, str(unpacked / program)]
 
 
 def classes_of(command: list[str], *arguments: str | Path) -> list[tuple[int, float, str]]:

@@ -20,7 +20,7 @@ def report() -> dict[str, Any]:
             "name": "shufflenet-0.5x-g3",
             "convention": "official",
             "input_shape": [1, 3, 224, 320],
-            "outputs": [{"name": "output", "shape": [1, 1000], "stride": None}],
+            "outputs": [{"name": "output", "shape": [1, 1000], "stride": None, "field": "output"}],
             "preprocessing": "bgr255",
         },
         "target": {"name": "arm_cpu", "core": "cortex-a72", "triple": "aarch64-linux-gnu"},
@@ -44,6 +44,7 @@ def test_a_report_beside_the_library_says_how_to_feed_it(tmp_path: Path) -> None
         threads=4,
         input_shape=(1, 3, 224, 320),
         outputs=(Output("output", (1, 1000)),),
+        fields=("output",),
         preprocessing=PREPROCESSINGS["bgr255"],
     )
 
@@ -51,8 +52,8 @@ def test_a_report_beside_the_library_says_how_to_feed_it(tmp_path: Path) -> None
 def test_a_library_of_several_outputs_has_no_classes(tmp_path: Path) -> None:
     content = report()
     content["model"]["outputs"] = [
-        {"name": "stride4", "shape": [1, 12, 56, 80], "stride": 4},
-        {"name": "stride8", "shape": [1, 120, 28, 40], "stride": 8},
+        {"name": "stride4", "shape": [1, 12, 56, 80], "stride": 4, "field": "stride4"},
+        {"name": "stride8", "shape": [1, 120, 28, 40], "stride": 8, "field": "stride8"},
     ]
     (tmp_path / "net.json").write_text(json.dumps(content))
     library = read_built_library(tmp_path / "net.so")

@@ -56,9 +56,12 @@ def test_agreement_counts_classes_orders_and_differences(
     compared = report["agreement"]
     assert (compared["agree"], compared["same_top5"], compared["pictures"]) == (2, 2, 4)
     assert 0 < compared["max_abs_error"] <= 2
-    print_evaluation(report)
+    print_evaluation(report, list("abcdefg"))
     out = capsys.readouterr().out
     assert "the same class on 2 of 4 pictures" in out
+    first = report["predictions"][0]
+    assert f"{first['true_class']} {'abcdefg'[first['true_class']]}" in out
+    assert f"{first['classes'][0]} {first['names'][0]} (" in out
     assert "first 2 of 2 disagreements" in out
     assert "0.png" in out
     assert "3.png" not in out

@@ -25,6 +25,7 @@ LIBRARY = BuiltLibrary(
     threads=1,
     input_shape=(1, 3, 8, 8),
     outputs=(Output("output", (1, 6)),),
+    fields=("output",),
     preprocessing=PREPROCESSINGS["bgr255"],
 )
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from bench.readme_sections.committed import RESULTS
-from bench.reports import ReportError, read_report
+from bench.reports import ReportError, read_report, with_kept_rows
 from tests.report_rows import CONTEXT, a_row, write_report
 
 
@@ -16,6 +16,15 @@ def test_a_report_comes_back_with_its_context_and_rows(tmp_path: Path) -> None:
     name = write_report(tmp_path / "report.json", a_row(), cores=8)
     report = read_report(name)
     assert (report.name, report.context["cores"], list(report.rows)) == (name, 8, [a_row()])
+
+
+def test_rows_of_something_else_are_kept(tmp_path: Path) -> None:
+    old = [{**a_row(), "model": name, "median": 1.0} for name in ("first", "second")]
+    path = Path(write_report(tmp_path / "report.json", *old))
+    anew = {**a_row(), "model": "second", "median": 2.0}
+    rows = with_kept_rows(path, [anew], ("model",))
+    assert [(row["model"], row["median"]) for row in rows] == [("first", 1.0), ("second", 2.0)]
+    assert with_kept_rows(tmp_path / "none.json", [anew], ("model",)) == [anew]
 
 
 @pytest.mark.parametrize("path", sorted(RESULTS.glob("*/*.json")), ids=lambda path: path.stem)

@@ -64,11 +64,15 @@ typedef ${prefix}_outputs Outputs;"""),
 MAP_AXES = ("CHANNELS", "HEIGHT", "WIDTH")
 
 
+def output_fields(outputs: Sequence[Output]) -> list[str]:
+    """What the header calls each of `outputs`: a field of the struct, or plainly `output`."""
+    return c_fields([output.name for output in outputs]) if len(outputs) > 1 else ["output"]
+
+
 def outputs_in_header(outputs: Sequence[Output], prefix: str) -> dict[str, str]:
     """The parts of the header, and of what our C sources need, that `outputs` decide."""
     several = len(outputs) > 1
-    names = c_fields([output.name for output in outputs]) if several else ["output"]
-    named = dict(zip(names, outputs, strict=True))
+    named = dict(zip(output_fields(outputs), outputs, strict=True))
     upper = prefix.upper()
     values = {
         "prefix": prefix,
