@@ -26,6 +26,7 @@ C_FLAGS = (
     "-O2",
     "-fPIC",
     "-fno-asynchronous-unwind-tables",
+    "-g0",  # no folder of this machine in a static library
 )
 FLOAT_BYTES = 4
 TVM_NAMES = ("__tvm_ffi_main", "__TVMFFIErrorSetRaisedFromCStr")
