@@ -8,11 +8,11 @@ a name that changes with whatever it is made from.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import shutil
 import subprocess
 import sys
-import tempfile
 import zipfile
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -24,6 +24,7 @@ from platformdirs import user_cache_path
 
 from deploy_rpc.host import machine_isa
 from model.errors import InputError
+from model.temporary import temporary_folder
 
 AGENT_SOURCES = Path(__file__).parent / "agent"  # .c and .h
 BOARD_ISA = "aarch64"
@@ -90,15 +91,15 @@ def bundle_folder(isa: str = BOARD_ISA, cache: Path | None = None) -> Path:
 
 def _make(folder: Path, isa: str) -> None:
     """Fills a folder beside `folder` and renames it: whole or not at all, whoever else asks."""
-    try:
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        temporary = Path(tempfile.mkdtemp(prefix=".making-", dir=folder.parent))
-    except OSError as error:
-        raise BundleError(
-            f"cannot write to {folder.parent}: {error.strerror}; point XDG_CACHE_HOME to a folder "
-            "you can write to"
-        ) from error
-    try:
+    with contextlib.ExitStack() as until_done:
+        try:
+            folder.parent.mkdir(parents=True, exist_ok=True)
+            temporary = until_done.enter_context(temporary_folder(".making-", folder.parent))
+        except OSError as error:
+            raise BundleError(
+                f"cannot write to {folder.parent}: {error.strerror}; point XDG_CACHE_HOME to a "
+                "folder you can write to"
+            ) from error
         if isa == machine_isa():
             _copy_installed_libraries(temporary)
         else:
@@ -107,8 +108,6 @@ def _make(folder: Path, isa: str) -> None:
             shutil.rmtree(temporary / "wheels")
         _compile_agent(temporary, ZIG_TARGETS[isa])
         _publish(temporary, folder)
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
 
 
 def _publish(temporary: Path, folder: Path) -> None:

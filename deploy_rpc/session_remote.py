@@ -7,15 +7,17 @@ Where client and agent share a key, both prove it before TVM's client begins (`r
 
 from __future__ import annotations
 
+import json
 import shlex
 import socket
 import struct
 from collections import Counter
-from contextlib import closing
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from typing import Any
 
 from tvm import rpc
-from tvm.rpc.base import RPC_TRACKER_MAGIC, TrackerCode, recvall, recvjson, sendjson
+from tvm.rpc.base import RPC_TRACKER_MAGIC, TrackerCode, recvall, sendjson
 
 from deploy_rpc.agent_process import Address
 from deploy_rpc.board_spec import BoardError, BoardSpec
@@ -24,6 +26,8 @@ from deploy_rpc.shared_key import asks_for_a_key, prove, read_key
 from deploy_rpc.time_limit import BoardTimeoutError, call_within
 
 SESSION_LIMIT_S = 24 * 3600  # after this a board's server ends a session that was left behind
+LARGEST_ANSWER = 1 << 20  # bytes, of a tracker
+TRACKER_WAITS = 4  # connecting, and three answers
 GREETING_LIMIT_S = 1  # for an agent's first words
 REMOTE_PREFIX = "RPCError: Error caught from RPC call:"
 SERVER_PREFIX = "server:"  # of a board's key in the tracker's summary
@@ -39,7 +43,10 @@ def connect_board(spec: BoardSpec, timeout_s: float) -> rpc.RPCSession:
         _probe(spec, timeout_s)
         return connect_server(Address(spec.host, spec.port, secret), "", spec, timeout_s)
     try:
-        host, port, key = _request(spec, timeout_s)
+        what = f"asking the tracker for {spec}"
+        host, port, key = call_within(
+            TRACKER_WAITS * timeout_s, _request, spec, timeout_s, what=what
+        )
     except TimeoutError as error:
         raise BoardError(
             f"no tracker at {spec.host}:{spec.port}: it accepted the connection but did not "
@@ -107,7 +114,8 @@ def tracker_summary(spec: BoardSpec, timeout_s: float) -> dict[str, str]:
         address = (spec.host, spec.port)
         with closing(socket.create_connection(address, timeout=timeout_s)) as tracker:
             _greet(tracker, spec)
-            return _keys(_ask(tracker, spec, [TrackerCode.SUMMARY]))
+            with _understood(spec):
+                return _keys(_ask(tracker, spec, [TrackerCode.SUMMARY]))
     except OSError as error:
         raise _unreachable(spec, timeout_s, error) from error
 
@@ -135,7 +143,8 @@ def _request(spec: BoardSpec, timeout_s: float) -> tuple[str, int, str]:
     """Host, port and match key of a free board with the key of `spec`."""
     with closing(socket.create_connection((spec.host, spec.port), timeout=timeout_s)) as tracker:
         _greet(tracker, spec)
-        known = _keys(_ask(tracker, spec, [TrackerCode.SUMMARY]))
+        with _understood(spec):
+            known = _keys(_ask(tracker, spec, [TrackerCode.SUMMARY]))
         if spec.key not in known:
             raise BoardError(
                 f"the tracker at {spec.host}:{spec.port} has no board with key {spec.key!r}; its "
@@ -143,13 +152,14 @@ def _request(spec: BoardSpec, timeout_s: float) -> tuple[str, int, str]:
                 f"{diagnosis(spec)}"
             )
         try:
-            host, port, key = _ask(tracker, spec, [TrackerCode.REQUEST, spec.key, "", 1])
+            with _understood(spec):
+                host, port, key = _ask(tracker, spec, [TrackerCode.REQUEST, spec.key, "", 1])
+                return str(host), int(port), str(key)
         except TimeoutError as error:
             raise BoardError(
                 f"no board with key {spec.key!r} became free within {timeout_s:g} s at the "
                 f"tracker {spec.host}:{spec.port}; {diagnosis(spec)}"
             ) from error
-    return host, port, key
 
 
 def _greet(tracker: socket.socket, spec: BoardSpec) -> None:
@@ -163,9 +173,24 @@ def _greet(tracker: socket.socket, spec: BoardSpec) -> None:
         )
 
 
+@contextmanager
+def _understood(spec: BoardSpec) -> Iterator[None]:
+    """Whatever is amiss with an answer is a `BoardError`."""
+    try:
+        yield
+    except (ValueError, TypeError, LookupError, AttributeError, RecursionError) as error:
+        raise BoardError(
+            f"what answers at {spec.host}:{spec.port} is no tracker of TVM's "
+            f"({type(error).__name__}: {error}); {diagnosis(spec)}"
+        ) from error
+
+
 def _ask(tracker: socket.socket, spec: BoardSpec, request: list) -> Any:  # noqa: ANN401 (JSON)
     sendjson(tracker, request)
-    code, *answer = recvjson(tracker)
+    (size,) = struct.unpack("<i", recvall(tracker, 4))
+    if not 0 <= size <= LARGEST_ANSWER:
+        raise ValueError(f"an answer of {size} bytes, expected at most {LARGEST_ANSWER}")
+    code, *answer = json.loads(recvall(tracker, size))
     if code != TrackerCode.SUCCESS:
         raise BoardError(f"the tracker refused {request}: {answer}; {diagnosis(spec)}")
     return answer[0]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import random
 import socket
 import struct
@@ -185,6 +186,24 @@ def test_a_client_s_time_limit_ends_its_session(tmp_path: Path) -> None:
             while connection.recv(64):
                 pass
             assert time.monotonic() - begin < LIMIT_S / 2
+        assert _answers(agent.address)
+
+
+def test_a_session_that_hangs_ends_soon_after_its_client(tmp_path: Path) -> None:
+    """Else a kernel that never returns would cost the board."""
+    with native_agent(tmp_path) as agent:
+        remote = rpc.connect(agent.address.host, agent.address.port)
+        (session,) = psutil.Process(agent.process.pid).children()
+        assert remote.get_function("shufflenet.board_isa")() == machine_isa()
+        session.suspend()
+        connection = next(
+            c
+            for c in psutil.Process().net_connections()
+            if c.raddr and c.raddr.port == agent.address.port
+        )
+        with socket.socket(fileno=os.dup(connection.fd)) as ours:
+            ours.shutdown(socket.SHUT_RDWR)  # as where the client's machine goes down
+        assert becomes_true(lambda: not session.is_running())
         assert _answers(agent.address)
 
 

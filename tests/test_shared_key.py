@@ -14,7 +14,7 @@ import numpy as np
 import psutil
 import pytest
 from tvm import rpc
-from tvm.rpc.base import RPC_MAGIC
+from tvm.rpc.base import RPC_MAGIC, recvall
 
 from deploy_rpc.agent_process import Address
 from deploy_rpc.board_spec import BoardError, parse_board
@@ -125,16 +125,16 @@ def test_what_was_overheard_opens_nothing_again(tmp_path: Path, key_file: Path) 
     key = read_key(key_file)
     with native_agent(tmp_path, "--key-file", str(key_file)) as agent:
         with _connected(agent.address) as connection:
-            theirs = connection.recv(len(GREETING) + NONCE, socket.MSG_WAITALL)[len(GREETING) :]
+            theirs = recvall(connection, len(GREETING) + NONCE)[len(GREETING) :]
             overheard = bytes(NONCE) + proof(key, b"client", theirs, bytes(NONCE))
             connection.sendall(overheard)
-            assert connection.recv(NONCE) == proof(key, b"agent ", theirs, bytes(NONCE))
+            assert recvall(connection, NONCE) == proof(key, b"agent ", theirs, bytes(NONCE))
             connection.shutdown(socket.SHUT_WR)
             assert _is_closed(connection)
         with _connected(agent.address) as connection:
             hello = b"client:"
             connection.sendall(overheard + struct.pack("<ii", RPC_MAGIC, len(hello)) + hello)
-            greeting = connection.recv(len(GREETING) + NONCE, socket.MSG_WAITALL)
+            greeting = recvall(connection, len(GREETING) + NONCE)
             assert greeting[len(GREETING) :] != theirs
             assert _is_closed(connection)
         assert _no_session(tmp_path)
@@ -153,7 +153,7 @@ def test_our_own_proof_is_not_taken_back_from_the_other_side() -> None:
 
 def _reflects(connection: socket.socket) -> None:
     connection.sendall(GREETING + bytes(NONCE))
-    said = connection.recv(2 * NONCE, socket.MSG_WAITALL)
+    said = recvall(connection, 2 * NONCE)
     connection.sendall(said[NONCE:])
 
 

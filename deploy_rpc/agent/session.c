@@ -17,7 +17,7 @@
 #include "offered.h"
 #include "waiting.h"
 
-enum { LARGEST_FILE = 1 << 30 };
+enum { LARGEST_FILE = 1 << 30, FAREWELL_MS = 5000 };
 
 static void limit(int resource, rlim_t value) {
   struct rlimit both = {value, value};
@@ -56,6 +56,14 @@ static const char *end_of(int status) {
 /* The smaller of two limits in seconds, where 0 is none. */
 static int smaller_limit(int a, int b) { return a && (!b || a < b) ? a : b; }
 
+/* Waits until the session's process, which `alive` tells of, has ended; false where it outlasts the
+ * deadline, or its client by more than a moment, as one that hangs in a kernel does. */
+static bool has_ended(int alive, int connection, int64_t deadline_ms) {
+  if (!wait_for_either(alive, connection, deadline_ms)) return false;
+  int64_t farewell_ms = now_ms() + FAREWELL_MS;
+  return wait_for(alive, deadline_ms && deadline_ms < farewell_ms ? deadline_ms : farewell_ms);
+}
+
 /* Ends the session's process, and what it started, and tells how the process ended. */
 static int end_session(pid_t session, bool ended) {
   int status = 0;
@@ -78,12 +86,15 @@ void run_session(int listener, int connection, const char *client, int wanted_li
     close(listener), close(alive[0]);
     serve(connection, agent, folder.path, options->user);
   }
-  close(alive[1]), close(connection);
-  bool ended = wait_for(alive[0], limit_s ? begin_ms + (int64_t)limit_s * 1000 : 0);
+  close(alive[1]);
+  int64_t deadline_ms = limit_s ? begin_ms + (int64_t)limit_s * 1000 : 0;
+  bool ended = has_ended(alive[0], connection, deadline_ms);
   int status = end_session(session, ended);
-  close(alive[0]);
+  close(alive[0]), close(connection);
   fprintf(stderr, "agent: session of %s, %.1f s: ", client, 1e-3 * (double)(now_ms() - begin_ms));
-  if (!ended && !stopping) fprintf(stderr, "the session's %d s are over\n", limit_s);
+  if (!ended && !stopping && deadline_ms && now_ms() >= deadline_ms)
+    fprintf(stderr, "the session's %d s are over\n", limit_s);
+  else if (!ended && !stopping) fprintf(stderr, "the client left, and it went on\n");
   else fprintf(stderr, "%s\n", stopping ? "the agent is to stop" : end_of(status));
   remove_folder(&folder);
 }

@@ -46,20 +46,25 @@ int64_t now_ms(void) {
   return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }
 
-bool wait_for(int descriptor, int64_t deadline_ms) {
-  struct pollfd watched[2] = {{.fd = descriptor, .events = POLLIN},
+bool wait_for_either(int descriptor, int connection, int64_t deadline_ms) {
+  struct pollfd watched[3] = {{.fd = descriptor, .events = POLLIN},
+                              {.fd = connection, .events = POLLRDHUP},
                               {.fd = watched_input, .events = POLLIN}};
   while (!stopping) {
     int64_t left = deadline_ms - now_ms();
     if (deadline_ms && left <= 0) return false;
     struct timespec limit = {.tv_sec = left / 1000, .tv_nsec = left % 1000 * 1000000};
-    int count = ppoll(watched, 2, deadline_ms ? &limit : NULL, &unblocked);
+    int count = ppoll(watched, 3, deadline_ms ? &limit : NULL, &unblocked);
     if (count < 0 && errno != EINTR) fail("cannot wait");
     if (count <= 0) continue;
-    if (watched[1].revents) stopping = 1;
-    else if (watched[0].revents) return true;
+    if (watched[2].revents) stopping = 1;
+    else return true;
   }
   return false;
+}
+
+bool wait_for(int descriptor, int64_t deadline_ms) {
+  return wait_for_either(descriptor, -1, deadline_ms);
 }
 
 bool receive(int connection, void *data, size_t size, int64_t deadline_ms) {

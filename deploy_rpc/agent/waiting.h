@@ -21,6 +21,9 @@ int64_t now_ms(void);
  * `deadline_ms`, of which 0 is none. */
 bool wait_for(int descriptor, int64_t deadline_ms);
 
+/* The same, or until the other end of `connection` is closed. */
+bool wait_for_either(int descriptor, int connection, int64_t deadline_ms);
+
 /* All `size` bytes, or false: the other side left, or was not done at `deadline_ms`. */
 bool receive(int connection, void *data, size_t size, int64_t deadline_ms);
 bool transmit(int connection, const void *data, size_t size);
