@@ -14,8 +14,15 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+from model.errors import InputError
+
 PREFIX = "shufflenet-run-"
 YOUNG_S = 60  # a folder may be so old and not locked yet
+LOCK_LIMIT_S, LOCK_POLL_S = 30, 0.01
+
+
+class FolderInUseError(InputError):
+    """A folder that another program does not let go."""
 
 
 @contextlib.contextmanager
@@ -49,11 +56,17 @@ def own_temporary_files() -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def locked_folder(folder: Path) -> Iterator[None]:
-    """Holds the lock of `folder`, for which others wait."""
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+def locked_folder(folder: Path, limit_s: float = LOCK_LIMIT_S) -> Iterator[None]:
+    """Holds the lock of `folder`; raises `FolderInUseError` where another program keeps it."""
+    deadline = time.monotonic() + limit_s
+    while (descriptor := _locked(folder)) is None:
+        if time.monotonic() > deadline:
+            raise FolderInUseError(
+                f"another program has held the folder {folder} for {limit_s:g} s; `fuser {folder}` "
+                "names it: wait for it or end it, or name another folder"
+            )
+        time.sleep(LOCK_POLL_S)
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
         yield
     finally:
         os.close(descriptor)

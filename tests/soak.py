@@ -14,6 +14,7 @@ import argparse
 import ctypes
 import random
 import signal
+import statistics
 import subprocess
 import sys
 import tempfile
@@ -44,6 +45,7 @@ BETWEEN_FAULTS_S = (4, 12)
 OLD_S = 12  # an agent that ends sooner is taken for one that cannot run
 BOARDS = 2
 END_LIMIT_S = 60
+RECOVERY_LIMIT_S = 120
 
 
 class SoakError(InputError):
@@ -63,6 +65,7 @@ def main(arguments: list[str] | None = None) -> None:
     tuning.add_argument("--minutes", type=positive_int, default=60, metavar="N")
     tuning.add_argument("--seed", type=positive_int, default=1, metavar="N")
     options = parser.parse_args(arguments)
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job has it off
     options.run(options)
 
 
@@ -145,11 +148,11 @@ def soak_tuning(minutes: int, seed: int) -> None:
         )  # fmt: skip
         said: list[str] = []
         threading.Thread(target=_listen, args=(tuner, said), daemon=True).start()
-        faults = _faults(draw, boards, tuner, minutes, logs)
+        recoveries = _faults(draw, boards, tuner, minutes, logs)
         tuner.send_signal(signal.SIGINT)
         with suppress(subprocess.TimeoutExpired):
             tuner.wait(timeout=END_LIMIT_S)
-    _judge(faults, said, logs, folder)
+    _judge(recoveries, said, logs, folder)
 
 
 def _faults(
@@ -158,35 +161,54 @@ def _faults(
     tuner: subprocess.Popen[str],
     minutes: int,
     logs: Path,
-) -> Counter[str]:
-    """Kills and stops for so long; what was done how often."""
-    faults: Counter[str] = Counter()
+) -> dict[str, list[float]]:
+    """Kills and stops for so long; of each kind the seconds until all boards were at work again."""
+    recoveries: dict[str, list[float]] = {}
     end = time.monotonic() + 60 * minutes
     while time.monotonic() < end and tuner.poll() is None:
         time.sleep(draw.uniform(*BETWEEN_FAULTS_S))
-        agents = [child for board in boards for child in psutil.Process(board.pid).children()]
-        sessions = [child for agent in agents for child in agent.children()]
+        agents, sessions = _agents_and_sessions(boards)
+        old = [agent for agent in agents if time.time() - agent.create_time() > OLD_S]
         what = draw.choice(["session killed", "session stopped", "agent killed"])
-        victims = agents if what == "agent killed" else sessions
-        victims = [each for each in victims if time.time() - each.create_time() > OLD_S or
-                   what != "agent killed"]  # fmt: skip
-        if not victims or not _records(logs):
+        victims = old if what == "agent killed" else sessions
+        if len(sessions) < BOARDS or not victims or not _records(logs):
             continue
+        victim = draw.choice(victims)
         with suppress(psutil.NoSuchProcess):
-            victim = draw.choice(victims)
             (victim.suspend if what == "session stopped" else victim.kill)()
-            faults[what] += 1
-        if sum(faults.values()) % 10 == 1:
+            recoveries.setdefault(what, []).append(_until_at_work(boards, victim))
             usage = _usage(psutil.Process(tuner.pid))
             print(
-                f"{_records(logs)} records after {faults.total()} faults; tuner: "
+                f"{what}: {recoveries[what][-1]:.1f} s; {_records(logs)} records; tuner: "
                 f"{usage[0]:,} bytes, {usage[1]} threads, {usage[2]} open files",
                 flush=True,
             )
-    return faults
+    return recoveries
 
 
-def _judge(faults: Counter[str], said: list[str], logs: Path, folder: Path) -> None:
+def _agents_and_sessions(
+    boards: list[subprocess.Popen[str]],
+) -> tuple[list[psutil.Process], list[psutil.Process]]:
+    agents = [child for board in boards for child in psutil.Process(board.pid).children()]
+    sessions = []
+    for agent in agents:
+        with suppress(psutil.NoSuchProcess):
+            sessions += agent.children()
+    return agents, sessions
+
+
+def _until_at_work(boards: list[subprocess.Popen[str]], victim: psutil.Process) -> float:
+    """Seconds until every board has a session, and none is `victim`."""
+    begin = time.monotonic()
+    while time.monotonic() - begin < RECOVERY_LIMIT_S:
+        _, sessions = _agents_and_sessions(boards)
+        if len(sessions) == BOARDS and victim not in sessions:
+            return time.monotonic() - begin
+        time.sleep(0.1)
+    raise SoakError(f"no board came back within {RECOVERY_LIMIT_S} s")
+
+
+def _judge(recoveries: dict[str, list[float]], said: list[str], logs: Path, folder: Path) -> None:
     records = [record for log in logs.rglob("*.jsonl") for record in TuningLog(log).read().records]
     wrong = [reason for record in records if (reason := fault_of(record))]
     outcomes = Counter(record.outcome for record in records)
@@ -196,9 +218,15 @@ def _judge(faults: Counter[str], said: list[str], logs: Path, folder: Path) -> N
         if str(folder) in " ".join(process.info["cmdline"] or [])
     ]
     set_aside = sum("is set aside" in line for line in said)
+    for what, seconds in recoveries.items():
+        median, longest = statistics.median(seconds), max(seconds)
+        print(
+            f"{what}: {len(seconds)} times; all at work again after {median:.1f} s, at most "
+            f"{longest:.1f} s"
+        )
     print(
-        f"faults: {dict(faults)}; records: {len(records)}, {dict(outcomes)}; replayed wrong: "
-        f"{len(wrong)}; boards set aside: {set_aside}; processes left: {len(left)}"
+        f"records: {len(records)}, {dict(outcomes)}; replayed wrong: {len(wrong)}; boards set "
+        f"aside: {set_aside}; processes left: {len(left)}"
     )
     if wrong or left or outcomes.keys() - {"ok"}:
         raise SoakError(f"wrong records {wrong[:3]}, processes {left}, outcomes {dict(outcomes)}")

@@ -8,6 +8,7 @@ import struct
 import subprocess
 import threading
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -301,3 +302,32 @@ def test_an_agent_that_was_killed_leaves_no_folder_behind_for_long(tmp_path: Pat
         assert not _no_session(work)
     with native_agent(work):
         assert _no_session(work)
+
+
+@pytest.mark.parametrize("end", [None, RuntimeError, KeyboardInterrupt])
+def test_no_process_and_no_port_is_left_however_a_session_ends(
+    tmp_path: Path, key_file: Path, end: type[BaseException] | None
+) -> None:
+    """Counted: agent, its session, the relay, and what they listen on."""
+    before = _processes_and_ports()
+    with native_agent(tmp_path, "--key-file", str(key_file)) as agent:
+        board = f"rpc://127.0.0.1:{agent.address.port}?key-file={key_file}"
+        with suppress(RuntimeError, KeyboardInterrupt), open_session(board) as session:
+            during = _processes_and_ports()
+            assert session.isa == machine_isa()
+            if end:
+                raise end
+    assert len(during[0] - before[0]) == 3
+    assert len(during[1] - before[1]) == 1
+    assert becomes_true(lambda: _processes_and_ports() == before)
+
+
+def _processes_and_ports() -> tuple[set[int], set[int]]:
+    """Of this process and all that it started."""
+    processes = [psutil.Process(), *psutil.Process().children(recursive=True)]
+    ports = set()
+    for process in processes:
+        with suppress(psutil.NoSuchProcess):
+            listening = process.net_connections("inet")
+            ports |= {c.laddr.port for c in listening if c.status == psutil.CONN_LISTEN}
+    return {process.pid for process in processes}, ports

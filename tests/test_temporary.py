@@ -13,7 +13,13 @@ from pathlib import Path
 
 import pytest
 
-from model.temporary import YOUNG_S, locked_folder, own_temporary_files, temporary_folder
+from model.temporary import (
+    YOUNG_S,
+    FolderInUseError,
+    locked_folder,
+    own_temporary_files,
+    temporary_folder,
+)
 
 PROGRAM = """
 import sys, tempfile, time
@@ -120,3 +126,12 @@ def test_a_folder_is_one_program_s_at_a_time(tmp_path: Path) -> None:
         order.append("first")
     other.join()
     assert order == ["first", "second"]
+
+
+def test_a_folder_that_is_not_let_go_is_an_error_after_a_while(tmp_path: Path) -> None:
+    with (
+        locked_folder(tmp_path),
+        pytest.raises(FolderInUseError, match="names it: wait for it or end it"),
+        locked_folder(tmp_path, limit_s=0.1),
+    ):
+        pass
