@@ -22,7 +22,7 @@ def packaged_library(
     folder.mkdir()
     path = folder / f"{lowered.network.name}.so"
     library = build_library(lowered, target, find_linker("auto", target), path, static=static)
-    write_json(path.with_suffix(".json"), build_report(lowered, [], [], library))
+    write_json(path.with_suffix(".json"), build_report(lowered, [], [], library, {}))
     for name, content in package_files(read_built_library(path), None).items():
         (folder / name).write_bytes(content)
     return library

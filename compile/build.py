@@ -17,9 +17,10 @@ from compile.link import find_linker
 from compile.lower import LEVELS, lower
 from compile.report import build_report, print_report
 from compile.source import import_network
-from compile.tuning.decisions import recorded_decisions
+from compile.tuning.decisions import digests_of_logs, recorded_decisions
 from model.cli import phase, run_command, write_json
 from model.errors import InputError
+from model.temporary import locked_folder, temporary_folder
 
 
 class OutputFolderError(InputError):
@@ -37,11 +38,10 @@ def main(arguments: list[str] | None = None) -> None:
         levels = _levels(options)
         if options.dump:
             _make_folder(options.dump)
-        decisions = (
-            recorded_decisions(options.tuning_logs, options.target.core)
-            if options.level == "tuned"
-            else None
-        )
+        decisions, logs = None, {}
+        if options.level == "tuned":
+            decisions = recorded_decisions(options.tuning_logs, options.target.core)
+            logs = digests_of_logs(options.tuning_logs, options.target.core)
         with phase(f"lower {', '.join(levels)}"):
             rungs = [
                 lower(
@@ -60,11 +60,12 @@ def main(arguments: list[str] | None = None) -> None:
                 rungs[-1], options.target, linker, staging / f"{name}.so", static=options.static
             )
         verifications, latencies = examine(rungs, library.path, linker, options.board)
-        report = build_report(rungs[-1], verifications, latencies, library)
+        report = build_report(rungs[-1], verifications, latencies, library, logs)
         write_json(staging / f"{name}.json", report)
         print_report(rungs[-1], verifications, latencies, library)
-        for file in (staging / f"{name}.json", *library.files):
-            file.replace(options.out / file.name)
+        with locked_folder(options.out):  # of two builds at once one is whole, and the last
+            for file in (staging / f"{name}.json", *library.files):
+                file.replace(options.out / file.name)
     if options.json:
         write_json(options.json, report)
     print(options.out / f"{name}.so")
@@ -83,8 +84,8 @@ def _staging_folder(out: Path) -> Iterator[Path]:
     existed = out.exists()
     _make_folder(out)
     try:
-        with tempfile.TemporaryDirectory(prefix=".build-", dir=out) as staging:
-            yield Path(staging)
+        with temporary_folder(".build-", out) as staging:
+            yield staging
     finally:
         if not existed and not any(out.iterdir()):
             shutil.rmtree(out)

@@ -26,6 +26,7 @@ C_FLAGS = (
     "-O2",
     "-fPIC",
     "-fno-asynchronous-unwind-tables",
+    "-g0",  # no folder of this machine in a static library
 )
 FLOAT_BYTES = 4
 TVM_NAMES = ("__tvm_ffi_main", "__TVMFFIErrorSetRaisedFromCStr")
@@ -62,9 +63,9 @@ def build_library(
     """Compiles `lowered` for `target`, which may differ from the one its schedules were made for.
 
     Writes the shared library `path`. At level stock it is a TVM module with a Relax VM executable,
-    weights inside, whose `main` takes and returns one float32 tensor. At any other level it is a C
-    library, with its header beside it (`.h`), and as a TVM module `main(input, output)`; `static`
-    adds the same as `.a`, without TVM's entry.
+    weights inside, whose `main` takes the input and returns the output, or a tuple of outputs. At
+    any other level it is a C library, with its header beside it (`.h`), and as a TVM module
+    `main(input, output, ...)`; `static` adds the same as `.a`, without TVM's entry.
     """
     if lowered.compute is None:
         executable = relax.build(lowered.module, target=target.tvm, relax_pipeline=None)

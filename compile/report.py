@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import platform
 import statistics
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from typing import Any
@@ -43,8 +45,13 @@ def build_report(
     verifications: list[Verification],
     latencies: list[Latency],
     library: Library,
+    logs: Mapping[str, str],
 ) -> dict[str, Any]:
-    """The JSON beside a library; `deploy_rpc` reads `model`, `target`, `threads`, `interface`."""
+    """The JSON beside a library, of which `deploy_rpc` reads `model`, `target`, `threads`,
+    `interface`, `library_sha256`.
+
+    `logs` are the tuning logs that it was built from, each with its SHA-256.
+    """
     network, target = lowered.network, lowered.target
     return {
         "model": {
@@ -72,7 +79,9 @@ def build_report(
         "threads": lowered.threads,
         "versions": versions(),
         "interface": library.prefix,
+        "tuning_logs": dict(logs),
         "library_bytes": library.path.stat().st_size,
+        "library_sha256": hashlib.sha256(library.path.read_bytes()).hexdigest(),
         "archive_bytes": library.archive.stat().st_size if library.archive else None,
         "weights_bytes": lowered.weights_bytes,
         "workspace_bytes": library.workspace_bytes,

@@ -1,6 +1,7 @@
 """An agent as a process of this program: started, found, and ended with it, however that ends.
 
-The agent watches the pipe that is its standard input, so that it cannot be orphaned.
+The agent watches the pipe that is its standard input, so that it cannot be orphaned. A key of its
+own that no other program knows comes to it through another pipe.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import IO
 
 from deploy_rpc.board_spec import BoardError
@@ -24,10 +25,11 @@ SHOWN_LOG_LINES = 3
 
 @dataclass(frozen=True)
 class Address:
-    """Where an agent listens."""
+    """Where an agent listens; `secret` is the key shared with it, None where it asks for none."""
 
     host: str
     port: int
+    secret: bytes | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True)
@@ -46,25 +48,47 @@ def agent_process(
     timeout_s: float,
     environment: Mapping[str, str] | None = None,
     quiet: bool = True,
+    secret: bytes | None = None,
 ) -> Iterator[RunningAgent]:
     """Runs `command`, an agent with its options, and ends it with the block.
 
     It is up within `timeout_s`, or a `BoardError` names `what` and the agent's last words. Unless
-    `quiet`, its log goes to this program's standard error.
+    `quiet`, its log goes to this program's standard error. With `secret` it serves only those who
+    hold that key.
     """
-    with tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace") as log:
+    with (
+        _as_key_file(secret) as (words, descriptors),
+        tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace") as log,
+    ):
         process = subprocess.Popen(
-            [*command, "--exit-with-stdin"],
+            [*command, "--exit-with-stdin", *words],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=log if quiet else None,
             env=environment,
+            pass_fds=descriptors,
             start_new_session=True,  # Ctrl-C is for us; then we end it, with all that it started
         )
         try:
-            yield RunningAgent(_address(process, log, what, timeout_s), process)
+            address = _address(process, log, what, timeout_s)
+            yield RunningAgent(replace(address, secret=secret), process)
         finally:
             _end(process)
+
+
+@contextmanager
+def _as_key_file(secret: bytes | None) -> Iterator[tuple[list[str], list[int]]]:
+    """The agent's words for a key file that is a pipe with `secret`, and what it inherits."""
+    if secret is None:
+        yield [], []
+        return
+    reading, writing = os.pipe()
+    try:
+        os.write(writing, secret)
+        os.close(writing)
+        yield ["--key-file", f"/dev/fd/{reading}"], [reading]
+    finally:
+        os.close(reading)
 
 
 def _address(process: subprocess.Popen, log: IO[str], what: str, timeout_s: float) -> Address:

@@ -12,7 +12,6 @@ from __future__ import annotations
 import shutil
 import subprocess
 import sys
-import tempfile
 import zipfile
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -21,6 +20,7 @@ from pathlib import Path
 from platformdirs import user_cache_path
 
 from model.errors import InputError
+from model.temporary import temporary_folder
 
 DEBIAN_PACKAGES = ("python3-minimal", "libpython3-stdlib", "libstdc++6")
 PLATFORMS = tuple(f"manylinux{tag}_aarch64" for tag in ("_2_28", "_2_27", "_2_24", "_2_17", "2014"))
@@ -81,8 +81,8 @@ def _make(root: Path, packages: Sequence[str]) -> None:
         raise ArmPythonError(f"Python for aarch64 cannot be fetched: {'; '.join(missing)}")
     root.parent.mkdir(parents=True, exist_ok=True)
     print("fetching Python for aarch64, once", file=sys.stderr)
-    with tempfile.TemporaryDirectory(prefix=".making-", dir=root.parent) as folder:
-        work, made = Path(folder), Path(folder) / "root"
+    with temporary_folder(".making-", root.parent) as work:
+        made = work / "root"
         made.mkdir()
         _unpack_debian(work, made)
         _unpack_wheels(work, made, packages)

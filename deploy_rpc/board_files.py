@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-FILES = {  # the same as in agent.c
+FILES = {  # the same as in agent/offered.c
     "governor": Path("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor"),
     "frequency": Path("/sys/devices/system/cpu/cpu0/cpufreq/scaling_cur_freq"),
     "temperature": Path("/sys/class/thermal/thermal_zone0/temp"),

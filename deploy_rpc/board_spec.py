@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
 from deploy_rpc.cores import UnknownCoreError, find_core
 from model.errors import InputError
 
-FORMS = "local, emulated[:CORE], modelled[:CORE], rpc://HOST:PORT, tracker://HOST:PORT/KEY"
+FORMS = (
+    "local, emulated[:CORE], modelled[:CORE], rpc://HOST:PORT, tracker://HOST:PORT/KEY, the last "
+    "two with ?key-file=FILE behind where the agent has a shared key"
+)
+KEY_FILE = "?key-file="
 MAX_PORT = 65535
 
 
@@ -23,7 +28,8 @@ class BoardError(InputError):
 class BoardSpec:
     """One BOARD. `kind` is local, emulated, modelled, rpc or tracker; the rest as the kind needs.
 
-    `str(spec)` is the text that `parse_board` reads back.
+    `key_file` holds the key shared with the agent. `spec.argument` is the text that `parse_board`
+    reads back; `str(spec)` is what reports and records call the board, without that file.
     """
 
     kind: str
@@ -31,6 +37,12 @@ class BoardSpec:
     port: int | None = None
     key: str | None = None
     core: str | None = None
+    key_file: Path | None = None
+
+    @property
+    def argument(self) -> str:
+        """BOARD of a command line."""
+        return f"{self}{KEY_FILE}{self.key_file}" if self.key_file else str(self)
 
     def __str__(self) -> str:
         if self.kind in ("rpc", "tracker"):
@@ -43,21 +55,32 @@ class BoardSpec:
 def parse_board(text: str) -> BoardSpec:
     """The board that `text` names; raises `BoardSpecError` with the forms and what is wrong."""
     scheme, separator, rest = text.partition("://")
+    rest, key_file = _without_key_file(text, rest)
     if separator and scheme == "rpc":
         host, port = _address(text, rest)
-        return BoardSpec("rpc", host=host, port=port)
+        return BoardSpec("rpc", host=host, port=port, key_file=key_file)
     if separator and scheme == "tracker":
         address, _, key = rest.partition("/")
         host, port = _address(text, address)
         if not key or "/" in key or any(character.isspace() for character in key):
             raise _wrong(text, f"expected one word as the key after the port, got {key!r}")
-        return BoardSpec("tracker", host=host, port=port, key=key)
+        return BoardSpec("tracker", host=host, port=port, key=key, key_file=key_file)
     if text == "local":
         return BoardSpec("local")
     kind, colon, core = text.partition(":")
     if kind in ("emulated", "modelled"):
         return BoardSpec(kind, core=_core(text, core) if colon else None)
     raise _wrong(text, "it begins like none of them")
+
+
+def _without_key_file(text: str, rest: str) -> tuple[str, Path | None]:
+    rest, sign, query = rest.partition("?")
+    if not sign:
+        return rest, None
+    name, _, file = query.partition("=")
+    if name != "key-file" or not file:
+        raise _wrong(text, f"expected {KEY_FILE}FILE at its end, got ?{query}")
+    return rest, Path(file)
 
 
 def _address(text: str, address: str) -> tuple[str, int]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from dataclasses import dataclass
 from pathlib import Path
@@ -60,6 +61,7 @@ def read_built_library(library: Path) -> BuiltLibrary:
     try:
         report = json.loads(path.read_text(encoding="utf-8"))
         model = report["model"]
+        _require_same_library(library, report.get("library_sha256"), path)
         input_shape = tuple(int(extent) for extent in model["input_shape"])
         if len(input_shape) != 4:
             raise ValueError(f"input_shape has {len(input_shape)} dimensions")
@@ -86,6 +88,15 @@ def read_built_library(library: Path) -> BuiltLibrary:
             f"{path} is no build report of this version ({type(error).__name__}: {error}); "
             "build the library again"
         ) from error
+
+
+def _require_same_library(library: Path, digest: str | None, report: Path) -> None:
+    """Raises where the report is of another build; one of before has no digest."""
+    if digest is not None and digest != hashlib.sha256(library.read_bytes()).hexdigest():
+        raise ReportError(
+            f"{report} is the report of another library than {library}: one of the two was "
+            "replaced; build it again, or copy both from one build"
+        )
 
 
 def _output(row: dict[str, Any]) -> Output:

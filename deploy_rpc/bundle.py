@@ -8,11 +8,11 @@ a name that changes with whatever it is made from.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import shutil
 import subprocess
 import sys
-import tempfile
 import zipfile
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -24,8 +24,9 @@ from platformdirs import user_cache_path
 
 from deploy_rpc.host import machine_isa
 from model.errors import InputError
+from model.temporary import temporary_folder
 
-AGENT_SOURCE = Path(__file__).parent / "agent" / "agent.c"
+AGENT_SOURCES = Path(__file__).parent / "agent"  # .c and .h
 BOARD_ISA = "aarch64"
 ZIG_TARGETS = {  # the glibc that the wheels are built for
     "aarch64": "aarch64-linux-gnu.2.28",
@@ -81,7 +82,8 @@ def board_bundle(isa: str = BOARD_ISA, cache: Path | None = None) -> Path:
 
 def bundle_folder(isa: str = BOARD_ISA, cache: Path | None = None) -> Path:
     """Where `board_bundle` keeps the bundle, made or not; its name tells what it is made from."""
-    parts = [AGENT_SOURCE.read_text(encoding="utf-8"), ZIG_TARGETS[isa], version("ziglang")]
+    sources = [path.read_text(encoding="utf-8") for path in sorted(AGENT_SOURCES.glob("*.[ch]"))]
+    parts = [*sources, ZIG_TARGETS[isa], version("ziglang")]
     digest = hashlib.sha256("\n".join(parts).encode()).hexdigest()[:12]
     name = "-".join([isa, *(wheel.version for wheel in WHEELS), digest])
     return (cache or user_cache_path("shufflenet-compiled")) / "boards" / name
@@ -89,15 +91,15 @@ def bundle_folder(isa: str = BOARD_ISA, cache: Path | None = None) -> Path:
 
 def _make(folder: Path, isa: str) -> None:
     """Fills a folder beside `folder` and renames it: whole or not at all, whoever else asks."""
-    try:
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        temporary = Path(tempfile.mkdtemp(prefix=".making-", dir=folder.parent))
-    except OSError as error:
-        raise BundleError(
-            f"cannot write to {folder.parent}: {error.strerror}; point XDG_CACHE_HOME to a folder "
-            "you can write to"
-        ) from error
-    try:
+    with contextlib.ExitStack() as until_done:
+        try:
+            folder.parent.mkdir(parents=True, exist_ok=True)
+            temporary = until_done.enter_context(temporary_folder(".making-", folder.parent))
+        except OSError as error:
+            raise BundleError(
+                f"cannot write to {folder.parent}: {error.strerror}; point XDG_CACHE_HOME to a "
+                "folder you can write to"
+            ) from error
         if isa == machine_isa():
             _copy_installed_libraries(temporary)
         else:
@@ -106,8 +108,6 @@ def _make(folder: Path, isa: str) -> None:
             shutil.rmtree(temporary / "wheels")
         _compile_agent(temporary, ZIG_TARGETS[isa])
         _publish(temporary, folder)
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
 
 
 def _publish(temporary: Path, folder: Path) -> None:
@@ -168,7 +168,7 @@ def _compile_agent(folder: Path, target: str) -> None:
     libraries = [Path(library).stem for wheel in WHEELS for library in wheel.libraries]
     command = [
         *(sys.executable, "-m", "ziglang", "cc", "-target", target, "-std=c11", "-O2", "-s"),
-        *("-I", tvm_ffi.libinfo.find_include_path(), str(AGENT_SOURCE)),
+        *("-I", tvm_ffi.libinfo.find_include_path(), *map(str, sorted(AGENT_SOURCES.glob("*.c")))),
         *("-o", str(folder / "agent"), "-L", str(folder), "-Wl,-rpath,$ORIGIN"),
         *("-Wl,--no-as-needed", "-Wl,--allow-shlib-undefined"),
         *(f"-l{library.removeprefix('lib')}" for library in libraries),

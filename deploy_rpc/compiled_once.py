@@ -5,13 +5,13 @@ from __future__ import annotations
 import hashlib
 import subprocess
 import sys
-import tempfile
 from importlib.metadata import version
 from pathlib import Path
 
 from platformdirs import user_cache_path
 
 from model.errors import InputError
+from model.temporary import temporary_folder
 
 LIMIT_S = 300  # zig builds its C library on first use, up to a minute on two cores
 
@@ -53,8 +53,8 @@ def _make(output: Path, words: list[str]) -> None:
     """Compiles beside `output` and renames: whole or not at all, whoever else asks."""
     try:
         output.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix=".making-", dir=output.parent) as folder:
-            made = Path(folder) / output.name
+        with temporary_folder(".making-", output.parent) as folder:
+            made = folder / output.name
             zig([*words, "-o", str(made)])
             made.replace(output)
     except OSError as error:

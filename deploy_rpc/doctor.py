@@ -49,7 +49,7 @@ FOUND, MISSING, BROKEN = "found", "missing", "broken"
 STYLES = {FOUND: "green", MISSING: "yellow", BROKEN: "red"}
 PACKAGES = ("apache-tvm", "apache-tvm-ffi", "torch", "ziglang", "xgboost-cpu")
 GNU_COMPILER = "aarch64-linux-gnu-gcc"
-CHECK_KERNEL = Path(__file__).parent / "agent" / "check_kernel.c"
+CHECK_KERNEL = Path(__file__).parent / "check_kernel.c"
 EMPTY_PROGRAM = "int main(void) { return 0; }\n"
 MARKED_PROGRAM = """
 int main(void) {

@@ -69,11 +69,17 @@ def emulated_cpus(qemu: str) -> frozenset[str]:
 
 @contextmanager
 def running_agent(
-    core: str, timeout_s: float, arguments: Sequence[str] = (), *, quiet: bool = True
+    core: str,
+    timeout_s: float,
+    arguments: Sequence[str] = (),
+    *,
+    quiet: bool = True,
+    secret: bytes | None = None,
 ) -> Iterator[RunningAgent]:
     """An agent on an emulated `core`, ended with the block; up within `timeout_s`.
 
-    It takes a free port unless `arguments`, the agent's own, say otherwise. Raises `BoardError`
+    It takes a free port unless `arguments`, the agent's own, say otherwise, and everyone on this
+    machine unless there is a `secret`. Raises `BoardError`
     where tools are missing, QEMU does not know the core, or the agent does not come up, and
     `BundleError` where its files cannot be had.
     """
@@ -84,6 +90,7 @@ def running_agent(
         timeout_s=timeout_s,
         environment=_environment(),
         quiet=quiet,
+        secret=secret,
     ) as agent:
         yield agent
 

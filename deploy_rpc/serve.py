@@ -1,11 +1,12 @@
-"""python deploy_rpc/serve.py emulated|agent|tracker: boards to connect to, or the files for one.
+"""python deploy_rpc/serve.py emulated|agent|tracker|key: boards to connect to, or files for one.
 
     serve.py tracker                                          on 127.0.0.1:9190
+    serve.py key board.key                                    a key that boards and clients share
     serve.py emulated --count 2 --tracker 127.0.0.1:9190      a farm of emulated boards
-    serve.py agent --tracker 127.0.0.1:9190 --key here        this machine as a board
+    serve.py agent --key-file board.key                       this machine as a board
     serve.py agent --bundle board.tar.gz                      what to copy to a real one
 
-All of them serve until Ctrl-C, and end with all that they started.
+Those that listen serve until Ctrl-C, and end with all that they started.
 """
 
 from __future__ import annotations
@@ -26,12 +27,13 @@ from tvm.rpc.tracker import TrackerServerHandler
 
 from deploy_rpc.agent_process import RunningAgent, agent_process
 from deploy_rpc.archive import write_archive
-from deploy_rpc.board_spec import BoardError, BoardSpecError, parse_board
+from deploy_rpc.board_spec import KEY_FILE, BoardError, BoardSpecError, parse_board
 from deploy_rpc.bundle import BOARD_ISA, BundleError, board_bundle
 from deploy_rpc.emulator import aarch64_sysroot, missing_emulation_tools, running_agent
 from deploy_rpc.host import machine_isa
 from deploy_rpc.session import DEFAULT_EMULATED_CORE
-from model.cli import positive_int, run_command
+from deploy_rpc.shared_key import read_key, write_key
+from model.cli import argument, new_file, positive_int, run_command
 
 LOOPBACK = "127.0.0.1"
 AGENT_PORT, TRACKER_PORT = 9090, 9190
@@ -45,9 +47,10 @@ LIBC_FILES = (  # what the agent needs where the board has no glibc; under lib/ 
     *(LOADER, "libc.so.6", "libm.so.6", "libdl.so.2", "libpthread.so.0"),
     *("librt.so.1", "libgcc_s.so.1", "libstdc++.so.6"),
 )
-WARNING = (
-    "warning: TVM's RPC has no password: whoever reaches {} can run code on this machine. "
-    "Only on a network that you trust"
+TRACKER_WARNING = (
+    "warning: whoever reaches {} can take boards away, offer false ones, and read the passwords of "
+    "sessions. Give every agent and client the same --key-file: then a stranger gets no session, "
+    "and no board of a stranger's is used. Only on a network that you trust"
 )
 
 
@@ -76,8 +79,8 @@ def _agent(options: argparse.Namespace) -> None:
     if options.bundle:
         write_bundle(options.bundle, with_libc=options.with_libc)
         return
-    if not _is_loopback(options.host) and not options.allow_remote:
-        raise BoardError(_refusal(options.host))
+    if not _is_loopback(options.host) and not (options.allow_remote and options.key_file):
+        raise BoardError(_refusal(options.host, "--allow-remote and --key-file FILE"))
     key = options.key or ("host" if options.tracker else "")
     words = [*_session_words(options), *_tracker_words(options.tracker, key)]
     words += ["--host", options.host, *(["--allow-remote"] if options.allow_remote else [])]
@@ -93,8 +96,8 @@ def _agent(options: argparse.Namespace) -> None:
 def _tracker(options: argparse.Namespace) -> None:
     if not _is_loopback(options.host):
         if not options.allow_remote:
-            raise BoardError(_refusal(options.host))
-        print(WARNING.format(f"{options.host}:{options.port}"), file=sys.stderr)
+            raise BoardError(_refusal(options.host, "--allow-remote"))
+        print(TRACKER_WARNING.format(f"{options.host}:{options.port}"), file=sys.stderr)
     with socket.socket() as listener:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
@@ -142,15 +145,16 @@ class Board:
 
 
 def _keep_up(boards: list[Board], options: argparse.Namespace, key: str) -> None:
+    query = f"{KEY_FILE}{options.key_file}" if options.key_file else ""
     with ExitStack() as lives:
         for board in boards:
             lives.enter_context(board.life)
             board.begin()
             address = board.agent.address
             if not options.tracker:  # else only the tracker knows the password
-                print(f"{board.name}: rpc://{address.host}:{address.port}", flush=True)
+                print(f"{board.name}: rpc://{address.host}:{address.port}{query}", flush=True)
         if options.tracker:
-            print(f"{len(boards)} board(s): tracker://{options.tracker}/{key}", flush=True)
+            print(f"{len(boards)} board(s): tracker://{options.tracker}/{key}{query}", flush=True)
         while True:
             time.sleep(LOOK_EVERY_S)
             for board in boards:
@@ -175,7 +179,11 @@ def write_bundle(out: Path, *, with_libc: bool = False) -> None:
 
 
 def _session_words(options: argparse.Namespace) -> list[str]:
-    given = {"--session-limit": options.session_limit, "--user-id": options.user_id}
+    given = {
+        "--session-limit": options.session_limit,
+        "--user-id": options.user_id,
+        "--key-file": options.key_file,
+    }
     return [
         word for name, value in given.items() if value is not None for word in (name, str(value))
     ]
@@ -189,19 +197,24 @@ def _is_loopback(host: str) -> bool:
     return host.startswith("127.")
 
 
-def _refusal(host: str) -> str:
+def _refusal(host: str, words: str) -> str:
     return (
-        f"{host} is not the loopback, and whoever reaches the port can run code here. Use a tunnel "
-        f"to {LOOPBACK} (deploy_rpc/agent/README.md), or, on a network you trust, give "
-        "--allow-remote"
+        f"{host} is not the loopback, and whoever reaches the port can run code or take boards. "
+        f"Use a tunnel to {LOOPBACK} (deploy_rpc/agent/README.md), or, on a network you trust, "
+        f"give {words}"
     )
+
+
+def _key(options: argparse.Namespace) -> None:
+    write_key(options.file)
+    print(options.file)
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="serve.py", description="Boards to connect to, or the files that make one."
     )
-    kinds = parser.add_subparsers(required=True, metavar="emulated|agent|tracker")
+    kinds = parser.add_subparsers(required=True, metavar="emulated|agent|tracker|key")
     emulated = kinds.add_parser("emulated", help="boards under QEMU on this machine")
     emulated.set_defaults(serve=_emulated)
     add = emulated.add_argument
@@ -229,6 +242,9 @@ def _parser() -> argparse.ArgumentParser:
     add("--port", type=_port, default=TRACKER_PORT, metavar="PORT",
         help=f"default: {TRACKER_PORT}; 0 takes a free one")  # fmt: skip
     _remote_option(tracker)
+    key = kinds.add_parser("key", help="makes a key that boards and clients share")
+    key.set_defaults(serve=_key)
+    key.add_argument("file", type=new_file, metavar="FILE", help="written for you alone to read")
     return parser
 
 
@@ -236,6 +252,9 @@ def _board_options(parser: argparse.ArgumentParser, default_key: str) -> None:
     add = parser.add_argument
     add("--tracker", type=_address, metavar="HOST:PORT", help="offer the boards there, too")
     add("--key", metavar="KEY", help=f"what they are offered as (default: {default_key})")
+    add("--key-file", type=argument(_key_file), metavar="FILE",
+        help="serve only those who hold the same key, ?key-file=FILE behind BOARD (`serve.py key "
+        "FILE` makes one; default: everyone on this machine)")  # fmt: skip
     add("--session-limit", type=positive_int, metavar="SECONDS",
         help="end sessions that last longer (default: none)")  # fmt: skip
     add("--user-id", type=_user_id, metavar="UID",
@@ -244,9 +263,17 @@ def _board_options(parser: argparse.ArgumentParser, default_key: str) -> None:
 
 
 def _remote_option(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--allow-remote", action="store_true",
-                        help="allow addresses other than the loopback: whoever reaches them can "
-                        "run code here")  # fmt: skip
+    parser.add_argument(
+        "--allow-remote",
+        action="store_true",
+        help="allow addresses other than the loopback, on a network you trust",
+    )
+
+
+def _key_file(text: str) -> Path:
+    path = Path(text).absolute()
+    read_key(path)
+    return path
 
 
 def _user_id(text: str) -> int:

@@ -36,6 +36,7 @@ from deploy_rpc.host import machine_isa
 from deploy_rpc.session_kernels import KernelProgram, LoadedKernels, Shapes
 from deploy_rpc.session_program import PlainProgram, Program, VmProgram
 from deploy_rpc.session_remote import connect_board, connect_server, diagnosis, message
+from deploy_rpc.shared_key import new_key
 from deploy_rpc.time_limit import BoardTimeoutError, LimitedThread, call_within
 from model.outputs import the_only
 
@@ -261,8 +262,8 @@ def _link(spec: BoardSpec, timeout_s: float) -> Iterator[Link]:
         with tempfile.TemporaryDirectory(prefix="local-board-") as folder:
             yield _local_link(Path(folder))
     elif spec.kind in KINDS_OF_TIME:
-        with running_agent(emulated_core(spec).name, timeout_s) as agent:
-            remote = connect_server(agent.address.host, agent.address.port, "", spec, timeout_s)
+        with running_agent(emulated_core(spec).name, timeout_s, secret=new_key()) as agent:
+            remote = connect_server(agent.address, "", spec, timeout_s)
             yield _remote_link(remote, timeout_s)
     else:
         yield _remote_link(connect_board(spec, timeout_s), timeout_s)

@@ -2,23 +2,33 @@
 
 The tracker is asked over a socket of our own: `TrackerSession.request` of TVM waits for ever, and
 its request would stay in the queue, so that a board that becomes free later were lost to it.
+Where client and agent share a key, both prove it before TVM's client begins (`relay.py`).
 """
 
 from __future__ import annotations
 
+import json
+import shlex
 import socket
 import struct
 from collections import Counter
-from contextlib import closing
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from typing import Any
 
 from tvm import rpc
-from tvm.rpc.base import RPC_TRACKER_MAGIC, TrackerCode, recvall, recvjson, sendjson
+from tvm.rpc.base import RPC_TRACKER_MAGIC, TrackerCode, recvall, sendjson
 
+from deploy_rpc.agent_process import Address
 from deploy_rpc.board_spec import BoardError, BoardSpec
+from deploy_rpc.relay import relay_to
+from deploy_rpc.shared_key import asks_for_a_key, prove, read_key
 from deploy_rpc.time_limit import BoardTimeoutError, call_within
 
 SESSION_LIMIT_S = 24 * 3600  # after this a board's server ends a session that was left behind
+LARGEST_ANSWER = 1 << 20  # bytes, of a tracker
+TRACKER_WAITS = 4  # connecting, and three answers
+GREETING_LIMIT_S = 1  # for an agent's first words
 REMOTE_PREFIX = "RPCError: Error caught from RPC call:"
 SERVER_PREFIX = "server:"  # of a board's key in the tracker's summary
 
@@ -28,11 +38,15 @@ def connect_board(spec: BoardSpec, timeout_s: float) -> rpc.RPCSession:
 
     Raises `BoardError` with host, port, limit and the command that diagnoses it.
     """
+    secret = read_key(spec.key_file) if spec.key_file else None
     if spec.kind == "rpc":
         _probe(spec, timeout_s)
-        return connect_server(spec.host, spec.port, "", spec, timeout_s)
+        return connect_server(Address(spec.host, spec.port, secret), "", spec, timeout_s)
     try:
-        host, port, key = _request(spec, timeout_s)
+        what = f"asking the tracker for {spec}"
+        host, port, key = call_within(
+            TRACKER_WAITS * timeout_s, _request, spec, timeout_s, what=what
+        )
     except TimeoutError as error:
         raise BoardError(
             f"no tracker at {spec.host}:{spec.port}: it accepted the connection but did not "
@@ -40,15 +54,20 @@ def connect_board(spec: BoardSpec, timeout_s: float) -> rpc.RPCSession:
         ) from error
     except OSError as error:
         raise _unreachable(spec, timeout_s, error) from error
-    return connect_server(host, port, key, spec, timeout_s)
+    return connect_server(Address(host, port, secret), key, spec, timeout_s)
 
 
-def connect_server(
-    host: str, port: int, key: str, spec: BoardSpec, timeout_s: float
-) -> rpc.RPCSession:
-    """A session on the RPC server at `host`:`port`; `spec` is what the errors name."""
+def connect_server(address: Address, key: str, spec: BoardSpec, timeout_s: float) -> rpc.RPCSession:
+    """A session on the RPC server at `address`, `key` being its password behind a tracker.
+
+    `spec` is what the errors name.
+    """
     limit_s = SESSION_LIMIT_S if spec.kind in ("rpc", "tracker") else 0
-    what = f"connecting to the RPC server at {host}:{port} for {spec}"
+    what = f"connecting to the RPC server at {address.host}:{address.port} for {spec}"
+    host, port = address.host, address.port
+    if address.secret:
+        relay = relay_to(_trusted(address, spec, timeout_s), key, timeout_s)
+        host, port, key = relay.host, relay.port, relay.password
     try:
         return call_within(timeout_s, rpc.connect, host, port, key, limit_s, what=what)
     except BoardTimeoutError as error:
@@ -57,7 +76,33 @@ def connect_server(
             f"is busy with another session; {diagnosis(spec)}"
         ) from error
     except (RuntimeError, OSError) as error:
+        if not address.secret and asks_for_a_key(host, port, GREETING_LIMIT_S):
+            raise BoardError(
+                f"{what}: the agent there asks for a shared key; name its file behind the board, "
+                f"{spec}?key-file=FILE"
+            ) from error
         raise BoardError(f"{what} failed: {message(error)}; {diagnosis(spec)}") from error
+
+
+def _trusted(address: Address, spec: BoardSpec, timeout_s: float) -> socket.socket:
+    """A connection to an agent that holds the key, as we do."""
+    what = f"proving the key to the agent at {address.host}:{address.port} for {spec}"
+    try:
+        connection = socket.create_connection((address.host, address.port), timeout=timeout_s)
+    except OSError as error:
+        raise _unreachable(spec, timeout_s, error) from error
+    try:
+        prove(connection, address.secret, timeout_s)
+    except TimeoutError as error:
+        connection.close()
+        raise BoardError(
+            f"{what}: no answer within {timeout_s:g} s: it has no key (then leave key-file away, "
+            f"or start it with --key-file), or is busy with another session; {diagnosis(spec)}"
+        ) from error
+    except (OSError, BoardError) as error:
+        connection.close()
+        raise BoardError(f"{what} failed: {error}; {diagnosis(spec)}") from error
+    return connection
 
 
 def tracker_summary(spec: BoardSpec, timeout_s: float) -> dict[str, str]:
@@ -69,14 +114,15 @@ def tracker_summary(spec: BoardSpec, timeout_s: float) -> dict[str, str]:
         address = (spec.host, spec.port)
         with closing(socket.create_connection(address, timeout=timeout_s)) as tracker:
             _greet(tracker, spec)
-            return _keys(_ask(tracker, spec, [TrackerCode.SUMMARY]))
+            with _understood(spec):
+                return _keys(_ask(tracker, spec, [TrackerCode.SUMMARY]))
     except OSError as error:
         raise _unreachable(spec, timeout_s, error) from error
 
 
 def diagnosis(spec: BoardSpec) -> str:
     """What to do next where the board of `spec` does not do as it should."""
-    return f"find out why with `python deploy_rpc/doctor.py --board {spec}`"
+    return f"find out why with `python deploy_rpc/doctor.py --board {shlex.quote(spec.argument)}`"
 
 
 def message(error: BaseException) -> str:
@@ -97,7 +143,8 @@ def _request(spec: BoardSpec, timeout_s: float) -> tuple[str, int, str]:
     """Host, port and match key of a free board with the key of `spec`."""
     with closing(socket.create_connection((spec.host, spec.port), timeout=timeout_s)) as tracker:
         _greet(tracker, spec)
-        known = _keys(_ask(tracker, spec, [TrackerCode.SUMMARY]))
+        with _understood(spec):
+            known = _keys(_ask(tracker, spec, [TrackerCode.SUMMARY]))
         if spec.key not in known:
             raise BoardError(
                 f"the tracker at {spec.host}:{spec.port} has no board with key {spec.key!r}; its "
@@ -105,13 +152,14 @@ def _request(spec: BoardSpec, timeout_s: float) -> tuple[str, int, str]:
                 f"{diagnosis(spec)}"
             )
         try:
-            host, port, key = _ask(tracker, spec, [TrackerCode.REQUEST, spec.key, "", 1])
+            with _understood(spec):
+                host, port, key = _ask(tracker, spec, [TrackerCode.REQUEST, spec.key, "", 1])
+                return str(host), int(port), str(key)
         except TimeoutError as error:
             raise BoardError(
                 f"no board with key {spec.key!r} became free within {timeout_s:g} s at the "
                 f"tracker {spec.host}:{spec.port}; {diagnosis(spec)}"
             ) from error
-    return host, port, key
 
 
 def _greet(tracker: socket.socket, spec: BoardSpec) -> None:
@@ -125,9 +173,24 @@ def _greet(tracker: socket.socket, spec: BoardSpec) -> None:
         )
 
 
+@contextmanager
+def _understood(spec: BoardSpec) -> Iterator[None]:
+    """Whatever is amiss with an answer is a `BoardError`."""
+    try:
+        yield
+    except (ValueError, TypeError, LookupError, AttributeError, RecursionError) as error:
+        raise BoardError(
+            f"what answers at {spec.host}:{spec.port} is no tracker of TVM's "
+            f"({type(error).__name__}: {error}); {diagnosis(spec)}"
+        ) from error
+
+
 def _ask(tracker: socket.socket, spec: BoardSpec, request: list) -> Any:  # noqa: ANN401 (JSON)
     sendjson(tracker, request)
-    code, *answer = recvjson(tracker)
+    (size,) = struct.unpack("<i", recvall(tracker, 4))
+    if not 0 <= size <= LARGEST_ANSWER:
+        raise ValueError(f"an answer of {size} bytes, expected at most {LARGEST_ANSWER}")
+    code, *answer = json.loads(recvall(tracker, size))
     if code != TrackerCode.SUCCESS:
         raise BoardError(f"the tracker refused {request}: {answer}; {diagnosis(spec)}")
     return answer[0]

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from model.errors import InputError
+from model.temporary import own_temporary_files
 
 MIN_INPUT_SIDE = 32  # five halvings leave one pixel
 MAX_INPUT_SIDE = 4096
@@ -29,10 +30,12 @@ T = TypeVar("T")
 def run_command(main: Callable[[], None]) -> None:
     """Runs `main` as a program: exits 0, or 1 with the message of an `InputError`.
 
-    Usage errors leave through argparse, which exits 2.
+    Usage errors leave through argparse, which exits 2. Temporary files are gone afterwards, and
+    those of an earlier program that was killed.
     """
     try:
-        main()
+        with own_temporary_files():
+            main()
     except InputError as error:
         print(f"error: {error}", file=sys.stderr)
         sys.exit(EXIT_FAILURE)

@@ -58,7 +58,7 @@ def make_package(
     library = build_library(
         lowered, target, find_linker("auto", target), path, static=system.is_static
     )
-    write_json(path.with_suffix(".json"), build_report(lowered, [], [], library))
+    write_json(path.with_suffix(".json"), build_report(lowered, [], [], library, {}))
     package.main([str(path), "--out", str(folder / "package.tar.gz"), *options])
     with tarfile.open(folder / "package.tar.gz") as archive:
         archive.extractall(folder / "unpacked", filter="data")

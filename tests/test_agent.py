@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import random
 import socket
 import struct
@@ -51,7 +52,7 @@ def test_a_library_is_uploaded_run_and_gone_with_its_session(tmp_path: Path) -> 
     with native_agent(work) as agent:
         with open_session(f"rpc://127.0.0.1:{agent.address.port}", timeout_s=LIMIT_S) as session:
             y = session.load(library, output_shapes=[SHAPE]).run(x)
-            assert len(list(work.glob("session-*/*.so"))) == 1
+            assert len(list(work.glob("shufflenet-session-*/*.so"))) == 1
         assert becomes_true(lambda: not list(work.iterdir()))
     np.testing.assert_array_equal(y, tiny_reference(x))
 
@@ -188,6 +189,24 @@ def test_a_client_s_time_limit_ends_its_session(tmp_path: Path) -> None:
         assert _answers(agent.address)
 
 
+def test_a_session_that_hangs_ends_soon_after_its_client(tmp_path: Path) -> None:
+    """Else a kernel that never returns would cost the board."""
+    with native_agent(tmp_path) as agent:
+        remote = rpc.connect(agent.address.host, agent.address.port)
+        (session,) = psutil.Process(agent.process.pid).children()
+        assert remote.get_function("shufflenet.board_isa")() == machine_isa()
+        session.suspend()
+        connection = next(
+            c
+            for c in psutil.Process().net_connections()
+            if c.raddr and c.raddr.port == agent.address.port
+        )
+        with socket.socket(fileno=os.dup(connection.fd)) as ours:
+            ours.shutdown(socket.SHUT_RDWR)  # as where the client's machine goes down
+        assert becomes_true(lambda: not session.is_running())
+        assert _answers(agent.address)
+
+
 @pytest.mark.skipif(psutil.Process().uids().effective != 0, reason="not root: nothing to give up")
 def test_a_session_of_an_agent_that_is_root_runs_as_nobody(tmp_path: Path) -> None:
     with native_agent(tmp_path) as agent:
@@ -205,6 +224,7 @@ def test_a_session_of_an_agent_that_is_root_runs_as_nobody(tmp_path: Path) -> No
         (["--key", 'x"y'], "letters, digits"),
         (["--user-id", "-1"], "-1"),
         (["--host", "0.0.0.0"], "whoever reaches this port can run code here"),
+        (["--host", "0.0.0.0", "--allow-remote"], "--key-file FILE"),
     ],
 )
 def test_wrong_options_are_refused(words: list[str], fault: str) -> None:
@@ -214,16 +234,3 @@ def test_wrong_options_are_refused(words: list[str], fault: str) -> None:
     )
     assert done.returncode == 2
     assert fault in done.stderr
-
-
-def test_another_address_is_taken_with_a_warning(tmp_path: Path) -> None:
-    command = [str(board_bundle(machine_isa()) / "agent"), "--port", "0", "--work", str(tmp_path)]
-    agent = subprocess.Popen(
-        [*command, "--host", "0.0.0.0", "--allow-remote"],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    assert agent.stdout.readline().startswith("listening on 0.0.0.0:")
-    agent.terminate()
-    assert "whoever reaches the port can run code here" in agent.communicate(timeout=LIMIT_S)[1]

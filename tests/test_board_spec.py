@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from pathlib import Path
 
 import pytest
 
@@ -19,13 +20,23 @@ FORMS = {
     "tracker://lab.example:9190/rpi4": BoardSpec(
         "tracker", host="lab.example", port=9190, key="rpi4"
     ),
+    "rpc://board:9090?key-file=my/board.key": BoardSpec(
+        "rpc", host="board", port=9090, key_file=Path("my/board.key")
+    ),
+    "tracker://lab:9190/rpi4?key-file=k": BoardSpec(
+        "tracker", host="lab", port=9190, key="rpi4", key_file=Path("k")
+    ),
 }
 
 
 @pytest.mark.parametrize("text", FORMS)
 def test_every_form_is_read_and_written_back(text: str) -> None:
     assert parse_board(text) == FORMS[text]
-    assert str(parse_board(text)) == text
+    assert parse_board(text).argument == text
+
+
+def test_reports_call_a_board_without_its_key_file() -> None:
+    assert str(parse_board("rpc://board:9090?key-file=my/board.key")) == "rpc://board:9090"
 
 
 @pytest.mark.parametrize(
@@ -45,6 +56,8 @@ def test_every_form_is_read_and_written_back(text: str) -> None:
         ("tracker://board:9190", "one word as the key"),
         ("tracker://board:9190/", "one word as the key"),
         ("tracker://board:9190/two words", "one word as the key"),
+        ("rpc://board:9090?key=secret", "expected ?key-file=FILE"),
+        ("rpc://board:9090?key-file=", "expected ?key-file=FILE"),
         ("emulated:", "unknown core ''"),
         ("emulated:cortex-a71", "did you mean"),
     ],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from pathlib import Path
 from typing import Any
@@ -117,3 +118,16 @@ def test_a_value_that_cannot_be_used_is_shown(
     (tmp_path / "net.json").write_text(json.dumps(content))
     with pytest.raises(ReportError, match=said):
         read_built_library(tmp_path / "net.so")
+
+
+def test_a_report_of_another_build_is_refused(tmp_path: Path) -> None:
+    library = tmp_path / "net.so"
+    library.write_bytes(b"this build")
+    for content, fits in ((b"this build", True), (b"another", False)):
+        digest = hashlib.sha256(content).hexdigest()
+        (tmp_path / "net.json").write_text(json.dumps(report() | {"library_sha256": digest}))
+        if fits:
+            assert read_built_library(library).model == "shufflenet-0.5x-g3"
+        else:
+            with pytest.raises(ReportError, match=r"is the report of another library than"):
+                read_built_library(library)

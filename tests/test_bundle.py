@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
+import shutil
 import subprocess
 import sys
 import zipfile
@@ -42,9 +43,10 @@ def test_another_agent_source_makes_another_bundle(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     before = bundle.bundle_folder()
-    changed = tmp_path / "agent.c"
-    changed.write_text(bundle.AGENT_SOURCE.read_text() + "\n")
-    monkeypatch.setattr(bundle, "AGENT_SOURCE", changed)
+    changed = Path(shutil.copytree(bundle.AGENT_SOURCES, tmp_path / "agent"))
+    with (changed / "session.h").open("a") as header:
+        header.write("\n")
+    monkeypatch.setattr(bundle, "AGENT_SOURCES", changed)
     assert bundle.bundle_folder() != before
 
 
@@ -79,9 +81,8 @@ def test_an_agent_that_does_not_compile_is_an_error_with_the_compiler_s_words(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     _offer_wheels(tmp_path / "index", monkeypatch)
-    broken = tmp_path / "agent.c"
-    broken.write_text("int main(void) { return nothing; }\n")
-    monkeypatch.setattr(bundle, "AGENT_SOURCE", broken)
+    (tmp_path / "agent.c").write_text("int main(void) { return nothing; }\n")
+    monkeypatch.setattr(bundle, "AGENT_SOURCES", tmp_path)
     with pytest.raises(BundleError, match=r"cannot be compiled: .*error: .*nothing"):
         board_bundle(cache=tmp_path / "cache")
 

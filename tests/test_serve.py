@@ -18,6 +18,7 @@ import pytest
 from deploy_rpc.emulator import QEMU, missing_emulation_tools
 from deploy_rpc.serve import write_bundle
 from deploy_rpc.session import open_session
+from deploy_rpc.shared_key import write_key
 
 LIMIT_S = 60
 
@@ -116,11 +117,35 @@ def _agents_of(process: subprocess.Popen, but: int) -> list[psutil.Process]:
     ]
 
 
-@pytest.mark.parametrize("kind", ["agent", "tracker"])
-def test_a_public_address_needs_an_explicit_word(kind: str) -> None:
-    done = _serve(kind, "--host", "0.0.0.0", "--port", "0")
+@pytest.mark.parametrize(
+    ("words", "needed"),
+    [
+        (("agent",), "--allow-remote and --key-file FILE"),
+        (("agent", "--allow-remote"), "--allow-remote and --key-file FILE"),
+        (("tracker",), "--allow-remote"),
+    ],
+)
+def test_a_public_address_needs_explicit_words(words: tuple[str, ...], needed: str) -> None:
+    done = _serve(*words, "--host", "0.0.0.0", "--port", "0")
     assert done.returncode == 1
-    assert "--allow-remote" in done.stderr
+    assert needed in done.stderr
+
+
+def test_a_key_is_made_once_and_for_its_owner_alone(tmp_path: Path) -> None:
+    key = tmp_path / "board.key"
+    assert _serve("key", str(key)).returncode == 0
+    assert key.stat().st_mode & 0o777 == 0o600
+    assert _serve("key", str(key)).returncode == 1
+
+
+def test_a_machine_with_a_key_prints_the_board_with_its_file(tmp_path: Path) -> None:
+    key = tmp_path / "board.key"
+    write_key(key)
+    with _serving("agent", "--port", "0", "--key-file", str(key)) as serving:
+        board = serving.stdout.readline().split()[-1]
+        assert board.endswith(f"?key-file={key}")
+        with open_session(board, timeout_s=LIMIT_S) as session:
+            assert session.isa
 
 
 def test_a_taken_port_is_an_error_that_says_what_to_do() -> None:

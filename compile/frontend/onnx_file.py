@@ -50,6 +50,7 @@ def load_onnx(path: Path) -> ModelProto:
     """
     try:
         model = onnx.load(path, load_external_data=False)
+        _require_text(model)
         _refuse_pnnx(model, path)
         load_external_data_for_model(model, str(path.parent))
         checker.check_model(model)
@@ -112,6 +113,14 @@ def picture_input(model: ModelProto, input_size: tuple[int, int] | None) -> Onnx
 def first_line(error: Exception) -> str:
     """The first line of what `error` says, or its type where it says nothing."""
     return (str(error).strip().splitlines() or [type(error).__name__])[0]
+
+
+def _require_text(model: ModelProto) -> None:
+    """Raises `ValueError` for a name that is no UTF-8, which protobuf hands out as bytes."""
+    for node in model.graph.node:
+        for text in (node.op_type, node.name, node.domain, *node.input, *node.output):
+            if not isinstance(text, str):
+                raise ValueError(f"the name {text!r} is no UTF-8")
 
 
 def _refuse_pnnx(model: ModelProto, path: Path) -> None:

@@ -21,6 +21,7 @@ from tvm.ir import TensorLoad
 from tvm.s_tir.schedule import LoopRV, SBlockRV
 
 from compile.schedules.blocks import BlockLoops, block_loops, leaf_blocks, reads_rows_contiguously
+from compile.schedules.maximum import with_nan
 from compile.schedules.tiles import largest_divisor, vector_width
 from deploy_rpc.cores import Core
 
@@ -33,7 +34,7 @@ def schedule_generic(func: tirx.PrimFunc, core: Core, threads: int) -> s_tir.Sch
 
     Loops are parallel only for `threads` > 1: launching a parallel loop costs time on one thread.
     """
-    sch = s_tir.Schedule(func)
+    sch = s_tir.Schedule(with_nan(func))
     _inline_plain_copies(sch)
     for block in leaf_blocks(sch):
         loops = block_loops(sch, block)

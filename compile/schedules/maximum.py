@@ -1,17 +1,20 @@
-"""The larger of two values, in the instruction that the core has for it.
+"""The larger of two values, in the instruction that the core has for it; NaN where one is NaN.
 
-TIR's max is a comparison and a selection. x86 has that as one instruction (vmaxps), AArch64 as two;
-its fmaxnm is what LLVM calls maxnum, which on x86 would cost three. They differ only for NaN.
+TIR's max is a comparison and a selection: `max(a, b)` is b where one of them is NaN. x86 has that
+as one instruction (vmaxps), so that the order of a ReLU's operands lets NaN pass for nothing, and a
+pool takes two instructions more. AArch64's fmax, LLVM's `maximum`, is NaN by itself.
 
 Bits of a float32 are ordered as an integer's as long as one of two is not negative, so that a ReLU
-is a maximum of integers, too, which an A72 has in half the time of an fmaxnm: 0.2 of 38 M modelled
-cycles of 1x g3 (2026-11-24).
+is a maximum of integers, too, which an A72 has in half the time of an fmax: 0.2 of 38 M modelled
+cycles of 1x g3 (2026-11-24). A positive NaN is larger than infinity there. A negative one would be
+lost, and does not come: `aot/interface/nans.h` has the core make all of them positive.
 """
 
 from __future__ import annotations
 
 from tvm import tirx
 from tvm.script.ir_builder import tirx as T
+from tvm_ffi import structural_map
 
 from deploy_rpc.cores import Core
 
@@ -25,21 +28,39 @@ def has_maxnum(core: Core) -> bool:
 
 
 def larger(a: tirx.Expr, b: tirx.Expr, *, maxnum: bool) -> tirx.Expr:
-    """The larger of two float32 values, or vectors of them."""
-    return T.call_llvm_pure_intrin(str(a.ty), "llvm.maxnum", a, b) if maxnum else tirx.max(a, b)
+    """The larger of two float32 values, or vectors of them; `b` is looked at twice."""
+    if maxnum:
+        return T.call_llvm_pure_intrin(str(a.ty), "llvm.maximum", a, b)
+    return tirx.Select(tirx.isnan(b), b, tirx.max(b, a))
 
 
 def rectified(value: tirx.Expr, *, maxnum: bool) -> tirx.Expr:
     """ReLU of a float32 value, or vector of them; as integers where the core has maxnum."""
-    return larger_for_relu(value, ZERO, maxnum=maxnum)
+    return larger_for_relu(value, ZERO, maxnum=True) if maxnum else tirx.max(ZERO, value)
 
 
 def larger_for_relu(a: tirx.Expr, b: tirx.Expr, *, maxnum: bool) -> tirx.Expr:
     """The larger of two float32 values, or either where both are negative: for a ReLU the same."""
     if not maxnum:
-        return tirx.max(a, b)
-    bits = tirx.max(_bits(a), _bits(b))
-    return tirx.reinterpret(str(a.ty), bits)
+        return larger(a, b, maxnum=False)
+    return tirx.reinterpret(str(a.ty), tirx.max(_bits(a), _bits(b)))
+
+
+def with_nan(func: tirx.PrimFunc) -> tirx.PrimFunc:
+    """`func` with every maximum and minimum of floats NaN where one operand is.
+
+    max(x, 0) -> max(0, x)        max(x, y) -> Select(isnan(y), y, max(y, x))
+    """
+
+    def rewritten(node: tirx.Max | tirx.Min) -> tirx.Expr:
+        a, b = node.a, node.b
+        if "float" not in str(node.ty) or isinstance(a, tirx.FloatImm):
+            return node
+        swapped = type(node)(b, a)
+        constant = isinstance(b, tirx.FloatImm)
+        return swapped if constant else tirx.Select(tirx.isnan(b), b, swapped)
+
+    return structural_map(func, ((tirx.Max, tirx.Min), rewritten))
 
 
 def _bits(value: tirx.Expr) -> tirx.Expr:

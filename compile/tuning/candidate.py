@@ -25,6 +25,7 @@ from deploy_rpc.cores import find_core
 
 KERNEL = "kernel"  # a candidate's name in its library
 BUILD_ERRORS = (RuntimeError, ValueError, TypeError)  # TVM has no class of its own
+ODD = np.array([np.nan, np.inf, 1e-42, 0.0, -0.0], np.float32)
 MOST_ERROR = 1e-5  # of the range of the right answer
 
 
@@ -73,8 +74,12 @@ def examine_candidate(made: Made, tile: Any, target: str, core: str) -> Examined
 
 
 def error_of(candidate: Made, made: Made) -> float:
-    """How far the answers of `candidate` are from those of `made`, on this machine."""
-    return difference(_run(candidate), answer_of(made))
+    """How far the answers of `candidate` are from those of `made`, on this machine.
+
+    The inputs are usual values, and the same with NaN, infinity, a denormal and zeros among them.
+    """
+    pairs = zip(_answers(candidate), _right_answers(made), strict=True)
+    return max(difference(answer, expected) for answer, expected in pairs)
 
 
 def difference(answer: np.ndarray, expected: np.ndarray) -> float:
@@ -83,23 +88,23 @@ def difference(answer: np.ndarray, expected: np.ndarray) -> float:
     NaN and infinity are at the same places in both, or infinitely wrong.
     """
     there = np.isfinite(expected)
-    if (np.isfinite(answer) != there).any():
+    odd = answer[~there], expected[~there]
+    if (np.isfinite(answer) != there).any() or not np.array_equal(*odd, equal_nan=True):
         return float("inf")
+    if not there.any():
+        return 0.0
     largest = np.abs(answer[there] - expected[there]).max()
     return float(largest / max(np.ptp(expected[there]), np.finfo(np.float32).tiny))
 
 
-@functools.lru_cache(maxsize=8)
 def answer_of(made: Made) -> np.ndarray:
     """The output of `made` on this machine, for `inputs_of` it."""
-    return _run(made)
+    return _right_answers(made)[0]
 
 
 def answer_here(kernel: tirx.PrimFunc, values: Sequence[np.ndarray]) -> np.ndarray:
     """The last buffer of `kernel`, which is its output, after a call with `values` here."""
-    placed = [tvm.runtime.tensor(value) for value in values]
-    tvm.compile(kernel.with_attr("global_symbol", "main"), target="llvm")["main"](*placed)
-    return placed[-1].numpy()
+    return _answers_here(kernel, [values])[0]
 
 
 def drawn_value(number: int, shape: Sequence[int]) -> np.ndarray:
@@ -123,5 +128,31 @@ def inputs_of(made: Made) -> list[np.ndarray]:
     return tensors
 
 
-def _run(candidate: Made) -> np.ndarray:
-    return answer_here(candidate.kernel(), inputs_of(candidate))
+def with_odd_values(inputs: Sequence[np.ndarray]) -> list[np.ndarray]:
+    """The inputs of a kernel with `ODD` values somewhere in the first one; one infinity, so that no
+    order of a sum makes NaN of it."""
+    first = inputs[0].copy()
+    places = np.random.default_rng(0).permutation(first.size)[: len(ODD)]
+    first.flat[places] = ODD[: len(places)]
+    return [first, *inputs[1:]]
+
+
+@functools.lru_cache(maxsize=8)
+def _right_answers(made: Made) -> list[np.ndarray]:
+    return _answers(made)
+
+
+def _answers(candidate: Made) -> list[np.ndarray]:
+    """For usual inputs, and for odd ones."""
+    inputs = inputs_of(candidate)
+    return _answers_here(candidate.kernel(), [inputs, with_odd_values(inputs)])
+
+
+def _answers_here(kernel: tirx.PrimFunc, each: Sequence[Sequence[np.ndarray]]) -> list[np.ndarray]:
+    compiled = tvm.compile(kernel.with_attr("global_symbol", "main"), target="llvm")
+    answers = []
+    for values in each:
+        placed = [tvm.runtime.tensor(value) for value in values]
+        compiled["main"](*placed)
+        answers.append(placed[-1].numpy())
+    return answers

@@ -8,6 +8,7 @@ longer holds does not count.
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -49,6 +50,19 @@ def recorded_decisions(folder: Path, core: Core) -> Decisions:
         return None
 
     return decide
+
+
+def digests_of_logs(folder: Path, core: Core) -> dict[str, str]:
+    """CORE/NAME.jsonl and its SHA-256, of every log that `recorded_decisions` reads."""
+    logs = (
+        log
+        for name in (log_name(core), *fallbacks_of(core))
+        for log in sorted((folder / name).glob("*.jsonl"))
+    )
+    return {
+        f"{log.parent.name}/{log.name}": hashlib.sha256(log.read_bytes()).hexdigest()
+        for log in logs
+    }
 
 
 def records_of(folder: Path) -> list[Record]:

@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "nans.h"
 #include "network.h"
 #include "team.h"
 
@@ -112,7 +113,9 @@ static int run(Network *network, const float *input, size_t input_values, const 
     network->error[0] = '\0';
     Work work = {.input = input, .weights = FUNCTION(weights), .workspace = network->workspace};
     for (int i = 0; i < OUTPUTS; ++i) work.outputs[i] = outputs[i].values;
+    uint64_t before = positive_nans();
     team_run(network->team, &work);
+    former_nans(before);
   }
   atomic_flag_clear_explicit(&network->busy, memory_order_release);
   return status;

@@ -12,6 +12,8 @@
 #include <signal.h>
 #include <string.h>
 
+#include "nans.h"
+
 #if defined(__x86_64__)
 enum { SPINS = 500 }; /* a pause takes some 140 cycles */
 static inline void relax(void) { __builtin_ia32_pause(); }
@@ -59,6 +61,7 @@ static void *work(void *argument) {
   const Worker *worker = argument;
   Team *team = worker->team;
   if (team->on_thread != NULL) team->on_thread(worker->thread, team->context);
+  positive_nans();
   for (unsigned run = 0;; ++run) {
     wait_for_run(team, run);
     if (team->stopping) return NULL;

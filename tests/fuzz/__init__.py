@@ -1,0 +1,1 @@
+"""Fuzzers of what parses untrusted input: `python -m tests.fuzz --seconds 60`."""

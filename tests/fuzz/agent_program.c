@@ -1,0 +1,51 @@
+/* Reads messages, each with its length before it, and gives each to every conversation of the agent;
+ * a dot for each message that the agent survived. */
+#include "tracker.c"
+
+#include <poll.h>
+
+#include "handshake.h"
+
+enum { LONGEST = 1 << 17 };
+
+static char message[LONGEST];
+
+/* A connection at whose other end `message` was said, and from which nobody reads. */
+static int heard(size_t size, int *other) {
+  int ends[2];
+  if (socketpair(AF_UNIX, SOCK_STREAM, 0, ends) != 0) fail("cannot make sockets");
+  limit_sends(ends[1], 1);
+  size_t sent = size < 65536 ? size : 65536; /* what a socket takes at once */
+  if (!transmit(ends[1], message, sent)) fail("cannot send");
+  shutdown(ends[1], SHUT_WR);
+  *other = ends[1];
+  return ends[0];
+}
+
+static void converse(size_t size) {
+  static const Secret secret = {"0123456789abcdef0123456789abcdef", 32};
+  static const Options options = {.key = "rpi4", .tracker = "127.0.0.1:1", .port = 9090};
+  for (int which = 0; which < 4; ++which) {
+    Tracker tracker = {.connection = -1, .password = "rpi4:0123"};
+    int other, limit_s, connection = heard(size, &other);
+    tracker.connection = connection;
+    if (which == 0) shake_hands(connection, "secret", "rpi4", &limit_s);
+    if (which == 1 && is_trusted(connection, &secret)) fail("a stranger is trusted");
+    if (which == 2) put(&tracker, &options);
+    if (which == 3) is_pending(&tracker);
+    close(connection), close(other);
+  }
+}
+
+int main(void) {
+  uint32_t size;
+  signal(SIGPIPE, SIG_IGN);
+  sigprocmask(SIG_BLOCK, NULL, &unblocked);
+  while (fread(&size, sizeof size, 1, stdin) == 1) {
+    if (size > sizeof message || fread(message, 1, size, stdin) != size) return 2;
+    converse(size);
+    putchar('.');
+    fflush(stdout);
+  }
+  return 0;
+}

@@ -1,0 +1,173 @@
+"""What is fuzzed: each parser, its strategy. It takes a value or raises `InputError`, no more."""
+
+from __future__ import annotations
+
+import socket
+import struct
+import tempfile
+import threading
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from hypothesis import strategies as st
+
+from compile.frontend.onnx_file import load_onnx, picture_input
+from compile.frontend.onnx_import import import_onnx
+from compile.targets import parse_target
+from compile.tuning.decisions import default_of, tile_of
+from compile.tuning.log import TuningLog
+from deploy_rpc.board_spec import BoardSpec, parse_board
+from deploy_rpc.built_library import read_built_library
+from deploy_rpc.session_remote import connect_board, tracker_summary
+from deploy_rpc.shared_key import GREETING, NONCE, prove
+from model.checkpoint_facts import facts_of
+from model.checkpoints import _bare_tensors, read_checkpoint_file
+from model.errors import InputError
+from model.labels import read_class_names, read_true_classes
+from model.preprocess import PREPROCESSINGS, load_image
+from model.zoo import model_name
+from tests.fuzz.agent import greets
+from tests.fuzz.edits import edited_bytes, edited_json, odd_values, seeds
+from tests.fuzz.interface import calls, makes_calls
+
+TRACKER_LIMIT_S = 2
+
+
+@dataclass(frozen=True)
+class Parser:
+    """`parse` is given what `strategy` draws; `examples` are those of the short run."""
+
+    strategy: st.SearchStrategy
+    parse: Callable[..., object]
+    examples: int
+
+
+def _file(content: bytes, suffix: str) -> Path:
+    """The same path each time, so that nothing piles up."""
+    path = Path(tempfile.gettempdir()) / f"fuzzed{suffix}"
+    path.write_bytes(content)
+    return path
+
+
+def _tuning_log(content: bytes) -> None:
+    for record in TuningLog(_file(content, ".jsonl")).read().records:
+        default_of(record)
+        tile_of(record)
+
+
+def _report(content: bytes) -> None:
+    read_built_library(_file(content, ".json").with_suffix(".so"))
+
+
+def _picture(content: bytes) -> None:
+    load_image(_file(content, ".png"), PREPROCESSINGS["imagenet"], (32, 48))
+
+
+def _onnx_file(content: bytes) -> None:
+    picture_input(load_onnx(_file(content, ".onnx")), None)
+
+
+def _onnx_import(content: bytes) -> None:
+    path = _file(content, ".onnx")
+    import_onnx(path, input_size=None, preprocessing="imagenet")
+
+
+def _checkpoint(content: bytes) -> None:
+    path = _file(content, ".pth")
+    content, metadata = read_checkpoint_file(path)
+    _bare_tensors(content, path)
+    facts_of(metadata, path)
+
+
+def _labels(content: bytes) -> None:
+    path = _file(content, ".csv")
+    with suppress(InputError):
+        read_class_names(path, 3)
+    read_true_classes(path, 3)
+
+
+def _words(text: str) -> None:
+    for parse in (parse_board, parse_target, model_name):
+        with suppress(InputError):
+            parse(text)
+
+
+def _tracker(answers: list[bytes]) -> None:
+    """Something that answers as a tracker does, or nearly."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        threading.Thread(target=_answer, args=(listener, answers, 2), daemon=True).start()
+        spec = BoardSpec("tracker", "127.0.0.1", listener.getsockname()[1], "rpi4")
+        with suppress(InputError):
+            tracker_summary(spec, TRACKER_LIMIT_S)
+        connect_board(spec, TRACKER_LIMIT_S)
+
+
+def _answer(listener: socket.socket, answers: list[bytes], connections: int) -> None:
+    magic = struct.pack("<i", 0x2F271)
+    with suppress(OSError):
+        for _ in range(connections):
+            connection, _ = listener.accept()
+            with connection:
+                connection.sendall(magic + b"".join(answers))
+                connection.shutdown(socket.SHUT_WR)
+                while connection.recv(256):
+                    pass
+
+
+def _key(answer: bytes) -> None:
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        theirs.sendall(answer)
+        theirs.shutdown(socket.SHUT_WR)
+        prove(ours, b"k" * 32, 1)
+
+
+def _with_length(content: bytes) -> bytes:
+    return struct.pack("<i", len(content)) + content
+
+
+TRACKER_ANSWERS = st.lists(
+    st.one_of(
+        edited_json(seeds("tracker")).map(_with_length),
+        edited_bytes([_with_length(answer) for answer in seeds("tracker")]),
+    ),
+    max_size=3,
+)
+WORDS = ("tracker://127.0.0.1:9190/rpi4?key-file=k", "rpc://[::1]:9090", "emulated:cortex-a72",
+         '{"kind": "llvm", "mtriple": "aarch64-linux-gnu", "mcpu": "cortex-a72"}',
+         "shufflenet-1.0x-g3", "mobilenet-0.25", "rpi4", "arm_cpu")  # fmt: skip
+
+PARSERS = {
+    "tuning log": Parser(
+        st.one_of(
+            edited_json(seeds("record")).map(lambda line: line + b"\n"),
+            edited_bytes(seeds("record")),
+        ),
+        _tuning_log,
+        150,
+    ),
+    "build report": Parser(
+        st.one_of(edited_json(seeds("report")), edited_bytes(seeds("report"))), _report, 100
+    ),
+    "picture": Parser(edited_bytes(seeds("picture")), _picture, 100),
+    "ONNX file": Parser(edited_bytes(seeds("network")), _onnx_file, 100),
+    "ONNX import": Parser(edited_bytes(seeds("network")), _onnx_import, 10),
+    "checkpoint": Parser(edited_bytes(seeds("checkpoint")), _checkpoint, 80),
+    "labels": Parser(edited_bytes(seeds("labels")), _labels, 100),
+    "command line": Parser(
+        st.one_of(
+            edited_bytes([word.encode() for word in WORDS]).map(
+                lambda word: word.decode("utf-8", "replace")
+            ),
+            odd_values.map(str),
+        ),
+        _words,
+        60,
+    ),
+    "tracker": Parser(TRACKER_ANSWERS, _tracker, 12),
+    "agent's proof": Parser(edited_bytes([GREETING + bytes(2 * NONCE)]), _key, 50),
+    "agent": Parser(st.lists(edited_bytes(seeds("hello")), min_size=1, max_size=8), greets, 60),
+    "C interface": Parser(calls, makes_calls, 60),
+}

@@ -1,0 +1,160 @@
+"""NaN, infinities, denormals and extremes give what PyTorch gives; poison shows nowhere."""
+
+from __future__ import annotations
+
+import ctypes
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from compile.library import build_library
+from compile.link import find_linker
+from compile.lower import lower
+from compile.network import Network
+from compile.targets import host_target, parse_target
+from compile.verify import TOLERANCE
+from deploy_rpc.emulator import missing_emulation_tools
+from deploy_rpc.session import open_session
+from tests.small_networks import small_network
+
+SIDE = 32
+LAST = SIDE - 1
+PLACES = [(0, 0, 0, 0), (0, 1, 15, 15), (0, 2, LAST, LAST), (0, 0, 0, LAST)]
+AVX2 = '{"kind": "llvm", "mtriple": "x86_64-linux-gnu", "mcpu": "x86-64-v3"}'
+
+needs_qemu = pytest.mark.skipif(
+    bool(missing_emulation_tools()), reason="; ".join(missing_emulation_tools()) or "all there"
+)
+
+
+class EveryMaximum(nn.Module):
+    """Stem with its max pool, ReLUs of every template, a max pool of the last layer; no mean of
+    everything, so that one value that is lost shows."""
+
+    def __init__(self, channels: int = 24, groups: int = 3) -> None:
+        super().__init__()
+        self.groups = groups
+        norm = nn.BatchNorm2d
+        self.stem = nn.Sequential(
+            nn.Conv2d(3, channels, 3, 2, 1, bias=False), norm(channels), nn.ReLU(),
+            nn.MaxPool2d(3, 2, 1),
+        )  # fmt: skip
+        self.grouped = nn.Sequential(
+            nn.Conv2d(channels, channels, 1, groups=groups, bias=False), norm(channels), nn.ReLU()
+        )
+        self.depthwise = nn.Sequential(
+            nn.Conv2d(channels, channels, 3, 2, 1, groups=channels, bias=False), norm(channels),
+            nn.Conv2d(channels, channels, 1, groups=groups, bias=False), norm(channels),
+        )  # fmt: skip
+        self.average, self.largest = nn.AvgPool2d(3, 2, 1), nn.MaxPool2d(3, 2, 1)
+        self.last = nn.Conv2d(2 * channels, 5, 1)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        x = self.stem(x)
+        n, c, h, w = x.shape
+        y = self.grouped(x)
+        y = y.reshape(n, self.groups, c // self.groups, h, w).transpose(1, 2).reshape(n, c, h, w)
+        y = torch.relu(torch.cat([self.average(x), self.depthwise(y)], dim=1))
+        return self.last(self.largest(y)).flatten(1)
+
+
+@pytest.fixture(scope="module")
+def network() -> Network:
+    return small_network(EveryMaximum(), SIDE)
+
+
+def _inputs() -> Iterator[tuple[str, np.ndarray]]:
+    usual = np.random.default_rng(0).standard_normal((1, 3, SIDE, SIDE)).astype(np.float32)
+    odd = {"NaN": np.nan, "-NaN": -np.nan, "inf": np.inf, "-inf": -np.inf, "largest": 3e38,
+           "lowest": -3e38}  # fmt: skip
+    for name, value in odd.items():
+        for place in PLACES:
+            x = usual.copy()
+            x[place] = value
+            yield f"{name} at {place}", x
+        yield f"{name} all over", np.full_like(usual, value)
+    yield "denormals", usual * np.float32(1e-42)
+    yield "nearly infinite", usual * np.float32(1e37)
+    yield "zeros", usual * 0
+    yield "negative zeros", np.full_like(usual, -0.0)
+    x = usual.copy()
+    x[:, :, ::7, ::5], x[:, :, 3::11] = np.nan, np.inf
+    yield "NaN and infinities", x
+
+
+def _difference(y: np.ndarray, expected: np.ndarray) -> str:
+    """In what the two differ; "" where they do not."""
+    if not np.array_equal(np.isnan(y), np.isnan(expected)):
+        return f"{np.isnan(y).sum()} values are NaN, PyTorch has {np.isnan(expected).sum()}"
+    infinite = np.isinf(expected)
+    if not np.array_equal(np.isinf(y), infinite) or (y[infinite] != expected[infinite]).any():
+        return "infinities elsewhere than PyTorch's"
+    y, expected = (values[np.isfinite(expected)].astype(np.float64) for values in (y, expected))
+    if not y.size:
+        return ""
+    most = TOLERANCE * np.ptp(expected)
+    return "" if np.abs(y - expected).max() <= most else "other numbers than PyTorch's"
+
+
+@pytest.mark.parametrize(
+    ("target", "board", "threads", "level"),
+    [
+        ("host", "local", 2, "fused"),
+        (AVX2, "local", 1, "unfused"),
+        pytest.param("arm_cpu", "emulated:cortex-a72", 2, "fused", marks=needs_qemu),
+    ],
+)
+def test_odd_inputs_give_what_pytorch_gives(
+    network: Network, target: str, board: str, threads: int, level: str, tmp_path: Path
+) -> None:
+    core = host_target() if target == "host" else parse_target(target)
+    lowered = lower(network, level, core, threads=threads)
+    library = build_library(lowered, core, find_linker("auto", core), tmp_path / "small.so")
+    with open_session(board) as session:
+        module = session.load(library.path, output_shapes=network.output_shapes, threads=threads)
+        with np.errstate(all="ignore"):
+            differences = {
+                name: _difference(module.run(x), network.reference(x)) for name, x in _inputs()
+            }
+    assert {name: text for name, text in differences.items() if text} == {}
+
+
+def test_what_memory_held_before_shows_nowhere(network: Network, tmp_path: Path) -> None:
+    """Workspace and output are NaN before every run: a lane that no kernel wrote would show."""
+    target = host_target()
+    lowered = lower(network, "fused", target, threads=3)
+    library = build_library(lowered, target, find_linker("auto", target), tmp_path / "small.so")
+    expected = network.reference(network.example_input())
+    loaded = ctypes.CDLL(str(library.path))
+    for _ in range(3):
+        y = _run_in_poison(loaded, library.workspace_bytes, network.example_input(), expected.size)
+        assert _difference(y.reshape(expected.shape), expected) == ""
+
+
+class _Options(ctypes.Structure):
+    _fields_ = [
+        ("workspace", ctypes.c_void_p),
+        ("workspace_bytes", ctypes.c_size_t),
+        ("threads", ctypes.c_int),
+        ("on_thread", ctypes.c_void_p),
+        ("context", ctypes.c_void_p),
+    ]
+
+
+def _run_in_poison(
+    library: ctypes.CDLL, workspace_bytes: int, x: np.ndarray, outputs: int
+) -> np.ndarray:
+    memory = np.full(workspace_bytes // 4 + 64, np.nan, np.float32)
+    start = -(-memory.ctypes.data // 256) * 256
+    options = _Options(start, workspace_bytes, 0, None, None)
+    network, y = ctypes.c_void_p(), np.full(outputs, np.nan, np.float32)
+    assert library.small_create(ctypes.byref(network), ctypes.byref(options)) == 0
+    pointers = [ctypes.c_void_p(each.ctypes.data) for each in (x, y)]
+    sizes = [ctypes.c_size_t(each.size) for each in (x, y)]
+    assert library.small_run(network, pointers[0], sizes[0], pointers[1], sizes[1]) == 0
+    library.small_destroy(network)
+    return y
