@@ -76,8 +76,8 @@ def _onnx_import(content: bytes) -> None:
 
 def _checkpoint(content: bytes) -> None:
     path = _file(content, ".pth")
-    content, metadata = read_checkpoint_file(path)
-    _bare_tensors(content, path)
+    held, metadata = read_checkpoint_file(path)
+    _bare_tensors(held, path)
     facts_of(metadata, path)
 
 
