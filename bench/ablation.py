@@ -85,7 +85,7 @@ def ablation_table(rows: Sequence[Row]) -> Table:
     """Of the rows that `measure_ablation` makes."""
     title = f"Held-out digits right, over {len(rows[0]['samples'])} seeds"
     table = Table("network", title=title, title_justify="left")
-    for column in ("k MACs", "k parameters", "mean", "spread", "least", "most"):
+    for column in ("k MACs", "k parameters", "mean", "deviation", "least", "most"):
         table.add_column(column, justify="right")
     for row in rows:
         table.add_row(

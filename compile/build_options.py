@@ -77,7 +77,7 @@ def _parser() -> argparse.ArgumentParser:
         "--input-size",
         type=input_size,
         metavar="N|HxW",
-        help="rows and columns of the input (default: as published, 224)",
+        help="rows and columns of the input (default: what the weights say, or 224 as published)",
     )
     source.add_argument(
         "--features",

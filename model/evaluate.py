@@ -119,7 +119,8 @@ def parse_options(
         help="how channels are shuffled (default: by the weights)")  # fmt: skip
     add("--preprocessing", choices=tuple(PREPROCESSINGS),
         help="how pictures become inputs (default: by the weights)")  # fmt: skip
-    add("--input-size", type=input_size, metavar="N|HxW", help="default: as published")
+    add("--input-size", type=input_size, metavar="N|HxW",
+        help="default: what the weights say, or as published")  # fmt: skip
     add("--labels", type=existing_file, metavar="FILE", help="class names, one a line")
     add("--json", type=Path, metavar="FILE", help="write the report here")
     options = parser.parse_args(arguments)

@@ -14,6 +14,7 @@ from safetensors.torch import load_file
 from model.checkpoints import load_checkpoint
 from model.cli import run_command
 from model.train import main
+from model.training.logs import Logs
 from tests.training_pictures import picture_tree
 
 MODEL = "shufflenet-0.25x-g3"
@@ -115,6 +116,17 @@ def test_two_processes_of_torchrun_train_one_network(tree: Path, tmp_path: Path)
     assert done.stdout.count("epoch 1 of 1") == 1
     assert "2 process(es)" in done.stdout
     assert load_checkpoint(tmp_path / f"{MODEL}.safetensors").classes == 2
+
+
+def test_without_tensorboard_there_are_no_curves_and_a_word_about_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("importlib.util.find_spec", lambda _: None)
+    logs = Logs(tmp_path, 0)
+    logs.write(1, loss=2.0)
+    logs.close()
+    assert "pip install 'shufflenet-compiled[train]'" in capsys.readouterr().out
+    assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.parametrize(

@@ -8,12 +8,13 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import save_file
 
 from model.cli import phase, write_atomically
 from model.training.accuracy import held_out_accuracy
 from model.training.batch_norms import reestimate_batch_norms
-from model.training.loop import Work
+from model.training.loop import TrainingError, Work
 from model.training.pictures import Batches, held_out_loader, training_loader
 from model.training.run_state import Run, facts_of_run
 from model.training.settings import Settings
@@ -24,7 +25,8 @@ def finish(
 ) -> dict[str, Any]:
     """Writes `out`, the final network as `.safetensors`; returns the report of the run.
 
-    Command, settings and accuracy are in the file's metadata.
+    Command, settings and accuracy are in the file's metadata. Raises `TrainingError` where it
+    cannot be written.
     """
     module = run.final_module
     epoch_steps = work.epoch_steps(settings)
@@ -52,6 +54,11 @@ def finish(
     }
     metadata = facts_of_run(settings).as_metadata() | {"training": json.dumps(report)}
     tensors = {key: value.cpu().contiguous() for key, value in module.state_dict().items()}
-    write_atomically(out, lambda temporary: save_file(tensors, temporary, metadata))
+    try:
+        write_atomically(out, lambda temporary: save_file(tensors, temporary, metadata))
+    except (OSError, SafetensorError) as error:
+        raise TrainingError(
+            f"cannot write {out}: {error}; make room, then end the run with --resume"
+        ) from error
     digest = hashlib.sha256(out.read_bytes()).hexdigest()
     return {**report, "history": run.history, "weights": str(out), "sha256": digest}
