@@ -77,7 +77,11 @@ def _forms() -> list[_Form]:
         for relu in (True, False)
     ]
     before = [_form(relu=True, shortcut=side, before=True) for side in ("left", "right")]
-    floored = [_form(relu=False, shortcut=side, floored=True) for side in ("left", "right")]
+    floored = [
+        _form(relu=False, shortcut=side, floored=True, before=before)
+        for before in (True, False)
+        for side in ("left", "right")
+    ]
     return [*before, *with_shortcut, *floored, *plain]
 
 
