@@ -40,8 +40,8 @@ def rectified(value: tirx.Expr, *, maxnum: bool) -> tirx.Expr:
 
 
 def at_least(value: tirx.Expr, floor: tirx.Expr, *, maxnum: bool) -> tirx.Expr:
-    """The larger of a float32 value, or vector of them, and a `floor` of any sign."""
-    return larger(value, floor, maxnum=maxnum)
+    """The larger of a float32 value, or vector of them, and a `floor` that is a number."""
+    return larger(value, floor, maxnum=True) if maxnum else tirx.max(floor, value)
 
 
 def larger_for_relu(a: tirx.Expr, b: tirx.Expr, *, maxnum: bool) -> tirx.Expr:
