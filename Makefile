@@ -13,8 +13,10 @@ TUNED_MODELS = shufflenet-1.0x-g3 shufflenet-0.25x-g3 shufflenet-0.5x-g3 shuffle
   shufflenet-2.0x-g3 shufflenet-1.0x-g1 shufflenet-1.0x-g2 shufflenet-1.0x-g4 shufflenet-1.0x-g8 \
   mobilenet-1.0
 
+SECONDS ?= 60
+
 .DEFAULT_GOAL := help
-.PHONY: help build bench test tuning-logs check
+.PHONY: help build bench test tuning-logs fuzz soak check
 
 help:  ## list the tasks
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -46,6 +48,13 @@ tuning-logs: $(INSTALLED)  ## the shipped tuning logs anew, on modelled cores: a
 	  $(RUN) compile/tune.py --target $$core --model $$model --trials 300 || exit; done; done
 	for core in $(TUNED_CORES); do for model in $(TUNED_MODELS); do \
 	  $(RUN) compile/tune.py --prune tuning_logs/$$core/$$model.jsonl || exit; done; done
+
+fuzz: $(INSTALLED)  ## every parser of untrusted input for a minute: SECONDS=600 for longer
+	$(RUN) -m tests.fuzz --seconds $(SECONDS)
+
+soak: $(INSTALLED)  ## 10,000 inferences on four threads, and an hour of tuning while boards are killed
+	$(RUN) -m tests.soak inference
+	$(RUN) -m tests.soak tuning --minutes 60
 
 check: $(INSTALLED)  ## lint and format, in seconds
 	$(RUN) -m ruff check .

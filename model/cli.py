@@ -30,12 +30,17 @@ T = TypeVar("T")
 def run_command(main: Callable[[], None]) -> None:
     """Runs `main` as a program: exits 0, or 1 with the message of an `InputError`.
 
-    Usage errors leave through argparse, which exits 2. Temporary files are gone afterwards, and
-    those of an earlier program that was killed.
+    A reader of the output that goes away ends it, quietly, with 1. Usage errors leave through
+    argparse, which exits 2. Temporary files are gone afterwards, and those of an earlier program
+    that was killed.
     """
     try:
         with own_temporary_files():
             main()
+            sys.stdout.flush()
+    except BrokenPipeError:  # nobody reads on, as in `... | head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # for the flush at the end
+        sys.exit(EXIT_FAILURE)
     except InputError as error:
         print(f"error: {error}", file=sys.stderr)
         sys.exit(EXIT_FAILURE)

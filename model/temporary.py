@@ -12,10 +12,12 @@ import shutil
 import tempfile
 import time
 from collections.abc import Iterator
+from multiprocessing.util import Finalize
 from pathlib import Path
 
 from model.errors import InputError
 
+OF_MULTIPROCESSING, AFTER_MULTIPROCESSING = "pymp-*", -200  # its own folder has priority -100
 PREFIX = "shufflenet-run-"
 YOUNG_S = 60  # a folder may be so old and not locked yet
 LOCK_LIMIT_S, LOCK_POLL_S = 30, 0.01
@@ -28,31 +30,31 @@ class FolderInUseError(InputError):
 @contextlib.contextmanager
 def temporary_folder(prefix: str, parent: Path) -> Iterator[Path]:
     """A new folder in `parent`, gone with the block; so are those of `prefix` that were left."""
-    _remove_leftovers(prefix, parent)
-    folder = Path(tempfile.mkdtemp(prefix=prefix, dir=parent))
-    lock = _locked(folder)
+    folder, lock = _new_folder(prefix, parent)
     try:
         yield folder
     finally:
-        shutil.rmtree(folder, ignore_errors=True)
-        if lock is not None:
-            os.close(lock)
+        _remove(folder, lock)
 
 
 @contextlib.contextmanager
 def own_temporary_files() -> Iterator[None]:
     """Whatever this program and its children make in the folder for temporary files, is in one."""
     before, inherited = tempfile.tempdir, os.environ.get("TMPDIR")
-    with temporary_folder(PREFIX, Path(tempfile.gettempdir())) as folder:
-        tempfile.tempdir = os.environ["TMPDIR"] = str(folder)
-        try:
-            yield
-        finally:
-            tempfile.tempdir = before
-            if inherited is None:
-                del os.environ["TMPDIR"]
-            else:
-                os.environ["TMPDIR"] = inherited
+    folder, lock = _new_folder(PREFIX, Path(tempfile.gettempdir()))
+    tempfile.tempdir = os.environ["TMPDIR"] = str(folder)
+    try:
+        yield
+    finally:
+        tempfile.tempdir = before
+        if inherited is None:
+            del os.environ["TMPDIR"]
+        else:
+            os.environ["TMPDIR"] = inherited
+        if any(folder.glob(OF_MULTIPROCESSING)):  # it removes its own at the very end, or complains
+            Finalize(None, _remove, args=(folder, lock), exitpriority=AFTER_MULTIPROCESSING)
+        else:
+            _remove(folder, lock)
 
 
 @contextlib.contextmanager
@@ -72,6 +74,18 @@ def locked_folder(folder: Path, limit_s: float = LOCK_LIMIT_S) -> Iterator[None]
         os.close(descriptor)
 
 
+def _new_folder(prefix: str, parent: Path) -> tuple[Path, int | None]:
+    _remove_leftovers(prefix, parent)
+    folder = Path(tempfile.mkdtemp(prefix=prefix, dir=parent))
+    return folder, _locked(folder)
+
+
+def _remove(folder: Path, lock: int | None) -> None:
+    shutil.rmtree(folder, ignore_errors=True)
+    if lock is not None:
+        os.close(lock)
+
+
 def _remove_leftovers(prefix: str, parent: Path) -> None:
     for folder in parent.glob(f"{prefix}*"):
         with contextlib.suppress(OSError):
@@ -80,8 +94,7 @@ def _remove_leftovers(prefix: str, parent: Path) -> None:
                 continue
             lock = _locked(folder)
             if lock is not None:
-                shutil.rmtree(folder, ignore_errors=True)
-                os.close(lock)
+                _remove(folder, lock)
 
 
 def _locked(folder: Path) -> int | None:

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import ctypes
+import dataclasses
 import random
 import signal
 import statistics
@@ -71,7 +72,7 @@ def main(arguments: list[str] | None = None) -> None:
 
 def soak_inference(model: str, inferences: int) -> None:
     """Four instances of one library, a thread each; raises `SoakError`."""
-    network, target = random_network(model), host_target()
+    network, target = dataclasses.replace(random_network(model), name="small"), host_target()
     path = Path(tempfile.mkdtemp()) / "small.so"
     build_library(lower(network, "fused", target), target, find_linker("auto", target), path)
     library = ctypes.CDLL(str(path))
@@ -144,7 +145,7 @@ def soak_tuning(minutes: int, seed: int) -> None:
         tuner = _started(
             running, "compile.tune", "--target", "host", "--board", board, "--boards", str(BOARDS),
             "--model", "shufflenet-0.25x-g3", "--trials", "1000000", "--judge", "0",
-            "--timeout", "15", "--workers", "1", "--tuning-logs", str(logs),
+            "--timeout", "15", "--drift", "1000000", "--workers", "1", "--tuning-logs", str(logs),
         )  # fmt: skip
         said: list[str] = []
         threading.Thread(target=_listen, args=(tuner, said), daemon=True).start()

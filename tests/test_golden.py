@@ -36,8 +36,16 @@ KERNELS = {
         AVX512,
         replace(GROUPED, outputs=32, pixels=48, shortcut=True, in_place=True, layout="channels"),
     ),
+    "pointwise_floor": (
+        A72,
+        replace(
+            GROUPED, pixels=48, relu=False, shortcut=True, in_place=True, bias=False, floor=True
+        ),
+    ),
     "window_stem": (A72, STEM),
-    "window_depthwise": (A72, DEPTHWISE),
+    "window_depthwise": (A72, replace(DEPTHWISE, size=(15, 15), stride=2)),
+    "depthwise_rows": (A72, replace(DEPTHWISE, bias=False)),
+    "depthwise_rows_halved": (A72, replace(DEPTHWISE, stride=2, relu=True)),
     "window_channels_depthwise": (AVX512, replace(DEPTHWISE, layout="channels")),
     "window_channels_conv": (AVX512, replace(CONV_5X5, layout="channels")),
     "stem_pool": (A72, StemPoolWorkload(8, 3, (32, 32))),

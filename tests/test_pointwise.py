@@ -42,7 +42,12 @@ def workload_of(name: str) -> PointwiseWorkload:
 
 
 def definition(
-    w: PointwiseWorkload, x: np.ndarray, weights: np.ndarray, bias: np.ndarray, shortcut: np.ndarray
+    w: PointwiseWorkload,
+    x: np.ndarray,
+    weights: np.ndarray,
+    bias: np.ndarray,
+    shortcut: np.ndarray,
+    floor: np.ndarray,
 ) -> np.ndarray:
     """In float64, the shuffles by NumPy's reshape and transpose."""
     x = x.astype(np.float64)
@@ -52,6 +57,7 @@ def definition(
     y = np.einsum("gmk,gkn->gmn", grouped, x.reshape(w.groups, w.inputs, w.pixels))
     y = y.reshape(w.channels, w.pixels) + bias[:, None] + (shortcut if w.shortcut else 0)
     y = np.maximum(y, 0) if w.relu else y
+    y = np.maximum(y, floor[:, None]) if w.floor else y
     if w.shuffle_rows > 1:
         y = y.reshape(w.shuffle_rows, -1, w.pixels).swapaxes(0, 1).reshape(y.shape)
     return y
@@ -69,12 +75,15 @@ def error_of(w: PointwiseWorkload, tile: PointwiseTile, threads: int = 1) -> flo
     weights = random.standard_normal((w.channels, w.inputs, 1, 1)).astype(np.float32)
     bias = random.standard_normal(w.channels).astype(np.float32)
     shortcut = random.standard_normal((w.channels, w.pixels)).astype(np.float32)
-    operands = [in_layout(w, x), pack_weights(weights, w, tile), bias]
+    floor = random.standard_normal(w.channels).astype(np.float32)
+    bias = bias if w.bias else np.zeros_like(bias)
+    operands = [in_layout(w, x), pack_weights(weights, w, tile), *([bias] if w.bias else [])]
     y = np.full(w.output_shape, np.nan, np.float32)
     if w.in_place:
         y = in_layout(w, shortcut).copy()
     elif w.shortcut:
         operands.append(in_layout(w, shortcut))
+    operands += [floor] if w.floor else []
     tensors = [tvm.runtime.tensor(value) for value in (*operands, y)]
     kernel = pointwise(w, tile, threads).with_attr("global_symbol", "main")
     tvm.compile(kernel, target="llvm")["main"](*tensors)
@@ -82,7 +91,19 @@ def error_of(w: PointwiseWorkload, tile: PointwiseTile, threads: int = 1) -> flo
     others = np.delete(written, np.s_[w.first_channel : w.first_channel + w.channels], axis=0)
     assert np.isnan(others).all()
     written = written[w.first_channel : w.first_channel + w.channels]
-    return np.abs(written - definition(w, x, weights, bias, shortcut)).max()
+    return np.abs(written - definition(w, x, weights, bias, shortcut, floor)).max()
+
+
+@pytest.mark.parametrize("core", [A72, AVX512, AVX2], ids=lambda core: core.name)
+@pytest.mark.parametrize("in_place", [True, False], ids=["in place", "apart"])
+def test_a_shortcut_may_bring_the_bias_and_results_end_at_a_floor(
+    core: Core, in_place: bool
+) -> None:
+    layout = "planes" if core is A72 else "channels"
+    w = PointwiseWorkload(3, 20, 8, 784, False, True, layout=layout, bias=False, floor=True)
+    w = dataclasses.replace(w, in_place=in_place)
+    assert w.shortcut_operand == 2
+    assert error_of(w, default_tile(w, core)) < 1e-5
 
 
 IN_CHANNELS = [name for name, row in WORKLOADS.items() if row[6] == 1]  # no shuffled store

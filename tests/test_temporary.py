@@ -52,6 +52,7 @@ def _make_older(folder: Path) -> None:
     ("end", "code"),
     [
         ("pass", 0),
+        ("from multiprocessing.util import get_temp_dir; get_temp_dir()", 0),
         ("sys.exit(3)", 3),
         ("raise ValueError('a fault of ours')", 1),
         ("raise KeyboardInterrupt", 130),
@@ -59,8 +60,9 @@ def _make_older(folder: Path) -> None:
 )
 def test_nothing_is_left_however_a_program_ends(tmp_path: Path, end: str, code: int) -> None:
     program = _program(tmp_path, end)
-    program.communicate(timeout=60)
+    _, said = program.communicate(timeout=60)
     assert program.returncode == code
+    assert "FileNotFoundError" not in said
     assert list(tmp_path.iterdir()) == []
 
 

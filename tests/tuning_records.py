@@ -7,7 +7,7 @@ from typing import Any
 
 from compile.schedules.pointwise_workload import PointwiseWorkload
 from compile.schedules.spaces import space_of
-from compile.tuning.decisions import plain
+from compile.tuning.decisions import plain, workload_fields
 from compile.tuning.record import RECORD_FORMAT, Record
 from compile.tuning.task import TEMPLATE_VERSIONS
 from tests.cores import A72
@@ -23,7 +23,7 @@ def record(index: int = 0, cycles: float = 1000.0, **changed: Any) -> Record:  #
         "space": "template",
         "template": "pointwise",
         "template_version": TEMPLATE_VERSIONS["pointwise"],
-        "workload": plain(dataclasses.asdict(WORKLOAD)),
+        "workload": workload_fields(WORKLOAD),
         "threads": 1,
         "decisions": plain(dataclasses.asdict(TILES[index])),
         "target": "arm_cpu",

@@ -144,7 +144,7 @@ def _inferred(
     whole = helper.make_model(typed, opset_imports=model.opset_import)
     try:
         inferred = shape_inference.infer_shapes(whole, strict_mode=True, data_prop=True).graph
-    except (RuntimeError, ValueError) as error:
+    except (shape_inference.InferenceError, RuntimeError, ValueError) as error:
         raise OnnxError(f"shapes do not fit: {first_line(error)}") from error
     values = [*inferred.input, *inferred.value_info, *inferred.output]
     types = {value.name: _type_of(value) for value in values}

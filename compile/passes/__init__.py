@@ -5,6 +5,7 @@ from collections.abc import Callable
 import tvm
 from tvm import relax
 
+from compile.passes.biases import move_biases
 from compile.passes.fold_batch_norm import fold_batch_norm
 from compile.passes.fuse_dense import fuse_dense
 from compile.passes.fuse_lrn import fuse_lrn
@@ -44,7 +45,7 @@ def _into_templates(core: Core, threads: int, *, fused: bool) -> Pass:
 
     def apply(module: tvm.IRModule) -> tvm.IRModule:
         if fused:
-            module = move_relus(module)
+            module = move_biases(move_relus(module))
         choices = Choices(core, threads, choose_layouts(module, core, threads), fused)
         steps = (
             (move_shuffles if fused else shuffle_in_layout)(choices),

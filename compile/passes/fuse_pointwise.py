@@ -3,6 +3,7 @@
     relu(add(add(conv2d(x, W), b), shortcut))          ->  call_tir(pointwise, x, W', b, shortcut)
     shuffle(relu(add(conv2d(x, W), b)))                ->  call_tir(pointwise, x, W', b)
     add(conv2d(shuffle(x), W), b)                      ->  call_tir(pointwise, x, W', b)
+    maximum(add(add(conv2d(x, W), 0), shortcut), c)    ->  call_tir(pointwise, x, W', shortcut, c)
 
 shuffle(x) is reshape(permute_dims(reshape(x))). Behind the convolution it becomes the store index,
 before it the load index: neither costs a copy. ReLU, shuffle and shortcut may each be there or not.
@@ -27,6 +28,7 @@ from compile.passes.rewriting import (
     constant,
     in_layout,
     is_per_channel,
+    is_zero,
     rewrite_main,
     shape_of,
 )
@@ -56,6 +58,7 @@ class _Form:
     bias: DFPattern
     relu: DFPattern | None
     shortcut: DFPattern | None
+    floor: DFPattern | None
     behind: Shuffle | None
     before: Shuffle | None
 
@@ -74,11 +77,23 @@ def _forms() -> list[_Form]:
         for relu in (True, False)
     ]
     before = [_form(relu=True, shortcut=side, before=True) for side in ("left", "right")]
-    return [*before, *with_shortcut, *plain]
+    floored = [
+        _form(relu=False, shortcut=side, floored=True, before=before)
+        for before in (True, False)
+        for side in ("left", "right")
+    ]
+    return [*before, *with_shortcut, *floored, *plain]
 
 
-def _form(*, relu: bool, shortcut: str = "", behind: bool = False, before: bool = False) -> _Form:
-    x, bias, other = wildcard(), is_const(), wildcard()
+def _form(
+    *,
+    relu: bool,
+    shortcut: str = "",
+    floored: bool = False,
+    behind: bool = False,
+    before: bool = False,
+) -> _Form:
+    x, bias, other, floor = wildcard(), is_const(), wildcard(), is_const()
     shuffled_x = Shuffle.of(x) if before else None
     conv = is_op("relax.nn.conv2d")(shuffled_x.flat if shuffled_x else x, is_const())
     result = is_op("relax.add")(conv, bias)
@@ -87,6 +102,7 @@ def _form(*, relu: bool, shortcut: str = "", behind: bool = False, before: bool 
         result = is_op("relax.add")(*sides)
     activated = is_op("relax.nn.relu")(result) if relu else None
     result = activated if relu else result
+    result = is_op("relax.maximum")(result, floor) if floored else result
     shuffled = Shuffle.of(result) if behind else None
     return _Form(
         pattern=shuffled.flat if shuffled else result,
@@ -95,6 +111,7 @@ def _form(*, relu: bool, shortcut: str = "", behind: bool = False, before: bool 
         bias=bias,
         relu=activated,
         shortcut=other if shortcut else None,
+        floor=floor if floored else None,
         behind=shuffled,
         before=shuffled_x,
     )
@@ -111,13 +128,19 @@ def _replacing(form: _Form, choices: Choices) -> Replace:
         operands = [
             in_layout(matched[form.x], workload.layout),
             constant(made.packed(conv.args[1].value.numpy())),
-            constant(matched[form.bias].value.numpy().reshape(-1)),
+            *([_flat(matched[form.bias])] if workload.bias else []),
         ]
         if form.shortcut:
             operands.append(in_layout(matched[form.shortcut], workload.layout))
+        if form.floor:
+            operands.append(_flat(matched[form.floor]))
         return call_kernel(builder, made, "pointwise", operands, shape_of(conv))
 
     return replace
+
+
+def _flat(values: tvm.ir.Constant) -> tvm.ir.Constant:
+    return constant(values.value.numpy().reshape(-1))
 
 
 def _workload(form: _Form, matched: Matched, choices: Choices) -> PointwiseWorkload | None:
@@ -131,7 +154,8 @@ def _workload(form: _Form, matched: Matched, choices: Choices) -> PointwiseWorkl
         return None
     if behind > 1 and layout == "channels":  # a store of neighbouring lanes cannot shuffle them
         return None
-    if not is_per_channel(matched[form.bias], outputs):
+    constants = [matched[part] for part in (form.bias, form.floor) if part]
+    if not all(is_per_channel(values, outputs) for values in constants):
         return None
     if form.shortcut is not None and shape_of(matched[form.shortcut]) != shape_of(conv):
         return None
@@ -146,6 +170,8 @@ def _workload(form: _Form, matched: Matched, choices: Choices) -> PointwiseWorkl
         shuffle_rows=behind,
         load_rows=before,
         layout=layout,
+        bias=form.shortcut is None or not is_zero(matched[form.bias]),
+        floor=form.floor is not None,
     )
 
 

@@ -1,6 +1,6 @@
 """Convolutions that `fuse_pointwise` left, and pools, become kernels of the window template.
 
-    relu(add(conv2d(x, W), b))     ->  call_tir(window, x, W', b)
+    relu(add(conv2d(x, W), b))     ->  call_tir(window, x, W', b)     without b where it is 0
     max_pool2d(x), avg_pool2d(x)   ->  call_tir(window, x)
 
 W' is packed for the tile. An average that does not count its padding is of another kind. Left
@@ -9,6 +9,7 @@ alone: dilation, unequal strides, no bias, ceil mode.
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
 
 import tvm
@@ -22,6 +23,7 @@ from compile.passes.rewriting import (
     constant,
     in_layout,
     is_per_channel,
+    is_zero,
     padding_of,
     rewrite_main,
     shape_of,
@@ -57,11 +59,13 @@ def _fuse_convolutions(module: tvm.IRModule, relu: bool, choices: Choices) -> tv
         if not _is_plain(call) or not is_per_channel(matched[bias], outputs):
             return None
         workload = _conv_workload(call, relu, choices)
+        if workload.is_channelwise and is_zero(matched[bias]):
+            workload = dataclasses.replace(workload, bias=False)
         made, given = choices.make(workload), "planes" if workload.reads_planes else workload.layout
         operands = [
             in_layout(matched[x], given),
             constant(made.packed(call.args[1].value.numpy())),
-            constant(matched[bias].value.numpy().reshape(-1)),
+            *([constant(matched[bias].value.numpy().reshape(-1))] if workload.bias else []),
         ]
         return call_kernel(builder, made, "window_conv", operands, shape_of(call))
 

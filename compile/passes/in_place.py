@@ -27,7 +27,6 @@ from compile.schedules.pointwise_workload import PointwiseWorkload
 from compile.schedules.templates import Convolution, Made, made_from
 
 CHANNEL_AXIS = {"planes": 1, "channels": 3}
-SHORTCUT = 3  # which operand of a pointwise kernel it is
 
 
 def write_in_place(module: tvm.IRModule) -> tvm.IRModule:
@@ -163,6 +162,7 @@ class _Shortcuts(_InPlace):
             made, workload=dataclasses.replace(made.workload, in_place=True)
         )
         operands = [self.visit_expr(operand) for operand in call.args[1].fields]
+        operands.append(operands.pop(made.workload.shortcut_operand))
         return self._call(in_place, f"{call.args[0].name_hint}_in_place", operands)
 
     def _can_be_in_place(self, call: relax.Call, made: Made) -> bool:
@@ -170,7 +170,7 @@ class _Shortcuts(_InPlace):
             return False
         if not runs_in_place(made.workload, made.tile):
             return False
-        storage = self._storage(call.args[1].fields[SHORTCUT])
+        storage = self._storage(call.args[1].fields[made.workload.shortcut_operand])
         shared_with_input = storage == self._storage(call.args[1].fields[0])
         is_computed = storage in self._bound
         return is_computed and not shared_with_input and self._last_use[storage] == self._position

@@ -102,6 +102,11 @@ def is_per_channel(bias: tvm.ir.Constant, channels: int) -> bool:
     return shape[-3:] == (channels, 1, 1) and math.prod(shape) == channels
 
 
+def is_zero(bias: tvm.ir.Constant) -> bool:
+    """Whether adding `bias` changes nothing."""
+    return not bias.value.numpy().any()
+
+
 def is_call(value: relax.Expr | None, operators: tuple[str, ...]) -> bool:
     """Whether `value` is a call of one of `operators`, given by their full names."""
     if not isinstance(value, tvm.ir.Call) or not isinstance(value.op, tvm.ir.Op):

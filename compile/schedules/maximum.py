@@ -39,6 +39,11 @@ def rectified(value: tirx.Expr, *, maxnum: bool) -> tirx.Expr:
     return larger_for_relu(value, ZERO, maxnum=True) if maxnum else tirx.max(ZERO, value)
 
 
+def at_least(value: tirx.Expr, floor: tirx.Expr, *, maxnum: bool) -> tirx.Expr:
+    """The larger of a float32 value, or vector of them, and a `floor` that is a number."""
+    return larger(value, floor, maxnum=True) if maxnum else tirx.max(floor, value)
+
+
 def larger_for_relu(a: tirx.Expr, b: tirx.Expr, *, maxnum: bool) -> tirx.Expr:
     """The larger of two float32 values, or either where both are negative: for a ReLU the same."""
     if not maxnum:

@@ -3,7 +3,8 @@
     Y[store(g*M + m), n] = relu(sum_k W[g, m, k] * X[load(g*K + k), n] + B[g*M + m] + R[g*M + m, n])
 
 `store` and `load` are where a channel shuffle or a concat behind, or a shuffle before, puts a
-channel, so that it costs nothing; R is the shortcut. Shuffles, R and relu are optional. The nest:
+channel, so that it costs nothing; R is the shortcut. Shuffles, R and relu are optional; with a
+floor F the last is max(.., F[g*M + m]), and beside an R there need be no B. The nest:
 
     for g: for m_tile, n_tile (order by what stays in L1; or for n_tile: for g, m_tile):
       acc[rows, vectors] = B (+ R)                    # in registers
@@ -48,7 +49,6 @@ from tvm.script.ir_builder import IRBuilder
 from tvm.script.ir_builder import tirx as T
 
 from compile.schedules.layouts import matrix_shape
-from compile.schedules.maximum import rectified
 from compile.schedules.overlap import start_of, tile_starts
 from compile.schedules.pointwise_place import Operands, Place
 from compile.schedules.pointwise_shared import SharedPart
@@ -61,9 +61,8 @@ from compile.schedules.pointwise_tiles import (
     tiled_pixels,
 )
 from compile.schedules.pointwise_workload import PointwiseWorkload
-from compile.schedules.threads import share_of
+from compile.schedules.threads import MOST_UNEVEN, share_of, unevenness
 
-MOST_UNEVEN = 1.15  # longest share of the pixels, against that of the best loop
 MOST_ROWS_UNROLLED = 8  # of a shuffle before
 FLOAT = "float32"
 LINE_BYTES = 64
@@ -87,9 +86,10 @@ def pack_weights(
 
 
 def pointwise(workload: PointwiseWorkload, tile: PointwiseTile, threads: int) -> tirx.PrimFunc:
-    """The kernel: parameters X, W as packed, B (groups * M,), [R], Y; all is float32.
+    """The kernel: parameters X, W as packed, [B], [R], [F], Y; all is float32.
 
-    X, R and Y are matrices in the workload's layout. Threads share the tiles of all groups.
+    B and F hold a value for each of groups * M channels; X, R and Y are matrices in the workload's
+    layout. Threads share the tiles of all groups.
     """
     size = tile_outputs(workload, tile)
     m_tiles, n_tiles = tile_counts(workload, tile)
@@ -100,11 +100,12 @@ def pointwise(workload: PointwiseWorkload, tile: PointwiseTile, threads: int) ->
         T.func_attr({"tirx.noalias": True, "macs": workload.macs, "schedule": "default"})
         x = T.arg("X", T.Buffer(x_shape, FLOAT))
         weights = T.arg("W", T.Buffer((workload.groups, m_tiles, workload.inputs, size), FLOAT))
-        bias = T.arg("B", T.Buffer((workload.channels,), FLOAT))
+        bias = T.arg("B", T.Buffer((workload.channels,), FLOAT)) if workload.bias else None
         apart = workload.shortcut and not workload.in_place
         shortcut = T.arg("R", T.Buffer(own, FLOAT)) if apart else None
+        floor = T.arg("F", T.Buffer((workload.channels,), FLOAT)) if workload.floor else None
         y = T.arg("Y", T.Buffer(workload.output_shape, FLOAT))
-        operands = Operands(x, weights, bias, y if workload.in_place else shortcut, y)
+        operands = Operands(x, weights, bias, y if workload.in_place else shortcut, floor, y)
         for place in _each_place(workload, tile, threads):
             if tile.tail and n_tiles > 1:
                 with T.If(place.n_tile < n_tiles - 1):
@@ -171,7 +172,7 @@ def _shared_axis(counts: dict[str, int], order: Sequence[str], threads: int) -> 
     Pixels, unless another loop is shared much more evenly: all kernels then give a thread the same
     part of the picture, which stays in its cache.
     """
-    longest = {axis: -(-counts[axis] // threads) / counts[axis] for axis in order}
+    longest = {axis: unevenness(counts[axis], threads) for axis in order}
     best = min(order, key=longest.__getitem__)
     return "pixel" if longest["pixel"] <= MOST_UNEVEN * longest[best] else best
 
@@ -217,7 +218,7 @@ def _compute(
         if shared:
             shared.step(k, channel)
     for part in parts:
-        _finish(workload, tile, place, part, operands.y)
+        _finish(workload, tile, place, part, operands)
     if shared:
         shared.finish()
 
@@ -244,9 +245,7 @@ def _start(workload: PointwiseWorkload, place: Place, part: _Part, operands: Ope
             T.buffer_store(part.acc, tirx.const(0, FLOAT), each.at)
     for each in _each_stored_value(workload, part):
         channel = place.group * workload.outputs + place.output + each.output
-        value = operands.bias[channel]
-        if operands.shortcut is not None:
-            value = operands.shortcut[_at(workload, channel, each.pixel)] + value
+        value = operands.before(channel, _at(workload, channel, each.pixel))
         T.buffer_store(part.acc, value, each.at)
 
 
@@ -334,13 +333,14 @@ def _finish(
     tile: PointwiseTile,
     place: Place,
     part: _Part,
-    y: tirx.Buffer,
+    operands: Operands,
 ) -> None:
     for each in _each_stored_value(workload, part):
-        value = part.acc[each.at]
-        value = rectified(value, maxnum=tile.maxnum) if workload.relu else value
         channel = place.group * workload.outputs + place.output + each.output
-        T.buffer_store(y, value, _at(workload, workload.stored_channel(channel), each.pixel))
+        value = operands.behind(workload, part.acc[each.at], channel, maxnum=tile.maxnum)
+        T.buffer_store(
+            operands.y, value, _at(workload, workload.stored_channel(channel), each.pixel)
+        )
 
 
 def _each_value(part: _Part) -> Iterator[_Value]:

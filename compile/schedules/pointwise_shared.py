@@ -19,7 +19,6 @@ from dataclasses import dataclass
 from tvm import tirx
 from tvm.script.ir_builder import tirx as T
 
-from compile.schedules.maximum import rectified
 from compile.schedules.pointwise_place import Operands, Place
 from compile.schedules.pointwise_tiles import PointwiseTile
 from compile.schedules.pointwise_workload import PointwiseWorkload
@@ -48,7 +47,8 @@ class SharedPart:
     def start(self) -> None:
         """Bias, and the shortcut."""
         for i, pixels in enumerate(self._pixels()):
-            values = [self._first_value(pixel) for pixel in pixels]
+            channels = self._channels
+            values = [self.operands.before(channels, [pixel, channels]) for pixel in pixels]
             self._store(i, tirx.Shuffle(values, list(range(self.tile.lanes))))
 
     def step(self, k: tirx.Expr, channel: tirx.Expr) -> None:
@@ -63,14 +63,16 @@ class SharedPart:
 
     def finish(self) -> None:
         """ReLU, and the store of each pixel's outputs."""
-        channels = self.workload.first_channel + self._channels
+        channels = self._channels
+        stored = self.workload.first_channel + channels
         for i, pixels in enumerate(self._pixels()):
             for number, pixel in enumerate(pixels):
                 first = number * self._outputs
                 value = tirx.Shuffle([self._load(i)], list(range(first, first + self._outputs)))
-                if self.workload.relu:
-                    value = rectified(value, maxnum=self.tile.maxnum)
-                T.buffer_store(self.operands.y, value, [pixel, channels])
+                value = self.operands.behind(
+                    self.workload, value, channels, maxnum=self.tile.maxnum
+                )
+                T.buffer_store(self.operands.y, value, [pixel, stored])
 
     @property
     def _first(self) -> int:
@@ -87,12 +89,6 @@ class SharedPart:
         """Those outputs among all groups' channels."""
         first = self.place.group * self.workload.outputs + self._first
         return T.Ramp(first, 1, self._outputs)
-
-    def _first_value(self, pixel: tirx.Expr) -> tirx.Expr:
-        bias = self.operands.bias[self._channels]
-        if self.operands.shortcut is None:
-            return bias
-        return self.operands.shortcut[pixel, self._channels] + bias
 
     def _pixels(self) -> list[list[tirx.Expr]]:
         """The pixels that share each vector."""

@@ -17,6 +17,9 @@ class PointwiseWorkload:
     transpose; `load_rows` that of a shuffle of the inputs before; 1 is no shuffle. Outputs are
     channels `first_channel` and on of the `stored_channels` of Y (0: Y has no others). With
     `in_place` the shortcut is what Y holds before.
+
+    With a `floor` the results are the larger of the sum and a constant of each channel, instead of
+    0. Without a `bias` there has to be a shortcut.
     """
 
     groups: int
@@ -31,6 +34,8 @@ class PointwiseWorkload:
     first_channel: int = 0
     stored_channels: int = 0
     in_place: bool = False
+    bias: bool = True
+    floor: bool = False
 
     @property
     def macs(self) -> int:
@@ -41,6 +46,11 @@ class PointwiseWorkload:
     def channels(self) -> int:
         """Output channels of all groups."""
         return self.groups * self.outputs
+
+    @property
+    def shortcut_operand(self) -> int:
+        """Which of the operands the shortcut is, behind X, W and maybe B."""
+        return 2 + self.bias
 
     @property
     def output_layout(self) -> Layout:

@@ -64,6 +64,7 @@ def _pointwise(workload: PointwiseWorkload, core: Core) -> Iterator[PointwiseTil
 def _window(workload: WindowWorkload, core: Core) -> Iterator[WindowTile]:
     for tile in window.fitting_tiles(workload, core):
         yield from window.banded(workload, tile, core)
+    yield from window.tiles_in_registers(workload, core)
 
 
 def _stem_pool(workload: StemPoolWorkload, core: Core) -> Iterator[StemPoolTile]:

@@ -12,7 +12,13 @@ from contextlib import contextmanager
 from tvm import tirx
 from tvm.script.ir_builder import tirx as T
 
+MOST_UNEVEN = 1.15  # longest share of the rows or pixels, against that of the best loop
 Bounds = tuple[int | tirx.Expr, int | tirx.Expr]
+
+
+def unevenness(count: int, threads: int) -> float:
+    """The longest of the shares of `count`, against equal ones: 1 where all are equal."""
+    return -(-count // threads) * threads / count
 
 
 @contextmanager

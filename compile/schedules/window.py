@@ -33,6 +33,8 @@ from tvm import tirx
 from tvm.script.ir_builder import IRBuilder
 from tvm.script.ir_builder import tirx as T
 
+from compile.schedules import depthwise_rows
+from compile.schedules.depthwise_rows import RowsTile, can_convolve_rows
 from compile.schedules.maximum import ZERO, has_maxnum, rectified
 from compile.schedules.overlap import start_of, tile_starts
 from compile.schedules.registers import accumulator_budget, tile_cycles
@@ -40,6 +42,8 @@ from compile.schedules.threads import Bounds, share_of
 from compile.schedules.window_workload import WindowWorkload
 from deploy_rpc.cores import Core
 
+ROWS_IN_REGISTERS = (1, 2, 3, 4, 7)
+ACCUMULATORS_IN_REGISTERS = 28
 MAX_ROWS = 4  # of a tile: more only lengthen the code
 # On AArch64, accumulators and rows of a tile. Channelwise with 14, LLVM keeps inputs of three rows,
 # too, and spills; 2 x 2 at 14x14 takes 5 % fewer modelled cycles than 3 x 2. Dense, 3 channels x 7
@@ -57,7 +61,8 @@ FLOAT_BYTES = 4
 class WindowTile:
     """The decisions: `channels` x `rows` x `vectors` accumulators of `lanes` columns.
 
-    The scratch holds what `band` rows of tiles read, at most.
+    The scratch holds what `band` rows of tiles read, at most. With `in_registers`, where the
+    workload allows, there is none (see `depthwise_rows`).
     """
 
     channels: int
@@ -66,10 +71,14 @@ class WindowTile:
     lanes: int
     maxnum: bool = False
     band: int = 1
+    in_registers: bool = False
+    shorter: bool = False
 
 
 def default_tile(workload: WindowWorkload, core: Core) -> WindowTile:
     """The tile with the least modelled cycles among those whose accumulators fit the registers."""
+    if core.isa == "aarch64" and can_convolve_rows(workload):
+        return _default_in_registers(workload, core)
     tile = min(
         fitting_tiles(workload, core), key=lambda tile: _modelled_cycles(workload, core, tile)
     )
@@ -79,7 +88,7 @@ def default_tile(workload: WindowWorkload, core: Core) -> WindowTile:
 def fitting_tiles(workload: WindowWorkload, core: Core) -> list[WindowTile]:
     """The tiles whose accumulators fit the registers, of one row of tiles a band."""
     rows, columns = workload.output_size
-    lanes = min(core.lanes, 1 << (columns.bit_length() - 1))
+    lanes = _lanes(workload, core)
     budget, most_rows = accumulator_budget(core), MAX_ROWS
     if core.isa == "aarch64":
         limits = ARM_CHANNELWISE if workload.is_channelwise else ARM_DENSE
@@ -92,6 +101,35 @@ def fitting_tiles(workload: WindowWorkload, core: Core) -> list[WindowTile]:
         and tile_rows <= min(rows, most_rows)
         and vectors * lanes <= columns
     ]
+
+
+def _default_in_registers(workload: WindowWorkload, core: Core) -> WindowTile:
+    """Two rows of up to four vectors; of rows of one or two vectors as many as eight."""
+    rows, columns = workload.output_size
+    lanes = _lanes(workload, core)
+    vectors = min(-(-columns // lanes), 4)
+    most_rows = 2 if vectors > 2 else 8
+    return WindowTile(
+        1, min(rows, most_rows), vectors, lanes, has_maxnum(core), in_registers=True, shorter=True
+    )
+
+
+def tiles_in_registers(workload: WindowWorkload, core: Core) -> Iterator[WindowTile]:
+    """Tiles of `depthwise_rows` that do not spill much; none where the core has others."""
+    if core.isa != "aarch64" or not can_convolve_rows(workload):
+        return
+    default = _default_in_registers(workload, core)
+    rows, columns = workload.output_size
+    widest = -(-columns // default.lanes)
+    choices = itertools.product(ROWS_IN_REGISTERS, range(1, min(widest, 8) + 1), (True, False))
+    for tile_rows, vectors, shorter in choices:
+        if tile_rows <= rows and tile_rows * vectors <= ACCUMULATORS_IN_REGISTERS:
+            yield replace(default, rows=tile_rows, vectors=vectors, shorter=shorter)
+
+
+def _lanes(workload: WindowWorkload, core: Core) -> int:
+    """The longest vectors that fit a row."""
+    return min(core.lanes, 1 << (workload.output_size[1].bit_length() - 1))
 
 
 def banded(workload: WindowWorkload, tile: WindowTile, core: Core) -> Iterator[WindowTile]:
@@ -127,6 +165,8 @@ def modelled_cycles(workload: WindowWorkload, core: Core) -> float:
 
 def pack_weights(weights: np.ndarray, workload: WindowWorkload, tile: WindowTile) -> np.ndarray:
     """OIHW (groups * M, K, I, J) to [group][m tile][k][i][j][m], in the order of use."""
+    if tile.in_registers:
+        return depthwise_rows.pack_weights(weights, workload)
     grouped = weights.reshape(workload.groups, workload.outputs, workload.inputs, *workload.kernel)
     starts = tile_starts(workload.outputs, tile.channels)
     blocks = [grouped[:, s : s + tile.channels].transpose(0, 2, 3, 4, 1) for s in starts]
@@ -134,11 +174,14 @@ def pack_weights(weights: np.ndarray, workload: WindowWorkload, tile: WindowTile
 
 
 def window(workload: WindowWorkload, tile: WindowTile, threads: int) -> tirx.PrimFunc:
-    """The kernel: parameters X (groups * K, H, W), W as packed, B (groups * M,), Y; float32.
+    """The kernel: parameters X (groups * K, H, W), W as packed, [B (groups * M,)], Y; float32.
 
     Y is (channels, rows, columns), or with channels last where the workload says so. Threads share
     the bands of rows.
     """
+    if tile.in_registers:
+        rows_tile = RowsTile(tile.rows, tile.vectors, tile.lanes, tile.maxnum, tile.shorter)
+        return depthwise_rows.depthwise_rows(workload, rows_tile, threads)
     m_tiles = len(tile_starts(workload.outputs, tile.channels))
     channels = workload.stored_channels or workload.channels
     packed = (workload.groups, m_tiles, workload.inputs, *workload.kernel, tile.channels)
@@ -147,7 +190,7 @@ def window(workload: WindowWorkload, tile: WindowTile, threads: int) -> tirx.Pri
         T.func_attr({"tirx.noalias": True, "macs": workload.macs, "schedule": "default"})
         x = T.arg("X", T.Buffer((workload.groups * workload.inputs, *workload.size), FLOAT))
         weights = T.arg("W", T.Buffer(packed, FLOAT))
-        bias = T.arg("B", T.Buffer((workload.channels,), FLOAT))
+        bias = T.arg("B", T.Buffer((workload.channels,), FLOAT)) if workload.bias else None
         y_shape = (channels, *workload.output_size)
         y_shape = (*y_shape[1:], channels) if workload.writes_channels else y_shape
         y = T.arg("Y", T.Buffer(y_shape, FLOAT))
@@ -302,10 +345,11 @@ def _start(
     tile: WindowTile,
     place: _Place,
     acc: tirx.Buffer,
-    bias: tirx.Buffer,
+    bias: tirx.Buffer | None,
 ) -> None:
     for m, row, vector, lane in _each_value(tile):
-        value = bias[place.group * workload.outputs + place.channel + m]
+        channel = place.group * workload.outputs + place.channel + m
+        value = ZERO if bias is None else bias[channel]
         T.buffer_store(acc, value, [m, row, vector, lane])
 
 

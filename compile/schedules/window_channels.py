@@ -99,7 +99,7 @@ def pack_weights(
 def window_channels(
     workload: WindowWorkload, tile: WindowChannelsTile, threads: int
 ) -> tirx.PrimFunc:
-    """The kernel: parameters X, [W as packed, B (groups * M,)], Y (rows, columns, channels).
+    """The kernel: parameters X, [W as packed], [B (groups * M,)], Y (rows, columns, channels).
 
     X is (H, W, groups * K), or (groups * K, H, W) where the workload reads planes; all is float32.
     Threads share the rows of Y.
@@ -115,7 +115,7 @@ def window_channels(
         weights = bias = None
         if workload.kind == "conv":
             weights = T.arg("W", T.Buffer(_packed_shape(workload, tile), FLOAT))
-            bias = T.arg("B", T.Buffer((workload.channels,), FLOAT))
+            bias = T.arg("B", T.Buffer((workload.channels,), FLOAT)) if workload.bias else None
         y = T.arg("Y", T.Buffer((rows, columns, channels), FLOAT))
         with loop(blocks * rows) as index:
             block, row = index // rows, index % rows  # weights stay in the cache over the rows

@@ -14,8 +14,8 @@ class WindowWorkload:
 
     Sizes are (rows, columns): `size` of the input, `kernel`, `padding` on all sides alike, or else
     (top, left, bottom, right). An `average` divides by all taps, an `average_inside` by those in
-    the picture. Outputs are channels `first_channel` and on of the `stored_channels` of Y (0: Y has
-    no others).
+    the picture. Only a channelwise convolution may have no `bias`. Outputs are channels
+    `first_channel` and on of the `stored_channels` of Y (0: Y has no others).
 
     `layout` says what is in the lanes. Where two layouts meet, a kernel makes the change by itself:
     with channels in the lanes a convolution may read planes, and one of planes write channels.
@@ -35,6 +35,7 @@ class WindowWorkload:
     writes_channels: bool = False
     first_channel: int = 0
     stored_channels: int = 0
+    bias: bool = True
 
     @property
     def is_channelwise(self) -> bool:

@@ -87,12 +87,23 @@ def best_records(records: Iterable[Record]) -> dict[str, Record]:
 
 def key_of(template: str, workload: Workload, threads: int) -> str:
     """`Record.key` of the records of `workload`."""
-    fields = plain(dataclasses.asdict(workload))
+    fields = workload_fields(workload)
     unmeasured = Record(
         1, "template", template, 0, fields, threads, {}, "-", "-", "-", "", "modelled", "cycles",
         "does not build", (), {}, {}, "2026-01-01T00:00:00Z",
     )  # fmt: skip
     return unmeasured.key
+
+
+def workload_fields(workload: Workload) -> dict[str, Any]:
+    """`Record.workload`: what is not the default, so that a field that is new changes no key."""
+    return plain(
+        {
+            field.name: getattr(workload, field.name)
+            for field in dataclasses.fields(workload)
+            if getattr(workload, field.name) != field.default
+        }
+    )
 
 
 def plain(fields: dict[str, Any]) -> dict[str, Any]:

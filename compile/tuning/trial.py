@@ -10,7 +10,7 @@ from typing import Any
 from compile.report import versions
 from compile.targets import CompileTarget
 from compile.tuning.candidate import Examined
-from compile.tuning.decisions import plain
+from compile.tuning.decisions import plain, workload_fields
 from compile.tuning.log_cores import log_name
 from compile.tuning.record import DATE_FORMAT, RECORD_FORMAT, Record
 from compile.tuning.task import TEMPLATE_VERSIONS, Task
@@ -45,7 +45,7 @@ def trial_record(
         space="template",
         template=made.template,
         template_version=TEMPLATE_VERSIONS[made.template],
-        workload=plain(dataclasses.asdict(made.workload)),
+        workload=workload_fields(made.workload),
         threads=made.threads,
         decisions=plain(dataclasses.asdict(tile)),
         target=where.target.name,

@@ -31,6 +31,7 @@ from model.zoo import model_name
 from tests.fuzz.agent import greets
 from tests.fuzz.edits import edited_bytes, edited_json, odd_values, seeds
 from tests.fuzz.interface import calls, makes_calls
+from tests.fuzz.onnx_models import edited_onnx
 
 TRACKER_LIMIT_S = 2
 
@@ -153,7 +154,7 @@ PARSERS = {
     ),
     "picture": Parser(edited_bytes(seeds("picture")), _picture, 100),
     "ONNX file": Parser(edited_bytes(seeds("network")), _onnx_file, 100),
-    "ONNX import": Parser(edited_bytes(seeds("network")), _onnx_import, 10),
+    "ONNX import": Parser(edited_onnx(seeds("graph")), _onnx_import, 12),
     "checkpoint": Parser(edited_bytes(seeds("checkpoint")), _checkpoint, 80),
     "labels": Parser(edited_bytes(seeds("labels")), _labels, 100),
     "command line": Parser(

@@ -1,0 +1,101 @@
+"""Depthwise convolutions by rows in registers are what PyTorch computes, with every border."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+import pytest
+import torch
+import tvm
+
+from compile.schedules.depthwise_rows import can_convolve_rows
+from compile.schedules.window import (
+    WindowTile,
+    default_tile,
+    pack_weights,
+    tiles_in_registers,
+    window,
+)
+from compile.schedules.window_workload import WindowWorkload
+from tests.cores import A72, AVX512
+
+DEPTHWISE = WindowWorkload("conv", 5, 1, 1, (14, 14), (3, 3), 1, (1, 1))
+
+
+def operands_of(w: WindowWorkload) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    random = np.random.default_rng(0)
+    shapes = ((w.channels, *w.size), (w.channels, 1, *w.kernel), (w.channels,))
+    x, weights, bias = (random.standard_normal(shape).astype(np.float32) for shape in shapes)
+    return x, weights, bias
+
+
+def output_of(w: WindowWorkload, tile: WindowTile, threads: int = 1) -> np.ndarray:
+    x, weights, bias = operands_of(w)
+    y = np.full((w.stored_channels or w.channels, *w.output_size), np.nan, np.float32)
+    given = (x, pack_weights(weights, w, tile), *([bias] if w.bias else []), y)
+    tensors = [tvm.runtime.tensor(value) for value in given]
+    kernel = window(w, tile, threads).with_attr("global_symbol", "main")
+    tvm.compile(kernel, target="llvm")["main"](*tensors)
+    return tensors[-1].numpy()
+
+
+def expected(w: WindowWorkload) -> np.ndarray:
+    x, weights, bias = (torch.from_numpy(value) for value in operands_of(w))
+    y = torch.nn.functional.conv2d(
+        x[None], weights, bias if w.bias else None, w.stride, padding=1, groups=w.channels
+    )[0]
+    return (y.relu() if w.relu else y).numpy()
+
+
+@pytest.mark.parametrize("stride", [1, 2])
+@pytest.mark.parametrize("columns", [8, 14, 28, 50, 104], ids=lambda columns: f"{columns} wide")
+def test_rows_are_what_pytorch_computes(columns: int, stride: int) -> None:
+    """Rows that end in a whole vector, in a shorter one, and that take a loop over vectors."""
+    w = dataclasses.replace(DEPTHWISE, size=(12, columns), stride=stride)
+    tile = default_tile(w, A72)
+    assert tile.in_registers
+    np.testing.assert_allclose(output_of(w, tile), expected(w), rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize("rows", [1, 2, 3, 7])
+@pytest.mark.parametrize("shorter", [True, False])
+def test_any_tile_is_right(rows: int, shorter: bool) -> None:
+    """Seven rows of tiles, the last one beginning earlier, one of them all."""
+    w = dataclasses.replace(DEPTHWISE, size=(7, 14), relu=True, bias=False)
+    tile = dataclasses.replace(default_tile(w, A72), rows=rows, vectors=2, shorter=shorter)
+    assert tile in set(tiles_in_registers(w, A72))
+    np.testing.assert_allclose(output_of(w, tile), expected(w), rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize("size", [(14, 14), (7, 7)], ids=["by rows", "by channels"])
+def test_threads_change_no_bit_and_channels_of_others_stay(size: tuple[int, int]) -> None:
+    w = dataclasses.replace(DEPTHWISE, size=size, first_channel=2, stored_channels=8)
+    tile = default_tile(w, A72)
+    one, three = output_of(w, tile), output_of(w, tile, threads=3)
+    np.testing.assert_array_equal(one, three)
+    assert np.isnan(np.delete(one, np.s_[2:7], axis=0)).all()
+    np.testing.assert_allclose(one[2:7], expected(w), rtol=1e-5, atol=1e-5)
+
+
+LEFT_ALONE = {
+    "odd columns at stride 2": {"size": (14, 15), "stride": 2},
+    "odd rows at stride 2": {"size": (15, 14), "stride": 2},
+    "another window": {"kernel": (5, 5), "padding": (2, 2)},
+    "no border": {"padding": (0, 0)},
+    "channels in the lanes": {"layout": "channels"},
+    "a change of layout": {"writes_channels": True},
+    "several inputs": {"groups": 1, "outputs": 5, "inputs": 5},
+}
+
+
+@pytest.mark.parametrize("name", LEFT_ALONE)
+def test_other_convolutions_have_no_such_tile(name: str) -> None:
+    w = dataclasses.replace(DEPTHWISE, **LEFT_ALONE[name])
+    assert not can_convolve_rows(w)
+    assert not list(tiles_in_registers(w, A72))
+
+
+def test_other_cores_have_none() -> None:
+    assert not default_tile(DEPTHWISE, AVX512).in_registers
+    assert not list(tiles_in_registers(DEPTHWISE, AVX512))
