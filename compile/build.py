@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from compile.build_options import parse_options, print_options
-from compile.examine import examine
+from compile.examine import check_board, examine
 from compile.library import build_library
 from compile.link import find_linker
 from compile.lower import LEVELS, lower
@@ -32,6 +32,7 @@ def main(arguments: list[str] | None = None) -> None:
     options = parse_options(arguments)
     print_options(options)
     linker = find_linker(options.linker, options.target)
+    check_board(options.board, options.target)
     with _staging_folder(options.out) as staging:
         with phase("import"):
             network = import_network(options)

@@ -22,7 +22,7 @@ from compile.price_network import note_on
 from compile.report import Latency
 from compile.targets import CompileTarget, host_target
 from compile.verify import Verification, verify, verify_outputs
-from deploy_rpc.board_spec import BoardSpec, parse_board
+from deploy_rpc.board_spec import BoardError, BoardSpec, parse_board
 from deploy_rpc.cores import find_core
 from deploy_rpc.session import open_session
 from deploy_rpc.timing import ROUNDS, interleaved_times_ms
@@ -68,6 +68,22 @@ def rounds_of(round_s: float) -> int:
     An untimed run comes before each timed one.
     """
     return max(1, min(ROUNDS, int(TIMING_S / (2 * round_s))))
+
+
+def check_board(board: BoardSpec | None, target: CompileTarget) -> None:
+    """Raises `BoardError` where the board cannot be reached, or runs no code for `target`.
+
+    To be known before a build rather than after it. Boards under QEMU are started when needed.
+    """
+    if board is None or board.kind in ("emulated", "modelled"):
+        return
+    with phase(f"look for {board}"), open_session(board, timeout_s=BOARD_TIMEOUT_S) as session:
+        isa = session.isa
+    if isa not in (None, target.core.isa):
+        raise BoardError(
+            f"{board} is {isa}, but target {target.name} is {target.core.isa}; name another "
+            "--board, or leave it away"
+        )
 
 
 def _model(

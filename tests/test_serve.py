@@ -16,9 +16,10 @@ import psutil
 import pytest
 
 from deploy_rpc.emulator import QEMU, missing_emulation_tools
-from deploy_rpc.serve import write_bundle
+from deploy_rpc.serve import main, write_bundle
 from deploy_rpc.session import open_session
 from deploy_rpc.shared_key import write_key
+from tests.programs import run_main
 
 LIMIT_S = 60
 
@@ -28,8 +29,12 @@ needs_qemu = pytest.mark.skipif(
 
 
 def _serve(*words: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "deploy_rpc.serve", *words]
-    return subprocess.run(command, capture_output=True, text=True, timeout=LIMIT_S)
+    """What serve.py says where it does not come to serving, in this process."""
+    before = signal.getsignal(signal.SIGTERM)
+    try:
+        return run_main(main, *words)
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 @contextmanager
