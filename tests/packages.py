@@ -1,4 +1,4 @@
-"""Packages of small libraries, and their C example built for the board and run on it."""
+"""Libraries with their reports, their packages, and the C example built for a board and run."""
 
 from __future__ import annotations
 
@@ -13,12 +13,13 @@ import numpy as np
 from PIL import Image
 
 from compile.library import build_library
-from compile.link import find_linker
+from compile.link import ZIG_TARGETS, find_linker
 from compile.lower import lower
 from compile.network import Network
 from compile.report import build_report
 from compile.targets import parse_target, with_abi
 from deploy_rpc import package
+from deploy_rpc.host import machine_isa
 from model.cli import write_json
 
 ZIG = (sys.executable, "-m", "ziglang", "cc")
@@ -27,7 +28,10 @@ LINE = re.compile(r"^\d  class +(\d+)  probability (\d\.\d{4})  (.*)$", re.MULTI
 
 @dataclass(frozen=True)
 class System:
-    """Where an example runs: what its library is built for, the compiler's target, the emulator."""
+    """Where an example runs: what its library is built for, the compiler's target, the emulator.
+
+    The compiler's target is the linker's: for each other one zig builds a C library, minutes long.
+    """
 
     target: str
     abi: str
@@ -40,18 +44,16 @@ class System:
         return self.abi == "musl"
 
 
-HOST = System("host", "gnu", ())
-AARCH64 = System("arm_cpu", "musl", ("-target", "aarch64-linux-musl"), ("qemu-aarch64",))
+HOST = System("host", "gnu", ("-target", ZIG_TARGETS[machine_isa(), "gnu"]))
+AARCH64 = System("arm_cpu", "musl", ("-target", ZIG_TARGETS["aarch64", "musl"]), ("qemu-aarch64",))
 ARMV7 = System(
-    "rpi2", "musl", ("-target", "arm-linux-musleabihf", "-mcpu=cortex_a7"),
-    ("qemu-arm", "-cpu", "cortex-a7"),
-)  # fmt: skip
+    "rpi2", "musl", ("-target", ZIG_TARGETS["arm", "musl"]), ("qemu-arm", "-cpu", "cortex-a7")
+)
+BOARD = System("arm_cpu", "gnu", ("-target", ZIG_TARGETS["aarch64", "gnu"]))  # an emulated one
 
 
-def make_package(
-    network: Network, system: System, folder: Path, *options: str, threads: int = 1
-) -> Path:
-    """The unpacked package of `network`, built for `system` in `folder`."""
+def make_library(network: Network, system: System, folder: Path, *, threads: int = 1) -> Path:
+    """The library of `network` for `system` in `folder`, fused and unverified, with its report."""
     target = with_abi(parse_target(system.target), system.abi)
     lowered = lower(network, "fused", target, threads=threads)
     path = folder / f"{network.name}.{target.name}.so"
@@ -59,6 +61,14 @@ def make_package(
         lowered, target, find_linker("auto", target), path, static=system.is_static
     )
     write_json(path.with_suffix(".json"), build_report(lowered, [], [], library, {}))
+    return path
+
+
+def make_package(
+    network: Network, system: System, folder: Path, *options: str, threads: int = 1
+) -> Path:
+    """The unpacked package of `network`, built for `system` in `folder`."""
+    path = make_library(network, system, folder, threads=threads)
     package.main([str(path), "--out", str(folder / "package.tar.gz"), *options])
     with tarfile.open(folder / "package.tar.gz") as archive:
         archive.extractall(folder / "unpacked", filter="data")

@@ -13,10 +13,11 @@ import pytest
 import torch
 from PIL import Image
 
-from compile.build import main as build
+from compile.source import random_network
 from model.cli import run_command
 from model.evaluate import main
 from model.zoo import create_model
+from tests.packages import HOST, make_library
 
 MODEL = "shufflenet-0.25x-g3"
 PICTURES = 3
@@ -37,8 +38,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
             table.writerow([f"{index}.png", index])
     for seed in (0, 1):
         torch.save(create_model(MODEL, seed=seed).state_dict(), folder / f"seed{seed}.pt")
-    words = ["--weights", str(folder / "seed0.pt"), "--input-size", "32", "--out", str(folder)]
-    build(["--target", "host", "--level", "stock", *words])
+    make_library(random_network(MODEL, input_size=(32, 32)), HOST, folder)  # weights of seed 0
     return folder
 
 

@@ -13,11 +13,12 @@ import pytest
 import torch
 from PIL import Image
 
-from compile.build import main as build
+from compile.source import random_network
 from deploy_rpc.emulator import missing_emulation_tools
 from deploy_rpc.run import main
 from model.cli import run_command
 from model.zoo import create_model
+from tests.packages import BOARD, HOST, make_library
 
 MODEL = "shufflenet-0.25x-g3"
 PICTURES = 6
@@ -36,10 +37,10 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for seed in (0, 1):
         torch.save(create_model(MODEL, seed=seed).state_dict(), folder / f"seed{seed}.pt")
     (folder / "names.txt").write_text("".join(f"thing {index}\n" for index in range(CLASSES)))
-    words = ["--weights", str(folder / "seed0.pt"), "--input-size", "32", "--level", "stock"]
-    build(["--target", "host", *words, "--out", str(folder)])
+    network = random_network(MODEL, input_size=(32, 32))  # with the weights of seed 0
+    make_library(network, HOST, folder)
     if not missing_emulation_tools():
-        build(["--target", "arm_cpu", *words, "--out", str(folder)])
+        make_library(network, BOARD, folder)
     return folder
 
 
