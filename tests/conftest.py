@@ -12,6 +12,8 @@ TEST_DATA = "SHUFFLENET_TEST_DATA"
 # Each thread that runs a kernel of several threads has a pool of TVM's, which waits in a loop that
 # yields 300,000 times: with a session a test, a third of a core's time of the whole run.
 os.environ.setdefault("TVM_THREAD_POOL_SPIN_COUNT", "0")
+# There is a worker of pytest-xdist for each core: a PyTorch of two threads in each only waits.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -14,6 +14,7 @@ from compile.lower import LEVELS, lower, redecided
 from compile.passes.take_decisions import Decision
 from compile.schedules.spaces import space_of
 from compile.schedules.templates import Workload, made_from
+from compile.source import random_network
 from compile.targets import host_target, parse_target
 from compile.verify import verify_outputs
 from deploy_rpc.cores import Core
@@ -62,7 +63,7 @@ def test_new_decisions_need_no_other_pass() -> None:
 
 @pytest.mark.parametrize("name", SHUFFLENETS)
 def test_every_network_keeps_its_answers_and_macs_when_fused(name: str) -> None:
-    """At 64x64, where all planes down to 2x2 occur; AlexNet needs its own size (test_build_cli)."""
+    """At 64x64, where all planes down to 2x2 occur."""
     module = create_model(name)
     network = import_torch(
         module, name=name, input_shape=(1, 3, 64, 64), preprocessing="imagenet", provenance={}
@@ -76,8 +77,18 @@ def test_every_network_keeps_its_answers_and_macs_when_fused(name: str) -> None:
     assert np.abs(output_of(lowered, x) - expected).max() < 1e-4 * np.ptp(expected)
 
 
-@pytest.mark.parametrize("size", [(33, 47), (45, 45), (64, 96)])
-@pytest.mark.parametrize("convention", ["paper", "official"])
+def test_alexnet_keeps_its_answers_and_macs_at_its_own_size() -> None:
+    network = random_network("alexnet")
+    lowered = lower(network, "fused", host_target())
+    assert lowered.macs == 724_406_816
+    x = network.example_input()
+    expected = network.reference(x)
+    assert np.abs(output_of(lowered, x) - expected).max() < 1e-4 * np.ptp(expected)
+
+
+@pytest.mark.parametrize(
+    ("size", "convention"), [((33, 47), "paper"), ((45, 45), "official"), ((64, 96), "paper")]
+)
 def test_odd_sizes_are_right_and_threads_change_no_bit(
     size: tuple[int, int], convention: str
 ) -> None:
