@@ -81,6 +81,7 @@ def test_threads_change_no_bit_and_channels_of_others_stay(size: tuple[int, int]
 LEFT_ALONE = {
     "odd columns at stride 2": {"size": (14, 15), "stride": 2},
     "odd rows at stride 2": {"size": (15, 14), "stride": 2},
+    "one column": {"size": (2, 2), "stride": 2},
     "another window": {"kernel": (5, 5), "padding": (2, 2)},
     "no border": {"padding": (0, 0)},
     "channels in the lanes": {"layout": "channels"},

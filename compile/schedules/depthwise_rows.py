@@ -68,13 +68,15 @@ class _Buffers:
 def can_convolve_rows(workload: WindowWorkload) -> bool:
     """Whether `workload` is a depthwise 3x3 over planes that this template knows.
 
-    At stride 2 of even sizes only: then borders are met at the top and at the left.
+    At stride 2 of even sizes only: then borders are met at the top and at the left. A single column
+    of output is no vector.
     """
     stride = workload.stride
     shape = (workload.kernel, workload.padding) == ((KERNEL, KERNEL), (BORDER, BORDER))
     sizes = stride == 1 or (stride == 2 and all(extent % 2 == 0 for extent in workload.size))
     planes = workload.kind == "conv" and workload.layout == "planes"
-    return workload.is_channelwise and shape and sizes and planes and not workload.writes_channels
+    vectors = workload.output_size[1] > 1 and not workload.writes_channels
+    return workload.is_channelwise and shape and sizes and planes and vectors
 
 
 def pack_weights(weights: np.ndarray, workload: WindowWorkload) -> np.ndarray:
