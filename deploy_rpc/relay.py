@@ -21,11 +21,12 @@ PROGRAM = Path(__file__).with_name("relay_process.py")
 
 @dataclass(frozen=True)
 class Relay:
-    """Where TVM's client is to connect, and with what password."""
+    """Where TVM's client is to connect, and with what password; `process` carries it from there."""
 
     host: str
     port: int
     password: str
+    process: subprocess.Popen
 
 
 def relay_to(board: socket.socket, key: str, timeout_s: float) -> Relay:
@@ -46,4 +47,4 @@ def relay_to(board: socket.socket, key: str, timeout_s: float) -> Relay:
         with process.stdin:
             process.stdin.write(f"{password}\n{key}\n")
         threading.Thread(target=process.wait, daemon=True).start()
-        return Relay(*listener.getsockname(), password)
+        return Relay(*listener.getsockname(), password, process)

@@ -17,7 +17,7 @@ import shutil
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
@@ -262,11 +262,13 @@ def _link(spec: BoardSpec, timeout_s: float) -> Iterator[Link]:
         with tempfile.TemporaryDirectory(prefix="local-board-") as folder:
             yield _local_link(Path(folder))
     elif spec.kind in KINDS_OF_TIME:
-        with running_agent(emulated_core(spec).name, timeout_s, secret=new_key()) as agent:
-            remote = connect_server(agent.address, "", spec, timeout_s)
+        agents = running_agent(emulated_core(spec).name, timeout_s, secret=new_key())
+        with agents as agent, ExitStack() as until_closed:
+            remote = connect_server(agent.address, "", spec, timeout_s, until_closed)
             yield _remote_link(remote, timeout_s)
     else:
-        yield _remote_link(connect_board(spec, timeout_s), timeout_s)
+        with ExitStack() as until_closed:
+            yield _remote_link(connect_board(spec, timeout_s, until_closed), timeout_s)
 
 
 def _local_link(folder: Path) -> Link:

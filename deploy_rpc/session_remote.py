@@ -13,7 +13,7 @@ import socket
 import struct
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from typing import Any
 
 from tvm import rpc
@@ -33,15 +33,17 @@ REMOTE_PREFIX = "RPCError: Error caught from RPC call:"
 SERVER_PREFIX = "server:"  # of a board's key in the tracker's summary
 
 
-def connect_board(spec: BoardSpec, timeout_s: float) -> rpc.RPCSession:
+def connect_board(spec: BoardSpec, timeout_s: float, until_closed: ExitStack) -> rpc.RPCSession:
     """A session on the board of an `rpc` or `tracker` spec, each wait at most `timeout_s`.
 
+    With `until_closed` a connection with a key ends, so that a board that hangs is free again.
     Raises `BoardError` with host, port, limit and the command that diagnoses it.
     """
     secret = read_key(spec.key_file) if spec.key_file else None
     if spec.kind == "rpc":
         _probe(spec, timeout_s)
-        return connect_server(Address(spec.host, spec.port, secret), "", spec, timeout_s)
+        address = Address(spec.host, spec.port, secret)
+        return connect_server(address, "", spec, timeout_s, until_closed)
     try:
         what = f"asking the tracker for {spec}"
         host, port, key = call_within(
@@ -54,10 +56,12 @@ def connect_board(spec: BoardSpec, timeout_s: float) -> rpc.RPCSession:
         ) from error
     except OSError as error:
         raise _unreachable(spec, timeout_s, error) from error
-    return connect_server(Address(host, port, secret), key, spec, timeout_s)
+    return connect_server(Address(host, port, secret), key, spec, timeout_s, until_closed)
 
 
-def connect_server(address: Address, key: str, spec: BoardSpec, timeout_s: float) -> rpc.RPCSession:
+def connect_server(
+    address: Address, key: str, spec: BoardSpec, timeout_s: float, until_closed: ExitStack
+) -> rpc.RPCSession:
     """A session on the RPC server at `address`, `key` being its password behind a tracker.
 
     `spec` is what the errors name.
@@ -67,6 +71,7 @@ def connect_server(address: Address, key: str, spec: BoardSpec, timeout_s: float
     host, port = address.host, address.port
     if address.secret:
         relay = relay_to(_trusted(address, spec, timeout_s), key, timeout_s)
+        until_closed.callback(relay.process.terminate)
         host, port, key = relay.host, relay.port, relay.password
     try:
         return call_within(timeout_s, rpc.connect, host, port, key, limit_s, what=what)

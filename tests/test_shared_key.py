@@ -331,3 +331,17 @@ def _processes_and_ports() -> tuple[set[int], set[int]]:
             listening = process.net_connections("inet")
             ports |= {c.laddr.port for c in listening if c.status == psutil.CONN_LISTEN}
     return {process.pid for process in processes}, ports
+
+
+def test_a_board_that_hung_in_a_session_with_a_key_is_free_again_when_that_is_closed(
+    tmp_path: Path, key_file: Path
+) -> None:
+    with native_agent(tmp_path, "--key-file", str(key_file)) as agent:
+        board = f"rpc://127.0.0.1:{agent.address.port}?key-file={key_file}"
+        with open_session(board, timeout_s=1) as session:
+            (hanging,) = psutil.Process(agent.process.pid).children()
+            hanging.suspend()
+            with pytest.raises(BoardError, match="no answer within 1 s"):
+                session.board_file("load")
+        with open_session(board, timeout_s=LIMIT_S) as session:
+            assert session.isa == machine_isa()

@@ -1,8 +1,10 @@
 """The larger of two values, in the instruction that the core has for it; NaN where one is NaN.
 
 TIR's max is a comparison and a selection: `max(a, b)` is b where one of them is NaN. x86 has that
-as one instruction (vmaxps), so that the order of a ReLU's operands lets NaN pass for nothing, and a
-pool takes two instructions more. AArch64's fmax, LLVM's `maximum`, is NaN by itself.
+as one instruction (vmaxps), so that the order of a ReLU's operands lets NaN pass for nothing. A
+pool takes the maximum in both orders, one of which is the NaN, and their bits together: 24x112x112
+in 64 us instead of 56, where a comparison with NaN takes 109 (AVX2 EPYC, shared, 2026-11-25).
+AArch64's fmax, LLVM's `maximum`, is NaN by itself.
 
 Bits of a float32 are ordered as an integer's as long as one of two is not negative, so that a ReLU
 is a maximum of integers, too, which an A72 has in half the time of an fmax: 0.2 of 38 M modelled
@@ -28,10 +30,11 @@ def has_maxnum(core: Core) -> bool:
 
 
 def larger(a: tirx.Expr, b: tirx.Expr, *, maxnum: bool) -> tirx.Expr:
-    """The larger of two float32 values, or vectors of them; `b` is looked at twice."""
+    """The larger of two float32 values, or vectors of them; both are looked at twice."""
     if maxnum:
         return T.call_llvm_pure_intrin(str(a.ty), "llvm.maximum", a, b)
-    return tirx.Select(tirx.isnan(b), b, tirx.max(b, a))
+    either = _bits(tirx.max(a, b)) | _bits(tirx.max(b, a))
+    return tirx.reinterpret(str(a.ty), either)
 
 
 def rectified(value: tirx.Expr, *, maxnum: bool) -> tirx.Expr:

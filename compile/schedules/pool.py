@@ -71,7 +71,11 @@ def combined(
     workload: WindowWorkload, so_far: tirx.Expr, value: tirx.Expr, *, maxnum: bool
 ) -> tirx.Expr:
     """What a pool makes of two values."""
-    return larger(so_far, value, maxnum=maxnum) if workload.kind == "max" else so_far + value
+    if workload.kind != "max":
+        return so_far + value
+    if not maxnum and not isinstance(so_far, tirx.Var):
+        so_far = T.bind(so_far)  # it is looked at twice, and so would be all that is in it
+    return larger(so_far, value, maxnum=maxnum)
 
 
 def share_of_a_tap(workload: WindowWorkload, row: Index, column: Index) -> tirx.Expr:

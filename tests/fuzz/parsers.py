@@ -7,7 +7,7 @@ import struct
 import tempfile
 import threading
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -102,7 +102,8 @@ def _tracker(answers: list[bytes]) -> None:
         spec = BoardSpec("tracker", "127.0.0.1", listener.getsockname()[1], "rpi4")
         with suppress(InputError):
             tracker_summary(spec, TRACKER_LIMIT_S)
-        connect_board(spec, TRACKER_LIMIT_S)
+        with ExitStack() as until_closed:
+            connect_board(spec, TRACKER_LIMIT_S, until_closed)
 
 
 def _answer(listener: socket.socket, answers: list[bytes], connections: int) -> None:
