@@ -57,9 +57,10 @@ def main(arguments: list[str] | None = None) -> None:
         for name in options.model:
             rows.append(_built(name, target))
             print(f"{name} for {target}: {rows[-1]['median']:.0f} s", flush=True)
-    rows = with_kept_rows(options.json, rows, ("model", "target"))
+    context = measurement_context()
+    rows = with_kept_rows(options.json, rows, context, ("model", "target"))
     Console(width=None if Console().is_terminal else PLAIN_WIDTH).print(light_models_table(rows))
-    write_json(options.json, {"context": measurement_context(), "rows": rows})
+    write_json(options.json, {"context": context, "rows": rows})
 
 
 def write_with_random_weights(name: str, path: Path, seed: int = 0) -> None:

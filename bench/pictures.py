@@ -67,9 +67,10 @@ def main(arguments: list[str] | None = None) -> None:
         for level in options.level:
             with phase(f"{level} on {board}, {len(pictures)} pictures"):
                 rows.append(_row(network, level, board, pictures, reference))
-    rows = with_kept_rows(options.json, rows, ("model", "level", "board"))
+    context = measurement_context()
+    rows = with_kept_rows(options.json, rows, context, ("model", "level", "board"))
     Console(width=None if Console().is_terminal else PLAIN_WIDTH).print(pictures_table(rows))
-    write_json(options.json, {"context": measurement_context(), "rows": rows})
+    write_json(options.json, {"context": context, "rows": rows})
     check_rows(rows)
 
 

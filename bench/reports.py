@@ -52,16 +52,20 @@ def read_report(text: str) -> Report:
     return Report(text, content["context"], rows)
 
 
-def with_kept_rows(path: Path, rows: Sequence[Row], columns: Sequence[str]) -> list[Row]:
+def with_kept_rows(
+    path: Path, rows: Sequence[Row], context: Mapping[str, Any], columns: Sequence[str]
+) -> list[Row]:
     """`rows` behind those of the report at `path`, if there is one, that are about something else.
 
-    What a row is about is what it has in `columns`. A long list of builds is so made bit by bit.
-    Raises `ReportError` where something else lies at `path`.
+    What a row is about is what it has in `columns`. So a long list is made bit by bit: each of
+    `rows` gets date and revision of its own `context`. Raises `ReportError` where something else
+    lies at `path`.
     """
     kept = read_report(str(path)).rows if path.exists() else []
     made = {tuple(row.get(column) for column in columns) for row in rows}
     others = [row for row in kept if tuple(row.get(column) for column in columns) not in made]
-    return [*others, *rows]
+    own = {name: context[name] for name in ("date", "revision")}
+    return [*others, *(row | own for row in rows)]
 
 
 def _fault(row: object) -> str | None:

@@ -22,9 +22,10 @@ def test_rows_of_something_else_are_kept(tmp_path: Path) -> None:
     old = [{**a_row(), "model": name, "median": 1.0} for name in ("first", "second")]
     path = Path(write_report(tmp_path / "report.json", *old))
     anew = {**a_row(), "model": "second", "median": 2.0}
-    rows = with_kept_rows(path, [anew], ("model",))
-    assert [(row["model"], row["median"]) for row in rows] == [("first", 1.0), ("second", 2.0)]
-    assert with_kept_rows(tmp_path / "none.json", [anew], ("model",)) == [anew]
+    made = {"date": "2026-11-25", "revision": "abc"}
+    rows = with_kept_rows(path, [anew], CONTEXT | made, ("model",))
+    assert rows == [old[0], anew | made]
+    assert with_kept_rows(tmp_path / "none.json", [anew], made, ("model",)) == [anew | made]
 
 
 @pytest.mark.parametrize("path", sorted(RESULTS.glob("*/*.json")), ids=lambda path: path.stem)

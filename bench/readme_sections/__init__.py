@@ -7,8 +7,10 @@ from bench.readme_sections.footprint import footprint_section
 from bench.readme_sections.groups import groups_section
 from bench.readme_sections.ladder import ladder_section
 from bench.readme_sections.largest_kernels import largest_kernels_section
+from bench.readme_sections.light_models import light_models_section
 from bench.readme_sections.model_check import model_check_section
 from bench.readme_sections.modelled_peers import modelled_peers_section
+from bench.readme_sections.pictures import pictures_section
 from bench.readme_sections.sizes import size_section
 from bench.readme_sections.table8 import table8_section
 from bench.readme_sections.threads import threads_section
@@ -24,4 +26,6 @@ SECTIONS = {
     "groups": groups_section,
     "threads": threads_section,
     "kernels": largest_kernels_section,
+    "pictures": pictures_section,
+    "light-models": light_models_section,
 }

@@ -33,6 +33,13 @@ def measured_conditions(report: Report, rounds: str) -> str:
     )
 
 
+def made_bit_by_bit(report: Report) -> str:
+    """The same of a report whose rows were made one after the other, of revisions of their own."""
+    revisions = ", ".join(dict.fromkeys(row["revision"] for row in report.rows))
+    cpu, date = report.context["cpu"], report.context["date"][:10]
+    return f"Measured on {cpu}, shared; {date}, revisions {revisions}; report: `{report.name}`."
+
+
 def made(report: Report) -> str:
     """Date and revision."""
     return f"{report.context['date'][:10]}, revision {report.context['revision']}"

@@ -1,0 +1,29 @@
+"""Every level beside PyTorch, over the sample's 200 pictures."""
+
+from __future__ import annotations
+
+from bench.readme_sections.committed import committed_report, made_bit_by_bit, markdown
+
+HEADINGS = ("level", "board", "top-1", "top-5", "same class", "same five best", "largest error")
+
+
+def pictures_section() -> str:
+    """A row a level and board."""
+    report = committed_report("pictures")
+    rows = (
+        (
+            row["level"],
+            row["board"],
+            f"{row['top1']:.1%}",
+            f"{row['top5']:.1%}",
+            f"{row['agree']} of {row['pictures']}",
+            f"{row['same_best']} of {row['pictures']}",
+            f"{max(row['samples']):.1e}",
+        )
+        for row in report.rows
+    )
+    what = (
+        f"{report.rows[0]['model']}, the official checkpoint; error of a logit, as a share of the "
+        "logits' range; tuned takes records for the emulated Cortex-A72, none for this machine."
+    )
+    return "\n".join([*markdown(HEADINGS, rows), "", what, made_bit_by_bit(report)])
