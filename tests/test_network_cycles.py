@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from bench.modelled_layers import measure_modelled_layers, modelled_layers_table
+from bench.run import main as bench
 from compile.library import build_library
 from compile.link import find_linker
 from compile.lower import lower
@@ -18,6 +19,7 @@ from compile.verify import verify_outputs
 from deploy_rpc.board_spec import BoardError, parse_board
 from deploy_rpc.cores import find_core
 from deploy_rpc.network_cycles import NetworkFile, missing_modelled_board_tools, network_cycles
+from tests.programs import run_main
 from tests.small_networks import small_maps, small_network
 
 A72 = find_core("cortex-a72")
@@ -114,12 +116,7 @@ def test_the_kernels_of_a_network_add_up_to_nearly_all_of_it() -> None:
 def test_bench_refuses_what_a_modelled_board_has_not(
     words: list[str], fault: str, tmp_path: Path
 ) -> None:
-    done = subprocess.run(
-        [sys.executable, "-m", "bench.run", *words, "--json", str(tmp_path / "report.json")],
-        capture_output=True,
-        text=True,
-        timeout=120,
-    )
+    done = run_main(bench, *words, "--json", tmp_path / "report.json")
     assert done.returncode == 1
     assert fault in done.stderr
     assert not (tmp_path / "report.json").exists()
