@@ -5,11 +5,15 @@ from __future__ import annotations
 from collections import Counter
 from pathlib import Path
 
+import onnx
 import pytest
 from hypothesis import strategies as st
 
+from compile.frontend.onnx_file import OnnxError, load_onnx
+from compile.frontend.onnx_import import import_onnx
 from model.errors import InputError
 from tests.fuzz.__main__ import fuzz
+from tests.fuzz.edits import CORPUS
 from tests.fuzz.parsers import PARSERS, Parser
 
 
@@ -34,3 +38,17 @@ def test_a_parser_that_fails_in_another_way_is_found() -> None:
 
     with pytest.raises(ValueError, match="a fault"):
         fuzz(Parser(st.binary(), parse, 0), 2000, 1, Counter())
+
+
+def test_a_name_that_is_no_text_is_refused() -> None:
+    with pytest.raises(OnnxError, match="no UTF-8"):
+        load_onnx(CORPUS / "network.no_text.onnx")
+
+
+def test_shapes_that_contradict_each_other_are_refused(tmp_path: Path) -> None:
+    model = onnx.load(CORPUS / "graph.onnx")
+    (concat,) = (node for node in model.graph.node if node.op_type == "Concat")
+    del concat.input[0]
+    onnx.save(model, tmp_path / "net.onnx")
+    with pytest.raises(OnnxError, match=r"shapes do not fit: .*mismatch"):
+        import_onnx(tmp_path / "net.onnx", input_size=None, preprocessing="imagenet")

@@ -33,7 +33,7 @@ from tests.fuzz.edits import edited_bytes, edited_json, odd_values, seeds
 from tests.fuzz.interface import calls, makes_calls
 from tests.fuzz.onnx_models import edited_onnx
 
-TRACKER_LIMIT_S = 2
+TRACKER_LIMIT_S = 1
 
 
 @dataclass(frozen=True)
