@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from bench.readme_sections.committed import committed_report, made_bit_by_bit, markdown
 
-HEADINGS = ("level", "board", "top-1", "top-5", "same class", "same five best", "largest error")
+HEADINGS = (
+    "level", "board", "top-1", "top-5", "same class", "same five best", "largest error",
+    "kernels by records",
+)  # fmt: skip
 
 
 def pictures_section() -> str:
@@ -19,11 +22,12 @@ def pictures_section() -> str:
             f"{row['agree']} of {row['pictures']}",
             f"{row['same_best']} of {row['pictures']}",
             f"{max(row['samples']):.1e}",
+            f"{row['recorded']} of {row['kernels']}",
         )
         for row in report.rows
     )
     what = (
-        f"{report.rows[0]['model']}, the official checkpoint; error of a logit, as a share of the "
-        "logits' range; tuned takes records for the emulated Cortex-A72, none for this machine."
+        f"{report.rows[0]['model']}, the official checkpoint, beside PyTorch; error of a logit, as "
+        "a share of the logits' range."
     )
     return "\n".join([*markdown(HEADINGS, rows), "", what, made_bit_by_bit(report)])
