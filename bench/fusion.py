@@ -23,7 +23,9 @@ def measure_ladder(
     network: Network, target: CompileTarget, board: BoardSpec, threads: int
 ) -> list[Row]:
     """A row for each level of `network` on `board`; tuned where there are records for it."""
-    levels = LEVELS[1:] if board.kind == "modelled" else LEVELS  # stock needs TVM's runtime
+    # stock needs TVM's runtime, and is float32
+    without_stock = board.kind == "modelled" or target.dtype != "float32"
+    levels = LEVELS[1:] if without_stock else LEVELS
     decisions = recorded_decisions(TUNING_LOGS, target.core)
     rungs = [
         lower(network, level, target, threads=threads, decisions=decisions) for level in levels

@@ -105,7 +105,8 @@ def _load_network(session: Session, lowered: Lowered) -> LoadedModule:
         build_library(lowered, target, find_linker("auto", target), library)
         module = session.load(library, output_shapes=network.output_shapes, threads=lowered.threads)
     expected = network.references(network.example_input())
-    verify(module, network, expected, level=lowered.level, where=f"board {session.spec}")
+    where = f"board {session.spec}"
+    verify(module, network, expected, level=lowered.level, where=where, dtype=target.dtype)
     return module
 
 

@@ -73,6 +73,7 @@ def _row(
         samples=[report.cycles / 1e3],
     )
     note = note_on(lowered.threads)
+    macs_per_cycle = core.of(lowered.target.dtype).macs_per_cycle
     return (
         row
         | ({"note": note} if note else {})
@@ -82,7 +83,7 @@ def _row(
             "workload": workload,
             "calls": calls,
             "macs": macs,
-            "peak_share": macs / report.cycles / (core.macs_per_cycle * lowered.threads),
+            "peak_share": macs / report.cycles / (macs_per_cycle * lowered.threads),
             "network_share": calls * report.cycles / whole.cycles,
             "instructions": report.instructions,
             "loads": report.loads,

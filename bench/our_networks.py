@@ -70,7 +70,14 @@ def _time_on_board(
                 libraries[name], output_shapes=network.output_shapes, threads=lowered.threads
             )
             y = outputs[name] = module.run(x)
-            verify_outputs([y], network, network.references(x), level=lowered.level, where=where)
+            verify_outputs(
+                [y],
+                network,
+                network.references(x),
+                level=lowered.level,
+                where=where,
+                dtype=lowered.target.dtype,
+            )
         samples = interleaved_times_ms(modules, x, rounds)
     return {name: Timing(samples[name], outputs[name]) for name in rungs}
 
@@ -90,5 +97,6 @@ def modelled_inference(
         report, outputs = price_library(lowered, library.path, core, price)
     expected = network.references(network.example_input())
     where = f"board modelled:{core.name}"
-    verify_outputs(outputs, network, expected, level=lowered.level, where=where)
+    dtype = lowered.target.dtype
+    verify_outputs(outputs, network, expected, level=lowered.level, where=where, dtype=dtype)
     return report, the_only(outputs)

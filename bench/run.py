@@ -19,8 +19,9 @@ from bench.reports import Report
 from bench.rows import Row
 from bench.suites import DEFAULTS, LONG_ROUNDS, SHORT_ROUNDS, SUITES, Suite
 from compile.lower import DEFAULT_LEVEL, LEVELS
-from compile.targets import parse_target
+from compile.targets import TargetError, parse_target, with_dtype
 from deploy_rpc.board_spec import BoardError, parse_board
+from deploy_rpc.cores import DTYPES
 from model.cli import argument, input_size, new_file, positive_int, run_command, write_json
 from model.zoo import DEFAULT_MODEL, model_name
 
@@ -65,6 +66,8 @@ def _check_board(suite: Suite, options: argparse.Namespace) -> None:
         raise BoardError(f"board {board} is aarch64, target {target.name} is not")
     if board.kind == "modelled" and options.level == "stock":
         raise BoardError(f"level stock needs TVM's runtime, {board} has none; take --level unfused")
+    if name == "layers" and target.dtype != "float32" and board.kind != "modelled":
+        raise BoardError(f"layers of {target.dtype} are modelled only, not timed on {board}")
     if board.kind == "local" and suite.host_only and not target.is_host:
         raise BoardError(f"{name} is measured on this machine only: --target host, without --board")
 
@@ -85,6 +88,12 @@ def _options(arguments: list[str] | None) -> argparse.Namespace:
             )
     if options.level == "stock" and options.suite != "layers":
         parser.error("--level stock needs TVM's runtime and is no library alone; only for layers")
+    try:
+        options.target = with_dtype(options.target, options.dtype)
+    except TargetError as error:
+        parser.error(f"--dtype: {error}")
+    if options.dtype != "float32" and options.level == "stock":
+        parser.error("--level stock is TVM's float32 pipeline; it takes no other --dtype")
     options.sizes = defaults.get("sizes")
     options.rounds = SHORT_ROUNDS if options.quick else LONG_ROUNDS
     options.peers = quick_peers() if options.quick else tuple(PEERS)
@@ -117,6 +126,7 @@ def _parser() -> argparse.ArgumentParser:
         help=f"rung of the ladder that layers, groups and threads time (default: {DEFAULT_LEVEL})",
     )
     add("--threads", type=positive_int, metavar="N", help="default: 1; threads: all cores")
+    add("--dtype", choices=DTYPES, help="of weights and activations (default: float32)")
     add(
         "--board",
         type=argument(parse_board),

@@ -40,7 +40,13 @@ from model.zoo import DEFAULT_MODEL
 
 SHORT_ROUNDS, LONG_ROUNDS = 9, 21
 SHORT_SCHEDULES = 12  # of each kernel of model-check
-DEFAULTS = {"model": [DEFAULT_MODEL], "input_size": None, "threads": 1, "level": DEFAULT_LEVEL}
+DEFAULTS = {
+    "model": [DEFAULT_MODEL],
+    "input_size": None,
+    "threads": 1,
+    "level": DEFAULT_LEVEL,
+    "dtype": "float32",
+}
 
 
 @dataclass(frozen=True)
@@ -204,21 +210,21 @@ SUITES = {
         "the ladder of levels",
         _ladders,
         ladder_table,
-        ("model", "input_size", "threads"),
+        ("model", "input_size", "threads", "dtype"),
         (*ANYWHERE, "modelled"),
     ),
     "layers": Suite(
         "every kernel of a network, against the core's peak",
         _layers,
         _layers_table,
-        ("model", "input_size", "threads", "level"),
+        ("model", "input_size", "threads", "level", "dtype"),
         (*ANYWHERE, "modelled"),
     ),
     "size": Suite(
         "bytes of the library and of an instance",
         _size,
         size_table,
-        ("model", "input_size", "threads"),
+        ("model", "input_size", "threads", "dtype"),
         timed=False,
     ),
     "memory": Suite(

@@ -73,10 +73,11 @@ def main(arguments: list[str] | None = None) -> None:
 
 
 def _levels(options: argparse.Namespace) -> tuple[str, ...]:
-    """The rungs up to the level asked for; a modelled board has no runtime for the lowest."""
+    """The rungs up to the level asked for; the lowest needs a runtime, and float32."""
     levels = LEVELS[: LEVELS.index(options.level) + 1]
     modelled = options.board is not None and options.board.kind == "modelled"
-    return levels[1:] if modelled and len(levels) > 1 else levels
+    without_stock = modelled or options.target.dtype != "float32"
+    return levels[1:] if without_stock and len(levels) > 1 else levels
 
 
 @contextlib.contextmanager

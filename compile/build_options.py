@@ -8,11 +8,19 @@ from pathlib import Path
 
 from compile.link import LINKERS
 from compile.lower import DEFAULT_LEVEL, LEVELS
-from compile.targets import ABIS, CompileTarget, TargetError, parse_target, with_abi
+from compile.targets import (
+    ABIS,
+    CompileTarget,
+    TargetError,
+    parse_target,
+    with_abi,
+    with_dtype,
+)
 from compile.tuning.decisions import TUNING_LOGS
 from deploy_rpc.board_spec import BoardSpec, parse_board
 from deploy_rpc.bundle import BundleError, board_bundle
 from deploy_rpc.core_models import CoreModelError, llvm_model
+from deploy_rpc.cores import DTYPES
 from deploy_rpc.emulator import emulated_cores, missing_emulation_tools
 from deploy_rpc.network_cycles import missing_modelled_board_tools
 from model.cli import argument, existing_file, input_size, positive_int
@@ -38,6 +46,12 @@ def parse_options(arguments: list[str] | None) -> argparse.Namespace:
             options.target = with_abi(options.target, options.abi)
         except TargetError as error:
             parser.error(f"--abi: {error}")
+    if options.dtype != "float32" and options.level == "stock":
+        parser.error("--level stock is TVM's float32 pipeline; it takes no other --dtype")
+    try:
+        options.target = with_dtype(options.target, options.dtype)
+    except TargetError as error:
+        parser.error(f"--dtype: {error}")
     options.no_board_reason = ""
     if options.board is None:
         options.board, options.no_board_reason = _default_board(
@@ -102,6 +116,13 @@ def _parser() -> argparse.ArgumentParser:
         choices=LEVELS,
         default=DEFAULT_LEVEL,
         help="rung of the ladder (default: %(default)s)",
+    )
+    how.add_argument(
+        "--dtype",
+        choices=DTYPES,
+        default="float32",
+        help="of weights and activations; float16 for cores that have FEAT_FP16, input and output "
+        "stay float32 (default: %(default)s)",
     )
     how.add_argument(
         "--tuning-logs",
@@ -177,8 +198,8 @@ def print_options(options: argparse.Namespace) -> None:
     source = options.weights or options.onnx or "random weights (seed 0)"
     print(
         f"build {' '.join([*model, f'from {source}'])} for {options.target.name} "
-        f"({options.target.core.name}, {options.target.triple}), level {options.level}, "
-        f"{options.threads} thread(s)"
+        f"({options.target.core.name}, {options.target.triple}), {options.dtype}, level "
+        f"{options.level}, {options.threads} thread(s)"
     )
     if options.board is None:
         print("no board: verifying the same lowered module built for this machine")

@@ -16,7 +16,6 @@ import numpy as np
 from compile.library import build_library
 from compile.link import Linker, find_linker
 from compile.lower import Lowered
-from compile.network import Network
 from compile.price_library import price_library
 from compile.price_network import note_on
 from compile.report import Latency
@@ -43,7 +42,7 @@ def examine(
     `board` is where the library runs; None where there is none at hand. Other libraries that are
     needed are built beside `library`. Raises `VerificationError` on the first wrong output.
     """
-    network, threads = rungs[-1].network, rungs[-1].threads
+    network = rungs[-1].network
     with phase(f"reference output from {network.reference_name}"):
         expected = network.references(network.example_input())
     shipped = {rungs[-1].level: library}
@@ -51,14 +50,14 @@ def examine(
         return _model(rungs, library, linker, board, expected)
     if board is not None and board.kind != "emulated":
         built = _build_others(rungs[:-1], rungs[-1].target, linker, library.parent)
-        return _run(board, f"board {board}", built | shipped, network, expected, threads)
+        return _run(board, f"board {board}", built | shipped, rungs[-1], expected)
     verifications: list[Verification] = []
     if board is not None:
-        verifications, _ = _run(board, f"board {board}", shipped, network, expected, threads)
+        verifications, _ = _run(board, f"board {board}", shipped, rungs[-1], expected)
     host = host_target()
     where = f"this machine ({host.core.llvm_cpu}), same lowered modules"
     built = _build_others(rungs, host, find_linker("auto", host), library.parent)
-    more, latencies = _run(parse_board("local"), where, built, network, expected, threads)
+    more, latencies = _run(parse_board("local"), where, built, rungs[-1], expected)
     return verifications + more, latencies
 
 
@@ -104,7 +103,12 @@ def _model(
         with phase(f"run {rung.level} on {where}"):
             report, outputs = price_library(rung, path, core)
         verifications += verify_outputs(
-            outputs, rung.network, expected, level=rung.level, where=where
+            outputs,
+            rung.network,
+            expected,
+            level=rung.level,
+            where=where,
+            dtype=rung.target.dtype,
         )
         figures = ("modelled", "Mcycles", where, rung.threads, [report.cycles / 1e6])
         latencies.append(Latency(rung.level, *figures, note_on(rung.threads)))
@@ -126,11 +130,14 @@ def _run(
     board: BoardSpec,
     where: str,
     libraries: Mapping[str, Path],
-    network: Network,
+    last: Lowered,
     expected: Sequence[np.ndarray],
-    threads: int,
 ) -> Findings:
-    """Verifies each level on `board`, and times them all where its clock means something."""
+    """Verifies each level on `board`, and times them all where its clock means something.
+
+    All are of the network, threads and number format of `last`.
+    """
+    network, threads = last.network, last.threads
     with phase(f"run on {where}"), open_session(board, timeout_s=BOARD_TIMEOUT_S) as session:
         modules = {
             level: session.load(path, output_shapes=network.output_shapes, threads=threads)
@@ -140,7 +147,9 @@ def _run(
         verifications = [
             verification
             for level, module in modules.items()
-            for verification in verify(module, network, expected, level=level, where=where)
+            for verification in verify(
+                module, network, expected, level=level, where=where, dtype=last.target.dtype
+            )
         ]
         if session.kind_of_time is None:
             return verifications, []

@@ -6,6 +6,7 @@ import math
 from collections import Counter
 from dataclasses import dataclass
 
+import numpy as np
 import tvm
 from tvm import relax, tirx
 
@@ -14,10 +15,13 @@ from compile.schedules.blocks import multiply_accumulates
 
 @dataclass(frozen=True)
 class Kernel:
-    """One PrimFunc. `shapes` are its buffers in order, the output last; `macs` is of one call."""
+    """One PrimFunc. `shapes` and `dtypes` are its buffers' in order, the output last; `macs` is of
+    one call.
+    """
 
     name: str
     shapes: tuple[tuple[int, ...], ...]
+    dtypes: tuple[str, ...]
     calls: int
     macs: int
     source: str
@@ -30,8 +34,9 @@ class Kernel:
 
     @property
     def bytes(self) -> int:
-        """Bytes of all float32 buffers of one call, each counted once."""
-        return 4 * sum(math.prod(shape) for shape in self.shapes)
+        """Bytes of all buffers of one call, each counted once."""
+        sizes = (np.dtype(dtype).itemsize for dtype in self.dtypes)
+        return sum(s * math.prod(shape) for s, shape in zip(sizes, self.shapes, strict=True))
 
 
 def list_kernels(module: tvm.IRModule, source: str) -> list[Kernel]:
@@ -48,6 +53,7 @@ def list_kernels(module: tvm.IRModule, source: str) -> list[Kernel]:
         Kernel(
             name=variable.name_hint,
             shapes=_buffer_shapes(module[variable]),
+            dtypes=tuple(str(buffer.dtype) for buffer in module[variable].params),
             calls=count_of_calls,
             macs=_macs(module[variable]),
             source=source,

@@ -103,7 +103,7 @@ def lower(
     """
     trail = _Trail(level, dump)
     with target.tvm:
-        passes = passes_of(level, target.core, threads)
+        passes = passes_of(level, target.core, threads, target.dtype)
         if level == "tuned" and decisions is not None:
             passes = (*passes, take_decisions(decisions))
         module = trail.run("graph", network.module, passes)
@@ -113,7 +113,7 @@ def lower(
         module = trail.run("legalised", module, legalise)
         kernels = list_kernels(module, source=level)
         if level != "stock":
-            module, sources = schedule_kernels(module, target.core, threads)
+            module, sources = schedule_kernels(module, target.core.of(target.dtype), threads)
             kernels = [dataclasses.replace(k, source=sources[k.name]) for k in kernels]
         module = trail.run("scheduled", module, ())
         if level == "stock":

@@ -12,6 +12,7 @@ import math
 import tempfile
 from pathlib import Path
 
+import numpy as np
 import tvm
 from tvm import tirx
 
@@ -19,15 +20,14 @@ from compile.aot.compute import compile_module, exported
 from compile.aot.kernels import CKernel, as_c_kernel
 from compile.price_share import BARRIER_SYMBOL, Share, compile_share
 from compile.targets import CompileTarget
-from deploy_rpc.cores import Core
+from deploy_rpc.cores import DTYPES, Core
 from deploy_rpc.cycles import CycleReport, modelled_cycles
 from deploy_rpc.isa import isa_called
 from deploy_rpc.kernel_program import MAX_BUFFERS, link_kernel_program
 from model.errors import InputError
 
 SYMBOL = "kernel"  # as the harness calls it
-FLOAT = "float32"
-FLOAT_BYTES = 4
+FLOAT_BYTES = 4  # the harness fills buffers with float32 values
 
 
 class KernelPriceError(InputError):
@@ -62,12 +62,13 @@ def kernel_program(
 ) -> list[str]:
     """Makes the scheduled `function` the executable `program` for `target`; returns its arguments.
 
-    It is for one thread, or for several and does the `share` of one. Its buffers are float32, of
-    static shape, at most `MAX_BUFFERS`; raises `KernelPriceError` where they are not.
+    It is for one thread, or for several and does the `share` of one. Its buffers are of static
+    shape and floats, which hold the bits of float32 values, and at most `MAX_BUFFERS`; raises
+    `KernelPriceError` where they are not.
     """
     kernel = as_c_kernel(function, share and BARRIER_SYMBOL, serial_by_all=share is not None)
-    scratch = [str(-(-each.bytes // FLOAT_BYTES)) for each in kernel.scratch]
-    sizes = [*(str(_values(buffer)) for buffer in function.params), *scratch]
+    in_bytes = [*map(_bytes, function.params), *(each.bytes for each in kernel.scratch)]
+    sizes = [str(-(-size // FLOAT_BYTES)) for size in in_bytes]
     if len(sizes) > MAX_BUFFERS:
         raise KernelPriceError(f"a kernel of {len(sizes)} buffers; at most {MAX_BUFFERS} expected")
     with tempfile.TemporaryDirectory() as name:
@@ -88,11 +89,11 @@ def _compile(kernel: CKernel, target: CompileTarget, folder: Path) -> Path:
     return compiled
 
 
-def _values(buffer: tirx.Buffer) -> int:
+def _bytes(buffer: tirx.Buffer) -> int:
     shape = [extent for extent in buffer.shape if isinstance(extent, tirx.IntImm)]
-    if buffer.dtype != FLOAT or len(shape) != len(buffer.shape):
+    if buffer.dtype not in DTYPES or len(shape) != len(buffer.shape):
         raise KernelPriceError(
-            f"buffer {buffer.name} is {buffer.dtype} of shape {list(buffer.shape)}; only float32 "
-            "of static shape is priced"
+            f"buffer {buffer.name} is {buffer.dtype} of shape {list(buffer.shape)}; only "
+            f"{' and '.join(DTYPES)} of static shape are priced"
         )
-    return math.prod(int(extent) for extent in shape)
+    return math.prod(int(extent) for extent in shape) * np.dtype(str(buffer.dtype)).itemsize

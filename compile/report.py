@@ -75,6 +75,7 @@ def build_report(
             "triple": target.triple,
             "tvm": str(target.tvm),
         },
+        "dtype": target.dtype,
         "level": lowered.level,
         "threads": lowered.threads,
         "versions": versions(),
@@ -107,9 +108,9 @@ def print_report(
 ) -> None:
     """The same for a reader: what was built, and a row for each level."""
     print(
-        f"{lowered.network.name} for {lowered.target.name} ({lowered.target.core.name}), level "
-        f"{lowered.level}: {lowered.macs / 1e6:.1f} M MACs, {lowered.network.parameters:,} "
-        "parameters"
+        f"{lowered.network.name} for {lowered.target.name} ({lowered.target.core.name}), "
+        f"{lowered.target.dtype}, level {lowered.level}: {lowered.macs / 1e6:.1f} M MACs, "
+        f"{lowered.network.parameters:,} parameters"
     )
     print(_sizes(lowered, library))
     sources = sorted({kernel.source for kernel in lowered.kernels})

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from tvm.target import Target, codegen
 
 from deploy_rpc.boards import BOARDS, find_board
-from deploy_rpc.cores import CORES, Core, find_core
+from deploy_rpc.cores import CORES, Core, Dtype, find_core
 from deploy_rpc.host import float_vector_bits, host_core
 from model.errors import InputError
 
@@ -46,13 +46,15 @@ class CompileTarget:
     """A target of the command line, resolved.
 
     `name` is what the user asked for, fit for a file name; `core` says what schedules need to know
-    of the hardware; `tvm` is the target handed to TVM and LLVM.
+    of the hardware; `tvm` is the target handed to TVM and LLVM. `dtype` is of weights and
+    activations; a network's input and output are float32 in any case.
     """
 
     name: str
     core: Core
     triple: str
     tvm: Target
+    dtype: Dtype = "float32"
 
     @property
     def is_host(self) -> bool:
@@ -77,7 +79,23 @@ def with_abi(target: CompileTarget, abi: str) -> CompileTarget:
         known = ", ".join(a for isa, a in TRIPLES if isa == target.core.isa)
         raise TargetError(f"no {abi} for {target.core.isa}; expected one of {known}")
     config = {**target.tvm.attrs, "kind": "llvm", "mtriple": triple}
-    return CompileTarget(f"{target.name}-{abi}", target.core, triple, Target(config))
+    return replace(target, name=f"{target.name}-{abi}", triple=triple, tvm=Target(config))
+
+
+def with_dtype(target: CompileTarget, dtype: Dtype) -> CompileTarget:
+    """`target` for weights and activations of `dtype`; its name says so.
+
+    Raises `TargetError` where the core has no arithmetic on them.
+    """
+    if dtype == target.dtype:
+        return target
+    if not target.core.half:
+        able = ", ".join(core.name for core in CORES if core.half)
+        raise TargetError(
+            f"{target.core.name} has no float16 arithmetic (FEAT_FP16); expected one of {able}, or "
+            "float32"
+        )
+    return replace(target, name=f"{target.name}-{dtype}", dtype=dtype)
 
 
 def parse_target(text: str) -> CompileTarget:

@@ -53,7 +53,7 @@ def main(arguments: list[str] | None = None) -> None:
     where = Where(options.target, options.target_text, options.board, core)
     with phase(f"lower {options.model}"):
         fused = lower(random_network(options.model), "fused", options.target)
-    log = TuningLog(options.tuning_logs / log_name(core) / f"{options.model}.jsonl")
+    log = TuningLog(options.tuning_logs / log_name(core) / f"{_log_stem(options)}.jsonl")
     try:
         report = _tune(options, fused, where, log)
     except (KeyboardInterrupt, BoardError, WorkerError):
@@ -62,6 +62,11 @@ def main(arguments: list[str] | None = None) -> None:
     if options.json:
         write_json(options.json, report)
     print(log.path)
+
+
+def _log_stem(options: argparse.Namespace) -> str:
+    """What a log is called: its network, and its number format where that is not float32."""
+    return options.model if options.dtype == "float32" else f"{options.model}.{options.dtype}"
 
 
 def _tune(
@@ -79,9 +84,10 @@ def _tune(
         tuner = Tuner(tasks, where, examiner, log, lessons)
         if options.resume:
             print(f"resumed: {tuner.resume()} trials from the log")
-        with Display(tuner, options.trials, examiner.unit, where.core) as display:
+        core = where.core.of(where.target.dtype)
+        with Display(tuner, options.trials, examiner.unit, core) as display:
             tuner.run(options.trials, display.report)
-    print_result(tuner, examiner.unit, where.core)
+    print_result(tuner, examiner.unit, core)
     if options.json:
         picture = options.json.with_suffix(".png")
         title = f"{options.model} on {where.board}"
@@ -93,6 +99,7 @@ def _tune(
         "model": options.model,
         "target": where.target.name,
         "core": log_name(where.core),
+        "dtype": where.target.dtype,
         "kind": examiner.kind,
         "unit": examiner.unit,
         "lessons": len(lessons),

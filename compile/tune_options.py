@@ -6,10 +6,11 @@ import argparse
 import os
 from pathlib import Path
 
-from compile.targets import TargetError, parse_target
+from compile.targets import TargetError, parse_target, with_dtype
 from compile.tuning.clock import MOST_DRIFT
 from compile.tuning.decisions import TUNING_LOGS
 from deploy_rpc.board_spec import BoardSpec, parse_board
+from deploy_rpc.cores import DTYPES
 from model.cli import argument, new_file, not_negative, positive_int, whole_number
 from model.zoo import DEFAULT_MODEL, model_name
 
@@ -28,10 +29,15 @@ def parse_options(arguments: list[str] | None) -> argparse.Namespace:
     options.tunes = _tunes(parser, options)
     if options.tunes:
         try:
-            options.target = parse_target(options.target_text)
+            options.target = with_dtype(parse_target(options.target_text), options.dtype)
         except TargetError as error:
             parser.error(f"--target: {error}")
         options.board = options.board or BoardSpec("modelled", core=options.target.core.name)
+        if options.dtype != "float32" and options.board.kind != "modelled":
+            parser.error(
+                f"--dtype {options.dtype} is tuned on modelled cores only; expected --board "
+                f"modelled[:CORE], got {options.board}"
+            )
     return options
 
 
@@ -107,6 +113,12 @@ def _parser() -> argparse.ArgumentParser:
         default=DEFAULT_MODEL,
         metavar="NAME",
         help="default: %(default)s",
+    )
+    add(
+        "--dtype",
+        choices=DTYPES,
+        default="float32",
+        help="of weights and activations, as for build.py (default: %(default)s)",
     )
     add("--trials", type=positive_int, default=DEFAULT_TRIALS, metavar="N", help="at most")
     add("--resume", action="store_true", help="go on from what the log holds")

@@ -2,7 +2,8 @@
 
 LLVM 19 has models of the Cortex-A53, A55, A57 and A510 and of the Neoverse cores; whatever else it
 is asked for (A72, A73, A76, A78, X1), it takes the A57's, of which the A72 is the successor. A
-model is offered only where it prices two micro-kernels as plausibly as the core's documents ask.
+model is offered only where it prices micro-kernels (FMLAs, of float16 where the core has them, and
+loads between them) as plausibly as the core's documents ask.
 That refuses the A53, whose loads delay FMLAs that do not use them, and the A55, twice as fast as in
 silicon. The N1's model dispatches 8 micro-operations a cycle where the core decodes 4 instructions:
 code that is all loads and moves is flattered.
@@ -72,19 +73,32 @@ def _offered() -> str:
 def _faults(core: Core) -> tuple[str, ...]:
     """What is implausible in the model of `core`, a clause each."""
     isa = isa_called(core.isa)
-    multiply_adds, vector_loads = isa.multiply_adds, isa.vector_loads
+    faults = _faults_of(core, isa.multiply_adds)
+    return (*faults, *_faults_of(core, isa.half_multiply_adds)) if core.half else faults
+
+
+def _faults_of(core: Core, multiply_adds: tuple[str, ...]) -> tuple[str, ...]:
+    """Of these FMAs of whole vectors, of which a core begins as many a cycle whatever is in them,
+    and of loads between them.
+    """
+    isa = isa_called(core.isa)
+    vector_loads = isa.vector_loads
     pairs = zip(multiply_adds, vector_loads, strict=False)
     mixed = [*itertools.chain.from_iterable(pairs), *multiply_adds[len(vector_loads) :]]
     texts = ["\n".join(instructions) for instructions in (multiply_adds, vector_loads, mixed)]
     fmlas, loads, both = price_text(texts, _model_of(core), isa)
-    count = len(multiply_adds)
+    count, name = len(multiply_adds), _name_of(multiply_adds[0])
     expected = count * core.lanes / core.macs_per_cycle
     faults = []
     if not expected / TOLERANCE <= fmlas <= expected * TOLERANCE:
-        faults.append(f"{count} FMLAs cost {fmlas:.1f} cycles there, {expected:g} in silicon")
+        faults.append(f"{count} {name} cost {fmlas:.1f} cycles there, {expected:g} in silicon")
     if both > (fmlas + loads) * TOLERANCE:
         faults.append(
-            f"{count} FMLAs with 8 loads between them cost {both:.1f} cycles there, more than one "
+            f"{count} {name} with 8 loads between them cost {both:.1f} cycles there, more than one "
             f"after the other ({fmlas + loads:.1f})"
         )
     return tuple(faults)
+
+
+def _name_of(instruction: str) -> str:
+    return "FMLAs of float16" if ".8h" in instruction else "FMLAs"

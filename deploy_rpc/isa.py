@@ -18,9 +18,9 @@ class Isa:
 
     `markers` are the instructions around what is counted (`cycle_model/markers.h`), `jumps` says of
     an instruction's bytes whether it ends a block, `loads` and `stores` match LLVM's text of one.
-    `multiply_adds` and `vector_loads` are independent of each other, of the longest vectors that
-    QEMU knows: what a pipeline model is tested with. `jumps_from_end`: a jump's distance is from
-    the instruction's end, not its beginning.
+    `multiply_adds`, `half_multiply_adds` (of float16) and `vector_loads` are independent of each
+    other, of the longest vectors that QEMU knows: what a pipeline model is tested with.
+    `jumps_from_end`: a jump's distance is from the instruction's end, not its beginning.
     """
 
     name: str
@@ -33,6 +33,7 @@ class Isa:
     loads: re.Pattern[str]
     stores: re.Pattern[str]
     multiply_adds: tuple[str, ...]
+    half_multiply_adds: tuple[str, ...]
     vector_loads: tuple[str, ...]
     jumps_from_end: bool
 
@@ -80,6 +81,7 @@ AARCH64 = Isa(
     loads=re.compile("ld"),
     stores=re.compile("st"),
     multiply_adds=tuple(f"fmla v{i}.4s, v30.4s, v31.s[0]" for i in range(16)),
+    half_multiply_adds=tuple(f"fmla v{i}.8h, v30.8h, v15.h[0]" for i in (*range(14), 24, 25)),
     vector_loads=tuple(f"ldr q{16 + i}, [x0, #{16 * i}]" for i in range(8)),
     jumps_from_end=False,
 )
@@ -94,6 +96,7 @@ X86_64 = Isa(
     loads=re.compile(r"(?!lea|nop|prefetch)\S+ .*\(.*\),"),  # AT&T syntax: the target comes last
     stores=re.compile(r"(?!nop|prefetch|cmp|test|j|call)\S+ .*\([^()]*\)$"),
     multiply_adds=tuple(f"vfmadd231ps %ymm14, %ymm15, %ymm{i}" for i in range(12)),
+    half_multiply_adds=(),
     vector_loads=tuple(f"vmovups {32 * i}(%rax), %ymm{12 + i % 2}" for i in range(8)),
     jumps_from_end=True,
 )

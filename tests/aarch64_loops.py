@@ -29,6 +29,17 @@ class Loop:
         """How many instructions are one of `mnemonics`."""
         return sum(self._mnemonic(line) in mnemonics for line in self.instructions)
 
+    def count_with(self, mnemonic: str, operands: str) -> int:
+        """How many instructions are `mnemonic` with `operands` in their text."""
+        return sum(
+            self._mnemonic(line) == mnemonic and operands in line for line in self.instructions
+        )
+
+    @property
+    def conversions(self) -> int:
+        """Instructions that change a number format."""
+        return sum(self._mnemonic(line).startswith("fcvt") for line in self.instructions)
+
     @property
     def fmlas(self) -> int:
         """Vector multiply-adds."""

@@ -108,6 +108,25 @@ def test_the_emulated_board_verifies_every_output_of_the_library_itself(tmp_path
     assert not any("emulated" in row["where"] for row in report["latencies"])
 
 
+def test_a_library_of_float16_answers_on_an_emulated_core_that_has_it(tmp_path: Path) -> None:
+    if missing_emulation_tools():
+        pytest.skip("; ".join(missing_emulation_tools()))
+    result = build(
+        "--target", "neoverse-n1", "--dtype", "float16", *SMALL, "--board", "emulated:neoverse-n1",
+        cwd=tmp_path,
+    )  # fmt: skip
+    assert result.returncode == 0, result.stdout + result.stderr
+    stem = tmp_path / "build/shufflenet-0.25x-g3.neoverse-n1-float16"
+    report = json.loads(Path(f"{stem}.json").read_text())
+    assert report["dtype"] == "float16"
+    assert {d for kernel in report["kernels"] for d in kernel["dtypes"]} == {"float16", "float32"}
+    first = report["verification"][0]
+    assert first["where"] == "board emulated:neoverse-n1"
+    assert 1e-6 < first["relative_error"] < first["tolerance"]
+    assert report["weights_bytes"] < 0.55 * 4 * report["model"]["parameters"]
+    assert "float32" in Path(f"{stem}.h").read_text()
+
+
 def test_an_onnx_file_builds_and_the_lowest_level_alone(tmp_path: Path) -> None:
     model = create_model("shufflenet-0.25x-g1")
     torch.onnx.export(model, (torch.zeros(1, 3, 64, 64),), tmp_path / "net.onnx", dynamo=False)
@@ -140,6 +159,8 @@ def test_the_program_ends_with_its_exit_code(tmp_path: Path) -> None:
         (("--target", "host", "--weights", "missing.pth"), "missing.pth"),
         (("--target", "host", "--onnx", "."), "a folder"),
         (("--target", "host", "--onnx", __file__, "--features"), "has its maps as outputs"),
+        (("--target", "rpi4", "--dtype", "float16"), "cortex-a72 has no float16 arithmetic"),
+        (("--target", "rpi5", "--dtype", "float16", "--level", "stock"), "float32 pipeline"),
     ],
 )
 def test_wrong_usage_exits_2_and_writes_nothing(

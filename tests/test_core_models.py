@@ -4,14 +4,31 @@ from __future__ import annotations
 
 import pytest
 
+from deploy_rpc.block_prices import price_text
 from deploy_rpc.core_models import CoreModelError, llvm_model, modelled_cores
 from deploy_rpc.cores import find_core
+from deploy_rpc.isa import AARCH64
 from tests.marked_program import needs_cycle_model
 
 
 @needs_cycle_model
 def test_the_cores_offered() -> None:
     assert modelled_cores() == ("cortex-a72", "cortex-a76", "neoverse-n1", "neoverse-n2")
+
+
+@needs_cycle_model
+@pytest.mark.parametrize("name", ["cortex-a76", "neoverse-n1", "neoverse-n2"])
+def test_an_fmla_of_eight_float16_is_priced_as_one_of_four_float32(name: str) -> None:
+    core = find_core(name)
+    assert core.half
+    single, half = price_text(
+        ["\n".join(AARCH64.multiply_adds), "\n".join(AARCH64.half_multiply_adds)],
+        llvm_model(core),
+        AARCH64,
+    )
+    assert half == pytest.approx(single, rel=0.02)
+    # 16 FMLAs, two a cycle, as Arm's optimisation guides publish for both
+    assert half * core.of("float16").macs_per_cycle == pytest.approx(16 * 8, rel=0.05)
 
 
 @needs_cycle_model

@@ -19,6 +19,20 @@ def test_llvm_knows_every_core(core: Core) -> None:
 
 
 @pytest.mark.parametrize("core", CORES, ids=lambda core: core.name)
+def test_float16_is_where_llvm_has_it(core: Core) -> None:
+    target = Target({"kind": "llvm", "mtriple": f"{core.isa}-linux-gnu", "mcpu": core.llvm_cpu})
+    assert core.half == codegen.target_has_features("fullfp16", target)
+
+
+def test_a_core_has_twice_the_lanes_and_multiply_adds_of_float16() -> None:
+    core = find_core("neoverse-n1")
+    half = core.of("float16")
+    assert (half.lanes, half.macs_per_cycle, half.value_bytes) == (8, 16, 2)
+    assert half.of("float16") == half
+    assert half.of("float32") == core == core.of("float32")
+
+
+@pytest.mark.parametrize("core", CORES, ids=lambda core: core.name)
 def test_caches_divide_into_whole_sets_of_a_power_of_two(core: Core) -> None:
     for kib, ways in ((core.l1d_kib, core.l1d_ways), (core.l2_kib, core.l2_ways)):
         sets, rest = divmod(kib * 1024, ways * LINE_BYTES)

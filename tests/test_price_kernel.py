@@ -55,5 +55,5 @@ def test_what_is_no_float32_kernel_is_refused() -> None:
         T.func_name("integers")
         T.arg("X", T.Buffer((4,), "int32"))
         T.evaluate(0)
-    with pytest.raises(KernelPriceError, match=r"buffer X is int32 .* only float32"):
+    with pytest.raises(KernelPriceError, match=r"buffer X is int32 .* only float32 and float16"):
         price_kernel(builder.get(), TARGET, A72)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from compile.targets import TargetError, host_target, parse_target, with_abi
+from compile.targets import TargetError, host_target, parse_target, with_abi, with_dtype
 from deploy_rpc.boards import BOARDS
 from deploy_rpc.cores import CORES
 
@@ -96,6 +96,21 @@ def test_a_target_is_built_for_boards_of_another_c_library(
     assert str(target.tvm.attrs["mtriple"]) == triple
     assert target.name == (text if abi == "gnu" else f"{text}-{abi}")
     assert target.core == parse_target(text).core
+
+
+def test_a_target_of_float16_says_so_in_its_name() -> None:
+    target = with_dtype(parse_target("rpi5"), "float16")
+    assert (target.name, target.dtype) == ("rpi5-float16", "float16")
+    assert target.core == parse_target("rpi5").core
+    assert with_dtype(target, "float16") is target
+    assert with_abi(target, "musl").dtype == "float16"
+
+
+@pytest.mark.parametrize("name", ["arm_cpu", "rpi4", "cortex-a53", "host"])
+def test_a_core_without_float16_is_refused_with_those_that_have_it(name: str) -> None:
+    expected = r"no float16 arithmetic \(FEAT_FP16\); expected one of cortex-a55, cortex-a76,"
+    with pytest.raises(TargetError, match=expected):
+        with_dtype(parse_target(name), "float16")
 
 
 def test_this_machine_with_another_c_library_is_not_this_machine() -> None:

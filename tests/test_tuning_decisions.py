@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from compile.schedules.precision import stated_fields
 from compile.schedules.spaces import space_of
 from compile.tuning.decisions import is_default, plain, recorded_decisions
 from compile.tuning.log import LogError, TuningLog
@@ -67,6 +68,21 @@ def test_a_cores_own_record_comes_before_a_faster_one_of_its_fallback(tmp_path: 
 def test_other_threads_are_another_kernel(tmp_path: Path) -> None:
     save(tmp_path, record(1))
     assert recorded_decisions(tmp_path, find_core("cortex-a72"))(WORKLOAD, 2) is None
+
+
+def test_records_of_one_number_format_say_nothing_of_another(tmp_path: Path) -> None:
+    half = dataclasses.replace(WORKLOAD, dtype="float16")
+    n1 = find_core("neoverse-n1")
+    single_tile, half_tile = space_of(WORKLOAD, n1)[1], space_of(half, n1)[1]
+    of_n1 = {"core": "neoverse-n1"}
+    single = record(1, decisions=plain(dataclasses.asdict(single_tile)), **of_n1)
+    save(tmp_path, single, core="neoverse-n1")
+    assert recorded_decisions(tmp_path, n1)(half, 1) is None
+    fields = plain(stated_fields(half))
+    of_half = record(2, workload=fields, decisions=plain(dataclasses.asdict(half_tile)), **of_n1)
+    save(tmp_path, of_half, core="neoverse-n1")
+    assert recorded_decisions(tmp_path, n1)(half, 1).tile == half_tile
+    assert recorded_decisions(tmp_path, n1)(WORKLOAD, 1).tile == single_tile
 
 
 def test_a_decision_that_came_to_the_template_since_has_its_default(tmp_path: Path) -> None:

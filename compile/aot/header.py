@@ -33,7 +33,7 @@ STATUSES = (
 )
 
 HEADER = Template("""\
-/* ${model} for ${core} (${triple}), level ${level}: the interface of ${file}.
+/* ${model} for ${core} (${triple}), ${dtype} inside, level ${level}: the interface of ${file}.
  *
  * Made by shufflenet-compiled ${version}. The library needs libc only. From C++ as from C:
  *
@@ -168,6 +168,7 @@ def make_interface(
     values = {
         "model": network.name,
         "core": target.core.name,
+        "dtype": target.dtype,
         "triple": target.triple,
         "level": level,
         "file": f"{stem}.so",

@@ -13,12 +13,13 @@ from compile.passes.fuse_pointwise import fuse_pointwise
 from compile.passes.fuse_stem import fuse_stem
 from compile.passes.fuse_windows import fuse_windows
 from compile.passes.in_place import write_in_place
+from compile.passes.into_half import into_half
 from compile.passes.layouts import cancel_layout_changes, choose_layouts
 from compile.passes.plain_forms import into_plain_forms
 from compile.passes.relus import move_relus
 from compile.passes.rewriting import Choices
 from compile.passes.shuffle import move_shuffles, shuffle_in_layout
-from deploy_rpc.cores import Core
+from deploy_rpc.cores import Core, Dtype
 
 Pass = Callable[[tvm.IRModule], tvm.IRModule]
 
@@ -29,18 +30,18 @@ CLEAN: tuple[Pass, ...] = (
 )
 
 
-def passes_of(level: str, core: Core, threads: int) -> tuple[Pass, ...]:
-    """The graph passes of a level of the ladder, for `core`.
+def passes_of(level: str, core: Core, threads: int, dtype: Dtype = "float32") -> tuple[Pass, ...]:
+    """The graph passes of a level of the ladder, for `core` and activations of `dtype`.
 
     Unfused and fused differ in nothing but fusion: both take the same templates and layouts. Tuned
     is fused here; what records say comes behind (`take_decisions`).
     """
     if level == "stock":
         return ()
-    return (*CLEAN, _into_templates(core, threads, fused=level != "unfused"))
+    return (*CLEAN, _into_templates(core, threads, dtype, fused=level != "unfused"))
 
 
-def _into_templates(core: Core, threads: int, *, fused: bool) -> Pass:
+def _into_templates(core: Core, threads: int, dtype: Dtype, *, fused: bool) -> Pass:
     """Operators into kernels of the templates, each in the layout that suits its size."""
 
     def apply(module: tvm.IRModule) -> tvm.IRModule:
@@ -55,6 +56,7 @@ def _into_templates(core: Core, threads: int, *, fused: bool) -> Pass:
             fuse_dense(choices),
             fuse_lrn(choices),
             cancel_layout_changes,
+            *([into_half(core, threads)] if dtype == "float16" else []),
             *([write_in_place] if fused else []),
         )
         for step in steps:

@@ -102,9 +102,10 @@ class _InPlace(PyExprMutator):
     def _call(self, made: Made, name: str, operands: list[relax.Expr]) -> relax.Call:
         """`made` on `operands`, of which the last is its output where they are complete."""
         kernel = made.kernel()
-        output = tuple(int(extent) for extent in kernel.params[-1].shape)
+        last = kernel.params[-1]
+        output = tuple(int(extent) for extent in last.shape)
         function = self.builder_.add_func(kernel, name)
-        result = relax.TensorType(output, "float32")
+        result = relax.TensorType(output, str(last.dtype))
         if len(operands) == len(kernel.params):
             *given, target = operands
             target = self.builder_.emit(relax.op.reshape(target, output))

@@ -19,7 +19,6 @@ import tvm
 from tvm import relax
 from tvm.relax.expr_functor import PyExprMutator, mutator
 
-from compile.passes.rewriting import constant
 from compile.schedules.dense import DenseWorkload
 from compile.schedules.stem_pool import KERNEL, StemPoolWorkload
 from compile.schedules.templates import TEMPLATES, Made, Workload, made_from
@@ -82,7 +81,7 @@ class _Deciding(PyExprMutator):
         operands = [self.visit_expr(operand) for operand in call.args[1].fields]
         if TEMPLATES[made.template].pack_weights and len(kernel.params) > 2:
             weights = operands[WEIGHTS].value.numpy()
-            operands[WEIGHTS] = constant(repacked(weights, made, new))
+            operands[WEIGHTS] = relax.const(repacked(weights, made, new), str(weights.dtype))
         function = self.builder_.add_func(kernel, call.args[0].name_hint)
         return tvm.ir.Call(
             call.op, [function, relax.Tuple(operands)], call.attrs, ty_args=list(call.ty_args)

@@ -36,13 +36,16 @@ from tvm.script.ir_builder import tirx as T
 from compile.schedules.layouts import Layout, matrix_shape
 from compile.schedules.maximum import has_maxnum, rectified
 from compile.schedules.overlap import start_of, tile_starts
+from compile.schedules.precision import converted
 from compile.schedules.registers import accumulator_budget
-from deploy_rpc.cores import Core
+from deploy_rpc.cores import Core, Dtype
 
-FLOAT = "float32"
+SUM_DTYPE = "float32"  # of the mean
 MAX_WIDTH = 64  # outputs of a tile: threads are to find enough tiles
 INPUT_LOADS = 0.5  # of a row: an input is broadcast beside the weights
 SUMS = range(2, 9)  # streams that the caches fetch ahead of
+HALF_ACCUMULATORS = 24  # 8 x 3 take 113 thousand modelled cycles for 960 inputs on N1, 8 x 2 123
+MOST_HALF_STEPS = 128  # products in a sum of float16: longer ones lose more to rounding
 POOL_VECTORS = 4  # vectors of channels that are averaged at a time: sums that do not wait
 
 Loop = Callable[..., AbstractContextManager]  # T.serial or T.parallel
@@ -61,6 +64,8 @@ class DenseWorkload:
     relu: bool
     pixels: int = 1
     layout: Layout = "planes"
+    dtype: Dtype = "float32"
+    result_dtype: Dtype = "float32"
 
     @property
     def macs(self) -> int:
@@ -111,10 +116,14 @@ def fitting_tiles(workload: DenseWorkload, core: Core) -> list[DenseTile]:
     lanes = min(core.lanes, 1 << (workload.outputs.bit_length() - 1))
     vectors = range(1, min(MAX_WIDTH, workload.outputs) // lanes + 1)
     sums = [count for count in SUMS if count <= workload.inputs] or [1]
+    budget = accumulator_budget(core)
+    if workload.dtype == "float16":
+        budget = HALF_ACCUMULATORS
+        sums = [n for n in sums if workload.inputs <= n * MOST_HALF_STEPS] or sums[-1:]
     return [
         DenseTile(*shape, lanes, has_maxnum(core))
         for shape in itertools.product(sums, vectors)
-        if math.prod(shape) <= accumulator_budget(core)
+        if math.prod(shape) <= budget
     ]
 
 
@@ -125,7 +134,7 @@ def pack_weights(weights: np.ndarray, workload: DenseWorkload, tile: DenseTile) 
 
 
 def dense(workload: DenseWorkload, tile: DenseTile, threads: int) -> tirx.PrimFunc:
-    """The kernel: parameters X as `given_shape`, W as packed, B (M,), Y (M,); all is float32.
+    """The kernel: parameters X as `given_shape`, W as packed, B (M,), Y (M,).
 
     Several threads share the tiles, and the channels of the pool; no sum depends on how many.
     """
@@ -135,18 +144,20 @@ def dense(workload: DenseWorkload, tile: DenseTile, threads: int) -> tirx.PrimFu
     with IRBuilder() as builder, T.prim_func(s_tir=True):
         T.func_name("dense")
         T.func_attr({"tirx.noalias": True, "macs": workload.macs, "schedule": "default"})
-        x = T.arg("X", T.Buffer(workload.given_shape, FLOAT))
-        weights = T.arg("W", T.Buffer(packed, FLOAT))
-        bias = T.arg("B", T.Buffer((workload.outputs,), FLOAT))
-        y = T.arg("Y", T.Buffer((workload.outputs,), FLOAT))
+        x = T.arg("X", T.Buffer(workload.given_shape, workload.dtype))
+        weights = T.arg("W", T.Buffer(packed, workload.dtype))
+        bias = T.arg("B", T.Buffer((workload.outputs,), workload.dtype))
+        y = T.arg("Y", T.Buffer((workload.outputs,), workload.result_dtype))
         if workload.pixels > 1:
-            means = T.alloc_buffer((workload.inputs,), FLOAT)
+            means = T.alloc_buffer((workload.inputs,), workload.dtype)
             average = _average_planes if workload.layout == "planes" else _average_channels
             average(workload, tile.lanes, shared, x, means)
             x = means
         with shared(m_tiles) as m_tile:
             first = start_of(m_tile, tile.width, workload.outputs)
-            acc = T.alloc_buffer((tile.sums, tile.vectors, tile.lanes), FLOAT, scope="local")
+            acc = T.alloc_buffer(
+                (tile.sums, tile.vectors, tile.lanes), workload.dtype, scope="local"
+            )
             _start(tile, first, acc, bias)
             _accumulate(workload, tile, m_tile, acc, x, weights)
             _finish(workload, tile, first, acc, y)
@@ -158,7 +169,7 @@ def _start(tile: DenseTile, first: tirx.Expr, acc: tirx.Buffer, bias: tirx.Buffe
         T.buffer_store(acc, bias[first + vector * tile.lanes + lane], [0, vector, lane])
     for part in range(1, tile.sums):
         for vector, lane in _each_value(tile):
-            T.buffer_store(acc, tirx.const(0, FLOAT), [part, vector, lane])
+            T.buffer_store(acc, tirx.const(0, str(acc.dtype)), [part, vector, lane])
 
 
 def _accumulate(
@@ -191,9 +202,11 @@ def _finish(
     y: tirx.Buffer,
 ) -> None:
     for vector, lane in _each_value(tile):
-        value = acc[0, vector, lane]
-        for part in range(1, tile.sums):
-            value = value + acc[part, vector, lane]
+        value, *others = (
+            converted(acc[part, vector, lane], workload.result_dtype) for part in range(tile.sums)
+        )
+        for other in others:
+            value = value + other
         value = rectified(value, maxnum=tile.maxnum) if workload.relu else value
         T.buffer_store(y, value, [first + vector * tile.lanes + lane])
 
@@ -211,19 +224,21 @@ def _average_planes(
     lanes = min(lanes, 1 << (workload.pixels.bit_length() - 1))
     vectors = workload.pixels // lanes
     with shared(workload.inputs) as k:
-        total = T.alloc_buffer((lanes,), FLOAT, scope="local")
+        total = T.alloc_buffer((lanes,), SUM_DTYPE, scope="local")
         with T.vectorized(lanes) as lane:
-            T.buffer_store(total, x[k, lane], [lane])
+            T.buffer_store(total, converted(x[k, lane], SUM_DTYPE), [lane])
         with T.serial(1, vectors) as vector, T.vectorized(lanes) as lane:
-            T.buffer_store(total, total[lane] + x[k, vector * lanes + lane], [lane])
+            value = converted(x[k, vector * lanes + lane], SUM_DTYPE)
+            T.buffer_store(total, total[lane] + value, [lane])
         half = lanes // 2
         while half:
             with T.vectorized(half) as lane:
                 T.buffer_store(total, total[lane] + total[lane + half], [lane])
             half //= 2
         with T.serial(vectors * lanes, workload.pixels) as pixel:
-            T.buffer_store(total, total[0] + x[k, pixel], [0])
-        T.buffer_store(means, total[0] * tirx.const(1 / workload.pixels, FLOAT), [k])
+            T.buffer_store(total, total[0] + converted(x[k, pixel], SUM_DTYPE), [0])
+        mean = total[0] * tirx.const(1 / workload.pixels, SUM_DTYPE)
+        T.buffer_store(means, converted(mean, workload.dtype), [k])
 
 
 def _average_channels(
@@ -234,13 +249,13 @@ def _average_channels(
     tile = DenseTile(1, min(POOL_VECTORS, workload.inputs // lanes), lanes)
     with shared(len(tile_starts(workload.inputs, tile.width))) as index:
         first = start_of(index, tile.width, workload.inputs)
-        total = T.alloc_buffer((tile.vectors, lanes), FLOAT, scope="local")
+        total = T.alloc_buffer((tile.vectors, lanes), SUM_DTYPE, scope="local")
         for vector, lane in _each_value(tile):
-            T.buffer_store(total, tirx.const(0, FLOAT), [vector, lane])
+            T.buffer_store(total, tirx.const(0, SUM_DTYPE), [vector, lane])
         with T.serial(workload.pixels) as pixel:
             for vector, lane in _each_value(tile):
-                value = x[pixel, first + vector * lanes + lane]
+                value = converted(x[pixel, first + vector * lanes + lane], SUM_DTYPE)
                 T.buffer_store(total, total[vector, lane] + value, [vector, lane])
         for vector, lane in _each_value(tile):
-            mean = total[vector, lane] * tirx.const(1 / workload.pixels, FLOAT)
-            T.buffer_store(means, mean, [first + vector * lanes + lane])
+            mean = total[vector, lane] * tirx.const(1 / workload.pixels, SUM_DTYPE)
+            T.buffer_store(means, converted(mean, workload.dtype), [first + vector * lanes + lane])

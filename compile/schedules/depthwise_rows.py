@@ -32,11 +32,11 @@ from tvm.script.ir_builder import tirx as T
 
 from compile.schedules.maximum import rectified
 from compile.schedules.overlap import start_of, tile_starts
+from compile.schedules.precision import converted
 from compile.schedules.threads import MOST_UNEVEN, Bounds, share_of, unevenness
 from compile.schedules.window_workload import WindowWorkload
 
 KERNEL, BORDER = 3, 1
-FLOAT = "float32"
 
 Index = int | tirx.Expr
 
@@ -85,7 +85,7 @@ def pack_weights(weights: np.ndarray, workload: WindowWorkload) -> np.ndarray:
 
 
 def depthwise_rows(workload: WindowWorkload, tile: RowsTile, threads: int) -> tirx.PrimFunc:
-    """The kernel: parameters X (channels, H, W), W as packed, [B (channels,)], Y; float32.
+    """The kernel: parameters X (channels, H, W), W as packed, [B (channels,)], Y.
 
     Threads share the tiles of rows, or the channels where those are too few.
     """
@@ -95,10 +95,12 @@ def depthwise_rows(workload: WindowWorkload, tile: RowsTile, threads: int) -> ti
         T.func_name("window")
         T.func_attr({"tirx.noalias": True, "macs": workload.macs, "schedule": "default"})
         buffers = _Buffers(
-            x=T.arg("X", T.Buffer((workload.channels, *workload.size), FLOAT)),
-            weights=T.arg("W", T.Buffer((workload.channels, KERNEL * KERNEL), FLOAT)),
-            bias=T.arg("B", T.Buffer((workload.channels,), FLOAT)) if workload.bias else None,
-            y=T.arg("Y", T.Buffer(y_shape, FLOAT)),
+            x=T.arg("X", T.Buffer((workload.channels, *workload.size), workload.dtype)),
+            weights=T.arg("W", T.Buffer((workload.channels, KERNEL * KERNEL), workload.dtype)),
+            bias=T.arg("B", T.Buffer((workload.channels,), workload.dtype))
+            if workload.bias
+            else None,
+            y=T.arg("Y", T.Buffer(y_shape, workload.result_dtype)),
         )
         for channel, tiles in _each_channel(workload, count, threads):
             taps = _taps(buffers.weights, channel)
@@ -200,7 +202,7 @@ def _each_group(columns: int, tile: RowsTile) -> Iterator[list[_Columns]]:
 def _taps(weights: tirx.Buffer, channel: tirx.Expr) -> list[tirx.Expr]:
     """The nine weights of a channel."""
     count = KERNEL * KERNEL
-    taps = T.alloc_buffer((count,), FLOAT)
+    taps = T.alloc_buffer((count,), str(weights.dtype))
     for first, width in ((0, 4), (4, 4), (8, 1)):
         at = T.Ramp(first, 1, width) if width > 1 else first
         T.buffer_store(taps, weights[channel, at], [at])
@@ -236,6 +238,7 @@ def _convolve(
     for (output, index), value in sums.items():
         at = T.Ramp(columns[index].first, 1, columns[index].width)
         result = rectified(value, maxnum=tile.maxnum) if workload.relu else value
+        result = converted(result, str(buffers.y.dtype))
         T.buffer_store(buffers.y, result, [channel, part.row + output, at])
 
 
@@ -244,7 +247,7 @@ def _inputs(
 ) -> tuple[tirx.Expr, tirx.Expr, tirx.Expr]:
     """What lies to the left, at and to the right of a vector's columns, in one row."""
     width, stride = vector.width, workload.stride
-    zero = T.Broadcast(tirx.const(0, FLOAT), width)
+    zero = T.Broadcast(tirx.const(0, workload.dtype), width)
 
     def load(column: Index, count: int) -> tirx.Expr:
         at = T.Ramp(column, 1, count)

@@ -6,7 +6,7 @@ pool takes the maximum in both orders, one of which is the NaN, and their bits t
 in 64 us instead of 56, where a comparison with NaN takes 109 (AVX2 EPYC, shared, 2026-11-25).
 AArch64's fmax, LLVM's `maximum`, is NaN by itself.
 
-Bits of a float32 are ordered as an integer's as long as one of two is not negative, so that a ReLU
+Bits of a float are ordered as an integer's as long as one of two is not negative, so that a ReLU
 is a maximum of integers, too, which an A72 has in half the time of an fmax: 0.2 of 38 M modelled
 cycles of 1x g3 (2026-11-24). A positive NaN is larger than infinity there. A negative one would be
 lost, and does not come: `aot/interface/nans.h` has the core make all of them positive.
@@ -20,9 +20,6 @@ from tvm_ffi import structural_map
 
 from deploy_rpc.cores import Core
 
-FLOAT = "float32"
-ZERO = tirx.const(0, FLOAT)
-
 
 def has_maxnum(core: Core) -> bool:
     """Whether maxnum is one instruction of `core`."""
@@ -30,7 +27,7 @@ def has_maxnum(core: Core) -> bool:
 
 
 def larger(a: tirx.Expr, b: tirx.Expr, *, maxnum: bool) -> tirx.Expr:
-    """The larger of two float32 values, or vectors of them; both are looked at twice."""
+    """The larger of two values, or vectors of them; both are looked at twice."""
     if maxnum:
         return T.call_llvm_pure_intrin(str(a.ty), "llvm.maximum", a, b)
     either = _bits(tirx.max(a, b)) | _bits(tirx.max(b, a))
@@ -38,20 +35,26 @@ def larger(a: tirx.Expr, b: tirx.Expr, *, maxnum: bool) -> tirx.Expr:
 
 
 def rectified(value: tirx.Expr, *, maxnum: bool) -> tirx.Expr:
-    """ReLU of a float32 value, or vector of them; as integers where the core has maxnum."""
-    return larger_for_relu(value, ZERO, maxnum=True) if maxnum else tirx.max(ZERO, value)
+    """ReLU of a value, or vector of them; as integers where the core has maxnum."""
+    if maxnum:
+        return larger_for_relu(value, None, maxnum=True)
+    return tirx.max(tirx.const(0, str(value.ty).split("x")[0]), value)
 
 
 def at_least(value: tirx.Expr, floor: tirx.Expr, *, maxnum: bool) -> tirx.Expr:
-    """The larger of a float32 value, or vector of them, and a `floor` that is a number."""
+    """The larger of a value, or vector of them, and a `floor` that is a number."""
     return larger(value, floor, maxnum=True) if maxnum else tirx.max(floor, value)
 
 
-def larger_for_relu(a: tirx.Expr, b: tirx.Expr, *, maxnum: bool) -> tirx.Expr:
-    """The larger of two float32 values, or either where both are negative: for a ReLU the same."""
+def larger_for_relu(a: tirx.Expr, b: tirx.Expr | None, *, maxnum: bool) -> tirx.Expr:
+    """The larger of two values, or either where both are negative: for a ReLU the same.
+
+    Without `b`, which needs `maxnum`, it is 0.
+    """
     if not maxnum:
         return larger(a, b, maxnum=False)
-    return tirx.reinterpret(str(a.ty), tirx.max(_bits(a), _bits(b)))
+    zero = tirx.const(0, _as_integer(a).split("x")[0])
+    return tirx.reinterpret(str(a.ty), tirx.max(_bits(a), zero if b is None else _bits(b)))
 
 
 def with_nan(func: tirx.PrimFunc) -> tirx.PrimFunc:
@@ -71,6 +74,10 @@ def with_nan(func: tirx.PrimFunc) -> tirx.PrimFunc:
     return structural_map(func, ((tirx.Max, tirx.Min), rewritten))
 
 
+def _as_integer(value: tirx.Expr) -> str:
+    """The type of integers as wide as `value`, or a vector of them."""
+    return str(value.ty).replace("float", "int")
+
+
 def _bits(value: tirx.Expr) -> tirx.Expr:
-    as_integer = str(value.ty).replace(FLOAT, "int32")
-    return tirx.const(0, "int32") if value is ZERO else tirx.reinterpret(as_integer, value)
+    return tirx.reinterpret(_as_integer(value), value)

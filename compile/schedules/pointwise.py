@@ -64,7 +64,6 @@ from compile.schedules.pointwise_workload import PointwiseWorkload
 from compile.schedules.threads import MOST_UNEVEN, share_of, unevenness
 
 MOST_ROWS_UNROLLED = 8  # of a shuffle before
-FLOAT = "float32"
 LINE_BYTES = 64
 PREFETCH_TO_READ_FROM_L2 = (0, 2, 1)  # llvm.prefetch: not to write, this locality, data
 
@@ -98,13 +97,17 @@ def pointwise(workload: PointwiseWorkload, tile: PointwiseTile, threads: int) ->
     with IRBuilder() as builder, T.prim_func(s_tir=True):
         T.func_name("pointwise")
         T.func_attr({"tirx.noalias": True, "macs": workload.macs, "schedule": "default"})
-        x = T.arg("X", T.Buffer(x_shape, FLOAT))
-        weights = T.arg("W", T.Buffer((workload.groups, m_tiles, workload.inputs, size), FLOAT))
-        bias = T.arg("B", T.Buffer((workload.channels,), FLOAT)) if workload.bias else None
+        x = T.arg("X", T.Buffer(x_shape, workload.dtype))
+        weights = T.arg(
+            "W", T.Buffer((workload.groups, m_tiles, workload.inputs, size), workload.dtype)
+        )
+        bias = T.arg("B", T.Buffer((workload.channels,), workload.dtype)) if workload.bias else None
         apart = workload.shortcut and not workload.in_place
-        shortcut = T.arg("R", T.Buffer(own, FLOAT)) if apart else None
-        floor = T.arg("F", T.Buffer((workload.channels,), FLOAT)) if workload.floor else None
-        y = T.arg("Y", T.Buffer(workload.output_shape, FLOAT))
+        shortcut = T.arg("R", T.Buffer(own, workload.dtype)) if apart else None
+        floor = (
+            T.arg("F", T.Buffer((workload.channels,), workload.dtype)) if workload.floor else None
+        )
+        y = T.arg("Y", T.Buffer(workload.output_shape, workload.dtype))
         operands = Operands(x, weights, bias, y if workload.in_place else shortcut, floor, y)
         for place in _each_place(workload, tile, threads):
             if tile.tail and n_tiles > 1:
@@ -229,20 +232,20 @@ def _parts(
     """The accumulators of a tile, but for a vector that pixels share."""
     parts = []
     if whole := tile.vectors - (tile.sharing > 1):
-        acc = T.alloc_buffer((tile.rows, whole, tile.lanes), FLOAT)
+        acc = T.alloc_buffer((tile.rows, whole, tile.lanes), workload.dtype)
         padding = tile.padding(workload) if tile.sharing == 1 else 0
         parts.append(_Part(acc, place.pixel, workload.layout == "channels", padding))
     if tail:
         first = tiled_pixels(workload, tile)
         rest = (workload.pixels - first, tile.rows // tile.row_lanes, tile.row_lanes)
-        parts.append(_Part(T.alloc_buffer(rest, FLOAT), first, outputs_in_lanes=True))
+        parts.append(_Part(T.alloc_buffer(rest, workload.dtype), first, outputs_in_lanes=True))
     return parts
 
 
 def _start(workload: PointwiseWorkload, place: Place, part: _Part, operands: Operands) -> None:
     if part.padding:
         for each in _each_value(part):
-            T.buffer_store(part.acc, tirx.const(0, FLOAT), each.at)
+            T.buffer_store(part.acc, tirx.const(0, workload.dtype), each.at)
     for each in _each_stored_value(workload, part):
         channel = place.group * workload.outputs + place.output + each.output
         value = operands.before(channel, _at(workload, channel, each.pixel))
@@ -259,7 +262,7 @@ def _weights_of_step(
 
     if tile.row_lanes == 1:
         return packed
-    loaded = T.alloc_buffer((tile.rows,), FLOAT)
+    loaded = T.alloc_buffer((tile.rows,), str(weights.dtype))
     with T.unroll(tile.rows // tile.row_lanes) as i, T.vectorized(tile.row_lanes) as j:
         row = i * tile.row_lanes + j
         T.buffer_store(loaded, packed(row), [row])
@@ -337,7 +340,8 @@ def _finish(
 ) -> None:
     for each in _each_stored_value(workload, part):
         channel = place.group * workload.outputs + place.output + each.output
-        value = operands.behind(workload, part.acc[each.at], channel, maxnum=tile.maxnum)
+        at = _at(workload, channel, each.pixel)
+        value = operands.behind(workload, part.acc[each.at], channel, at, maxnum=tile.maxnum)
         T.buffer_store(
             operands.y, value, _at(workload, workload.stored_channel(channel), each.pixel)
         )

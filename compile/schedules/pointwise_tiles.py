@@ -9,6 +9,7 @@ from compile.schedules.maximum import has_maxnum
 from compile.schedules.overlap import tile_starts
 from compile.schedules.pointwise_workload import PointwiseWorkload
 from compile.schedules.registers import (
+    ARM_TAIL_CYCLES,
     AVX2_REGISTERS,
     LOAD_COSTS,
     accumulator_budget,
@@ -23,7 +24,6 @@ LEAST_INPUTS_PEELED = 20  # by default: LLVM writes a loop over fewer in full, a
 MOST_VECTORS_PEELED = 3  # beside a tail
 LEAST_PIXELS_OF_A_PASS = 3  # that share the weights they bring from L2: 21 bytes a cycle
 DEAREST_IN_PLACE = 1.25  # times the modelled cycles of the best tile, which knows no caches
-ARM_TAIL_CYCLES = 3.0  # of starting and storing one value behind the last vector, A72
 FLOAT_BYTES = 4
 
 
@@ -255,7 +255,8 @@ def _modelled_cycles(
     cycles *= tiles
     if rest := workload.pixels - pixels:
         speed = core.macs_per_cycle / core.lanes
-        cycles += across * rest * (workload.inputs / lanes + ARM_TAIL_CYCLES) / speed
+        together = row_lanes(workload, core, rows)
+        cycles += across * rest * (workload.inputs / together + ARM_TAIL_CYCLES) / speed
     return workload.groups * cycles
 
 

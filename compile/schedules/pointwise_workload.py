@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from tvm import tirx
 
 from compile.schedules.layouts import Layout, matrix_shape
+from deploy_rpc.cores import Dtype
 
 
 @dataclass(frozen=True)
@@ -36,6 +37,7 @@ class PointwiseWorkload:
     in_place: bool = False
     bias: bool = True
     floor: bool = False
+    dtype: Dtype = "float32"
 
     @property
     def macs(self) -> int:

@@ -30,10 +30,10 @@ from tvm.script.ir_builder import tirx as T
 
 from compile.schedules.maximum import has_maxnum, larger
 from compile.schedules.overlap import start_of, tile_starts
+from compile.schedules.phases import columns_inside
 from compile.schedules.pool_rows import can_pool_rows, pool_rows
 from compile.schedules.threads import Bounds, share_of
 from compile.schedules.tiles import vector_width
-from compile.schedules.window import FLOAT, columns_inside
 from compile.schedules.window_workload import WindowWorkload
 from deploy_rpc.cores import Core
 
@@ -64,7 +64,7 @@ def default_tile(workload: WindowWorkload, core: Core) -> PoolTile:
 
 def neutral(workload: WindowWorkload) -> tirx.Expr:
     """What changes no result: where a pool starts, and what its border holds."""
-    return tirx.const(-math.inf if workload.kind == "max" else 0, FLOAT)
+    return tirx.const(-math.inf if workload.kind == "max" else 0, workload.dtype)
 
 
 def combined(
@@ -81,13 +81,13 @@ def combined(
 def share_of_a_tap(workload: WindowWorkload, row: Index, column: Index) -> tirx.Expr:
     """What a mean multiplies the sum of the window at (`row`, `column`) by."""
     if workload.kind == "average":
-        return tirx.const(1 / (workload.kernel[0] * workload.kernel[1]), FLOAT)
+        return tirx.const(1 / (workload.kernel[0] * workload.kernel[1]), workload.dtype)
     taps = 1
     for axis, place in enumerate((row, column)):
         first = place * workload.stride - workload.padding[axis]
         end = tirx.min(first + workload.kernel[axis], workload.size[axis])
         taps = taps * (end - tirx.max(first, 0))
-    return tirx.const(1, FLOAT) / tirx.Cast(FLOAT, taps)
+    return tirx.const(1, workload.dtype) / tirx.Cast(workload.dtype, taps)
 
 
 def pool(workload: WindowWorkload, tile: PoolTile, threads: int) -> tirx.PrimFunc:
@@ -102,8 +102,8 @@ def pool(workload: WindowWorkload, tile: PoolTile, threads: int) -> tirx.PrimFun
     with IRBuilder() as builder, T.prim_func(s_tir=True):
         T.func_name("pool")
         T.func_attr({"tirx.noalias": True, "macs": 0, "schedule": "default"})
-        x = T.arg("X", T.Buffer((workload.channels, *workload.size), FLOAT))
-        y = T.arg("Y", T.Buffer(y_shape, FLOAT))
+        x = T.arg("X", T.Buffer((workload.channels, *workload.size), workload.dtype))
+        y = T.arg("Y", T.Buffer(y_shape, workload.dtype))
         with share_of(rows, threads) as share:
             if tile.in_registers:
                 combine = functools.partial(combined, workload, maxnum=tile.maxnum)
@@ -117,7 +117,7 @@ def _by_lines(
     workload: WindowWorkload, tile: PoolTile, share: Bounds, x: tirx.Buffer, y: tirx.Buffer
 ) -> None:
     _, stride, _, phase_columns = workload.phases_shape
-    line = T.alloc_buffer((stride, phase_columns), FLOAT)
+    line = T.alloc_buffer((stride, phase_columns), workload.dtype)
     with T.serial(phase_columns) as column, T.unroll(stride) as phase:
         T.buffer_store(line, neutral(workload), [phase, column])
     each_row = _rows_of_channels if workload.writes_channels else _rows_of_planes
@@ -156,7 +156,7 @@ def _rows_of_channels(
     _, columns = workload.output_size
     together = vector_width(workload.channels, tile.lanes)
     with T.serial(workload.channels // together) as block, T.serial(*share) as row:
-        pooled = T.alloc_buffer((together, columns), FLOAT)
+        pooled = T.alloc_buffer((together, columns), workload.dtype)
         with T.serial(together) as inner:
             _combine_rows(workload, tile, block * together + inner, row, x, line)
             _combine_columns(

@@ -53,19 +53,31 @@ ARM_TILE_CYCLES = 4.0  # of addressing
 ARM_ROW_CYCLES = 1.6  # of a row's bias and addresses
 ARM_STORE_CYCLES = 2.0  # of starting and storing one accumulator
 ARM_SHORTCUT_CYCLES = 1.5  # of adding the shortcut to one
+ARM_TAIL_CYCLES = 3.0  # of starting and storing one value behind the last vector, A72
+
+# The same of float16, fitted to the cycle model's prices of 70 tiles of (3, 20, 80, 784) and (3,
+# 160, 40, 196) on an N1 (2026-11-25), in cycles of a core with one FMLA a cycle. An FMLA of float16
+# takes its lane from v0 to v15 only: 28 accumulators spill whatever the unrolling, 24 do at times.
+ARM_HALF_ACCUMULATORS = {8: 20, 4: 20, 1: 20}
+ARM_HALF_TILE_CYCLES = 1.0
+ARM_HALF_STORE_CYCLES = 4.2
+ARM_HALF_SHORTCUT_CYCLES = 1.7
+ARM_HALF_SINGLE_CYCLES = 1.0  # of weights that are loaded one by one, for each accumulator
 
 
 def accumulator_budget(core: Core, weights_per_load: int = 1) -> int:
     """Vector registers that may hold accumulators; more of them spill."""
     if core.isa == "aarch64":
-        return ARM_ACCUMULATORS[weights_per_load]
+        return (ARM_HALF_ACCUMULATORS if _is_half(core) else ARM_ACCUMULATORS)[weights_per_load]
     share, of = ACCUMULATOR_SHARE
     return core.vector_registers * share // of
 
 
 def weights_per_load(core: Core, rows: int) -> int:
     """How many of a tile's `rows` weights one load brings."""
-    return ARM_WEIGHTS_PER_LOAD if core.isa == "aarch64" and rows % ARM_WEIGHTS_PER_LOAD == 0 else 1
+    if core.isa != "aarch64":
+        return 1
+    return next((n for n in _loadable(core) if rows % n == 0), 1)
 
 
 def tile_cycles(
@@ -115,10 +127,25 @@ def _arm_tile_cycles(
     core: Core, fmas: float, rows: int, vectors: float, steps: int, shortcut: bool
 ) -> float:
     speed = core.macs_per_cycle / core.lanes
-    per_value = ARM_STORE_CYCLES + ARM_SHORTCUT_CYCLES * shortcut
-    ends = ARM_TILE_CYCLES + ARM_ROW_CYCLES * rows + per_value * rows * vectors
-    loads = vectors + rows / weights_per_load(core, rows)
+    together = weights_per_load(core, rows)
+    if _is_half(core):
+        per_value = ARM_HALF_STORE_CYCLES + ARM_HALF_SHORTCUT_CYCLES * shortcut
+        per_value += ARM_HALF_SINGLE_CYCLES * (together == 1)
+        ends = ARM_HALF_TILE_CYCLES + per_value * rows * vectors
+    else:
+        per_value = ARM_STORE_CYCLES + ARM_SHORTCUT_CYCLES * shortcut
+        ends = ARM_TILE_CYCLES + ARM_ROW_CYCLES * rows + per_value * rows * vectors
+    loads = vectors + rows / together
     return steps * max(fmas, FMA_LATENCY, loads / speed) + ends / speed
+
+
+def _is_half(core: Core) -> bool:
+    return core.value_bits == 16
+
+
+def _loadable(core: Core) -> tuple[int, ...]:
+    """How many weights a load may bring, the most first."""
+    return (2 * ARM_WEIGHTS_PER_LOAD, ARM_WEIGHTS_PER_LOAD)[not _is_half(core) :]
 
 
 def _cycles_to_fetch_a_vector(core: Core, lanes: int, count: float) -> float:

@@ -15,6 +15,7 @@ from compile.schedules import dense, pointwise_tiles, stem_pool, window
 from compile.schedules.dense import DenseTile, DenseWorkload
 from compile.schedules.pointwise_tiles import PointwiseTile
 from compile.schedules.pointwise_workload import PointwiseWorkload
+from compile.schedules.precision import dtype_of
 from compile.schedules.stem_pool import StemPoolTile, StemPoolWorkload
 from compile.schedules.templates import TEMPLATES, Workload, template_of
 from compile.schedules.window import WindowTile
@@ -26,7 +27,7 @@ UNROLLS = (1, 2, 4, 5, 8, 10)  # of K: longer bodies leave the instruction cache
 
 def space_of(workload: Workload, core: Core) -> list[Any]:
     """The tiles to choose from for `workload`, the default one first; without repetition."""
-    name = template_of(workload)
+    name, core = template_of(workload), core.of(dtype_of(workload))
     default = TEMPLATES[name].default_tile(workload, core)
     others = SPACES[name](workload, core) if name in SPACES else iter(())
     return list(dict.fromkeys([default, *others]))

@@ -30,15 +30,17 @@ from tvm.script.ir_builder import IRBuilder
 from tvm.script.ir_builder import tirx as T
 
 from compile.schedules.layouts import Layout
-from compile.schedules.maximum import ZERO, has_maxnum, larger_for_relu, rectified
+from compile.schedules.maximum import has_maxnum, larger_for_relu, rectified
+from compile.schedules.phases import fill_phases
+from compile.schedules.precision import converted
 from compile.schedules.threads import share_of
 from compile.schedules.tiles import largest_divisor, vector_width
-from compile.schedules.window import FLOAT, fill_phases
 from compile.schedules.window_workload import WindowWorkload
-from deploy_rpc.cores import Core
+from deploy_rpc.cores import Core, Dtype
 
 KERNEL, STRIDE = 3, 2  # of the convolution and of the pool
 MOST_VALUES = 5  # of the pool, in vectors: each takes four accumulators
+FLOAT: Dtype = "float32"  # of all but the result
 ROWS = COLUMNS = 2  # of the convolution, for each row and column of the pool
 
 
@@ -49,6 +51,7 @@ class StemPoolWorkload:
     outputs: int
     inputs: int
     size: tuple[int, int]
+    result_dtype: Dtype = "float32"
 
     @property
     def as_window(self) -> WindowWorkload:
@@ -134,7 +137,7 @@ def pack_weights(weights: np.ndarray, workload: StemPoolWorkload, tile: StemPool
 
 def stem_pool(workload: StemPoolWorkload, tile: StemPoolTile, threads: int) -> tirx.PrimFunc:
     """The kernel: parameters X (inputs, H, W), W as packed, B (outputs,), Y (outputs, rows,
-    columns); all is float32.
+    columns).
     """
     rows, columns = workload.output_size
     m_tiles = workload.outputs // tile.channels
@@ -148,11 +151,11 @@ def stem_pool(workload: StemPoolWorkload, tile: StemPoolTile, threads: int) -> t
         x = T.arg("X", T.Buffer((workload.inputs, *workload.size), FLOAT))
         weights = T.arg("W", T.Buffer(packed, FLOAT))
         bias = T.arg("B", T.Buffer((workload.outputs,), FLOAT))
-        y = T.arg("Y", T.Buffer((workload.outputs, rows, columns), FLOAT))
+        y = T.arg("Y", T.Buffer((workload.outputs, rows, columns), workload.result_dtype))
         with share_of(m_tiles, threads) as (first, end):
             last = T.alloc_buffer((workload.outputs, COLUMNS, columns), FLOAT)
             with T.grid(*last.shape) as at:
-                T.buffer_store(last, ZERO, list(at))
+                T.buffer_store(last, tirx.const(0, FLOAT), list(at))
             with T.serial(rows // tile.band) as band:
                 phases = T.alloc_buffer((inputs, phase_count, band_rows, phase_columns), FLOAT)
                 top = band * tile.band
@@ -161,7 +164,7 @@ def stem_pool(workload: StemPoolWorkload, tile: StemPoolTile, threads: int) -> t
                     place = _Place(first + index, row, top + row)
                     left = T.alloc_buffer((tile.channels, tile.lanes), FLOAT)
                     with T.unroll(tile.channels) as m, T.vectorized(tile.lanes) as lane:
-                        T.buffer_store(left, ZERO, [m, lane])
+                        T.buffer_store(left, tirx.const(0, FLOAT), [m, lane])
                     with T.serial(columns // (tile.vectors * tile.lanes)) as x_tile:
                         start = x_tile * tile.vectors * tile.lanes
                         acc = _convolve(workload, tile, place, start, phases, weights, bias)
@@ -239,7 +242,8 @@ def _combine(
         even, odd = column(0), column(1)
         before = tirx.Shuffle([left[m, every], odd], list(range(lanes - 1, 2 * lanes - 1)))
         value = larger(larger(even, odd), before)
-        T.buffer_store(y, rectified(value, maxnum=tile.maxnum), [channel, place.row, at])
+        value = converted(rectified(value, maxnum=tile.maxnum), str(y.dtype))
+        T.buffer_store(y, value, [channel, place.row, at])
         T.buffer_store(left, odd, [m, every])
         for odd_column in range(COLUMNS):
             T.buffer_store(

@@ -29,6 +29,7 @@ from compile.schedules.lrn import LrnTile, LrnWorkload
 from compile.schedules.pointwise_tiles import PointwiseTile
 from compile.schedules.pointwise_workload import PointwiseWorkload
 from compile.schedules.pool import PoolTile
+from compile.schedules.precision import dtype_of, stated_fields
 from compile.schedules.stem_pool import StemPoolTile, StemPoolWorkload
 from compile.schedules.window import WindowTile
 from compile.schedules.window_channels import WindowChannelsTile
@@ -94,7 +95,8 @@ class Made:
     def kernel(self) -> tirx.PrimFunc:
         """The PrimFunc, with the note of all this."""
         function = TEMPLATES[self.template].make(self.workload, self.tile, self.threads)
-        return function.with_attr(NOTE, repr(dataclasses.asdict(self)))
+        note = dataclasses.asdict(self) | {"workload": stated_fields(self.workload)}
+        return function.with_attr(NOTE, repr(note))
 
     def packed(self, weights: np.ndarray) -> np.ndarray:
         """`weights`, OIHW or (M, K), in the order in which the kernel uses them."""
@@ -118,7 +120,7 @@ def template_of(workload: Workload) -> str:
 
 def made_by_default(workload: Workload, core: Core, threads: int) -> Made:
     """`workload` with the decisions that the core's table gives."""
-    name = template_of(workload)
+    name, core = template_of(workload), core.of(dtype_of(workload))
     is_wide = isinstance(workload, Convolution) and workload.layout == "channels"
     if threads > 1 and is_wide and core.vector_bits == 512:
         # Where threads share a loop LLVM spills one of 20 to 25 accumulators of AVX-512: 1.4 times
@@ -130,7 +132,7 @@ def made_by_default(workload: Workload, core: Core, threads: int) -> Made:
 
 def modelled_cycles(workload: Convolution, core: Core) -> float:
     """Of one call with default decisions: a rank for choosing, not a prediction."""
-    return CYCLES[template_of(workload)](workload, core)
+    return CYCLES[template_of(workload)](workload, core.of(dtype_of(workload)))
 
 
 def made_from(function: tirx.PrimFunc) -> Made | None:

@@ -35,10 +35,12 @@ from tvm.script.ir_builder import tirx as T
 
 from compile.schedules import depthwise_rows
 from compile.schedules.depthwise_rows import RowsTile, can_convolve_rows
-from compile.schedules.maximum import ZERO, has_maxnum, rectified
+from compile.schedules.maximum import has_maxnum, rectified
 from compile.schedules.overlap import start_of, tile_starts
+from compile.schedules.phases import fill_phases
+from compile.schedules.precision import converted
 from compile.schedules.registers import accumulator_budget, tile_cycles
-from compile.schedules.threads import Bounds, share_of
+from compile.schedules.threads import share_of
 from compile.schedules.window_workload import WindowWorkload
 from deploy_rpc.cores import Core
 
@@ -53,8 +55,6 @@ ARM_DENSE = (21, 1)
 # Of copying a vector of the input, as it lies and sorted by phase of the column; fitted to six
 # depthwise kernels on AVX2 (2026-11-25).
 COPIED_VECTOR_CYCLES, SORTED_VECTOR_CYCLES = 1.0, 3.0
-FLOAT = "float32"
-FLOAT_BYTES = 4
 
 
 @dataclass(frozen=True)
@@ -147,7 +147,7 @@ def _default_band(workload: WindowWorkload, tile: WindowTile, core: Core) -> int
     """
     count = len(tile_starts(workload.output_size[0], tile.rows))
     sizes = (math.prod(_band_shape(workload, tile, band)) for band in range(1, count + 1))
-    return max(sum(FLOAT_BYTES * size <= core.l1d_kib * 768 for size in sizes), 1)
+    return max(sum(core.value_bytes * size <= core.l1d_kib * 768 for size in sizes), 1)
 
 
 def _band_shape(workload: WindowWorkload, tile: WindowTile, band: int) -> tuple[int, int, int, int]:
@@ -174,7 +174,7 @@ def pack_weights(weights: np.ndarray, workload: WindowWorkload, tile: WindowTile
 
 
 def window(workload: WindowWorkload, tile: WindowTile, threads: int) -> tirx.PrimFunc:
-    """The kernel: parameters X (groups * K, H, W), W as packed, [B (groups * M,)], Y; float32.
+    """The kernel: parameters X (groups * K, H, W), W as packed, [B (groups * M,)], Y.
 
     Y is (channels, rows, columns), or with channels last where the workload says so. Threads share
     the bands of rows.
@@ -188,15 +188,17 @@ def window(workload: WindowWorkload, tile: WindowTile, threads: int) -> tirx.Pri
     with IRBuilder() as builder, T.prim_func(s_tir=True):
         T.func_name("window")
         T.func_attr({"tirx.noalias": True, "macs": workload.macs, "schedule": "default"})
-        x = T.arg("X", T.Buffer((workload.groups * workload.inputs, *workload.size), FLOAT))
-        weights = T.arg("W", T.Buffer(packed, FLOAT))
-        bias = T.arg("B", T.Buffer((workload.channels,), FLOAT)) if workload.bias else None
+        x = T.arg(
+            "X", T.Buffer((workload.groups * workload.inputs, *workload.size), workload.dtype)
+        )
+        weights = T.arg("W", T.Buffer(packed, workload.dtype))
+        bias = T.arg("B", T.Buffer((workload.channels,), workload.dtype)) if workload.bias else None
         y_shape = (channels, *workload.output_size)
         y_shape = (*y_shape[1:], channels) if workload.writes_channels else y_shape
-        y = T.arg("Y", T.Buffer(y_shape, FLOAT))
+        y = T.arg("Y", T.Buffer(y_shape, workload.result_dtype))
         for place, phases in _each_tile(workload, tile, threads, x):
             acc = T.alloc_buffer(
-                (tile.channels, tile.rows, tile.vectors, tile.lanes), FLOAT, scope="local"
+                (tile.channels, tile.rows, tile.vectors, tile.lanes), workload.dtype, scope="local"
             )
             _start(workload, tile, place, acc, bias)
             _accumulate(workload, tile, place, acc, phases, weights)
@@ -218,7 +220,7 @@ def _each_tile(
         end = end if len(y_starts) % together == 0 else tirx.min(end, len(y_starts))
         top = start_of(first, tile.rows, rows)
         bottom = start_of(end - 1, tile.rows, rows) + tile.rows
-        phases = T.alloc_buffer(_band_shape(workload, tile, together), FLOAT)
+        phases = T.alloc_buffer(_band_shape(workload, tile, together), workload.dtype)
         fill_phases(workload, tile.lanes, group, x, phases, (top, bottom))
         over_y = T.serial(end - first)  # from 0: see share_of
         with over_y as y, T.serial(len(m_starts)) as m_tile, T.serial(len(x_starts)) as x_tile:
@@ -276,70 +278,6 @@ def _place(
     )
 
 
-def fill_phases(
-    workload: WindowWorkload,
-    lanes: int,
-    group: int | tirx.Expr,
-    x: tirx.Buffer,
-    phases: tirx.Buffer,
-    output_rows: Bounds,
-) -> None:
-    """Copies what a band of output rows reads of a group's planes, border included, by phase.
-
-    Between the borders there is no condition, and whole vectors are sorted by one shuffle each.
-    """
-    channels, stride, _, phase_columns = workload.phases_shape
-    first, end = columns_inside(workload)
-    top, bottom = output_rows
-    rows = (bottom - 1 - top) * stride + workload.kernel[0]
-    with T.serial(channels) as k, T.serial(rows) as row:
-        source_row = top * stride + row - workload.padding[0]
-
-        def source(column: int | tirx.Expr, phase: int) -> int | tirx.Expr:
-            return column * stride + phase - workload.padding[1]
-
-        def copy(column: int | tirx.Expr, phase: int) -> None:
-            value = x[group * workload.inputs + k, source_row, source(column, phase)]
-            T.buffer_store(phases, value, [k, phase, row, column])
-
-        def copy_vectors(column: tirx.Expr) -> None:
-            width = stride * lanes
-            together = x[
-                group * workload.inputs + k, source_row, T.Ramp(source(column, 0), 1, width)
-            ]
-            for phase in range(stride):
-                value = tirx.Shuffle([together], list(range(phase, width, stride)))
-                T.buffer_store(phases, value, [k, phase, row, T.Ramp(column, 1, lanes)])
-
-        def blank(column: int | tirx.Expr, phase: int) -> None:
-            T.buffer_store(phases, ZERO, [k, phase, row, column])
-
-        with T.If(tirx.all(source_row >= 0, source_row < workload.size[0])):
-            with T.Then():
-                if lanes > 1 and end - first >= lanes:
-                    with T.serial(len(tile_starts(end - first, lanes))) as step:
-                        copy_vectors(first + start_of(step, lanes, end - first))
-                elif end > first:
-                    with T.serial(end - first) as inside:
-                        for phase in range(stride):
-                            copy(first + inside, phase)
-                for column in [*range(first), *range(end, phase_columns)]:
-                    for phase in range(stride):
-                        is_inside = 0 <= source(column, phase) < workload.size[1]
-                        (copy if is_inside else blank)(column, phase)
-            with T.Else(), T.serial(phase_columns) as column:
-                for phase in range(stride):
-                    blank(column, phase)
-
-
-def columns_inside(workload: WindowWorkload) -> tuple[int, int]:
-    """First and end of the columns of a phase that lie in the picture in every phase."""
-    stride, padding, phase_columns = workload.stride, workload.padding[1], workload.phases_shape[3]
-    first = min(-(-padding // stride), phase_columns)
-    end = (workload.size[1] + padding - stride) // stride + 1
-    return first, max(first, min(end, phase_columns))
-
-
 def _start(
     workload: WindowWorkload,
     tile: WindowTile,
@@ -349,7 +287,7 @@ def _start(
 ) -> None:
     for m, row, vector, lane in _each_value(tile):
         channel = place.group * workload.outputs + place.channel + m
-        value = ZERO if bias is None else bias[channel]
+        value = tirx.const(0, workload.dtype) if bias is None else bias[channel]
         T.buffer_store(acc, value, [m, row, vector, lane])
 
 
@@ -383,7 +321,7 @@ def _finish(
         column = place.column + vector * tile.lanes + lane
         pixel = [place.row + row, column]
         at = [*pixel, channel] if workload.writes_channels else [channel, *pixel]
-        T.buffer_store(y, value, at)
+        T.buffer_store(y, converted(value, str(y.dtype)), at)
 
 
 def _each_value(tile: WindowTile) -> Iterator[tuple[tirx.Expr, ...]]:

@@ -37,7 +37,6 @@ from compile.schedules.overlap import start_of, tile_starts
 from compile.schedules.pool import combined, neutral, share_of_a_tap
 from compile.schedules.registers import accumulator_budget, tile_cycles
 from compile.schedules.tiles import lane_choices
-from compile.schedules.window import FLOAT
 from compile.schedules.window_workload import WindowWorkload
 from deploy_rpc.cores import Core
 
@@ -111,16 +110,22 @@ def window_channels(
     with IRBuilder() as builder, T.prim_func(s_tir=True):
         T.func_name("window")
         T.func_attr({"tirx.noalias": True, "macs": workload.macs, "schedule": "default"})
-        x = T.arg("X", T.Buffer(_x_shape(workload), FLOAT))
+        x = T.arg("X", T.Buffer(_x_shape(workload), workload.dtype))
         weights = bias = None
         if workload.kind == "conv":
-            weights = T.arg("W", T.Buffer(_packed_shape(workload, tile), FLOAT))
-            bias = T.arg("B", T.Buffer((workload.channels,), FLOAT)) if workload.bias else None
-        y = T.arg("Y", T.Buffer((rows, columns, channels), FLOAT))
+            weights = T.arg("W", T.Buffer(_packed_shape(workload, tile), workload.dtype))
+            bias = (
+                T.arg("B", T.Buffer((workload.channels,), workload.dtype))
+                if workload.bias
+                else None
+            )
+        y = T.arg("Y", T.Buffer((rows, columns, channels), workload.dtype))
         with loop(blocks * rows) as index:
             block, row = index // rows, index % rows  # weights stay in the cache over the rows
             for place in _places(workload, tile, block, row):
-                acc = T.alloc_buffer((tile.pixels, tile.vectors, tile.lanes), FLOAT, scope="local")
+                acc = T.alloc_buffer(
+                    (tile.pixels, tile.vectors, tile.lanes), workload.dtype, scope="local"
+                )
                 _start(workload, tile, place, acc, bias)
                 _accumulate(workload, tile, place, acc, x, weights)
                 _finish(workload, tile, place, acc, y)
@@ -233,7 +238,9 @@ def _add_columns(
     first, end = rows
     for j in range(workload.kernel[1]):
         inside = _pixels_inside(workload, tile, place, j)
-        column_sum = T.alloc_buffer((tile.pixels, tile.vectors, tile.lanes), FLOAT, scope="local")
+        column_sum = T.alloc_buffer(
+            (tile.pixels, tile.vectors, tile.lanes), workload.dtype, scope="local"
+        )
 
         def value(row: tirx.Expr, at: tuple[tirx.Expr, ...], j: int = j) -> tirx.Expr:
             column = (place.column + at[0]) * workload.stride + j - workload.padding[1]

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from compile.schedules.layouts import Layout
+from deploy_rpc.cores import Dtype
 
 
 @dataclass(frozen=True)
@@ -36,6 +37,8 @@ class WindowWorkload:
     first_channel: int = 0
     stored_channels: int = 0
     bias: bool = True
+    dtype: Dtype = "float32"
+    result_dtype: Dtype = "float32"
 
     @property
     def is_channelwise(self) -> bool:

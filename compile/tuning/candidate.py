@@ -19,14 +19,16 @@ from tvm import tirx
 
 from compile.passes.take_decisions import WEIGHTS, indices_of
 from compile.price_kernel import price_kernel
+from compile.schedules.precision import dtype_of
 from compile.schedules.templates import TEMPLATES, Made
-from compile.targets import parse_target
+from compile.targets import host_target, parse_target
 from deploy_rpc.cores import find_core
 
 KERNEL = "kernel"  # a candidate's name in its library
 BUILD_ERRORS = (RuntimeError, ValueError, TypeError)  # TVM has no class of its own
 ODD = np.array([np.nan, np.inf, 1e-42, 0.0, -0.0], np.float32)
 MOST_ERROR = 1e-5  # of the range of the right answer
+MOST_HALF_ERROR = 1e-2  # with float16, where tiles that add in another order are that far apart
 
 
 @dataclass(frozen=True)
@@ -66,11 +68,16 @@ def examine_candidate(made: Made, tile: Any, target: str, core: str) -> Examined
         error = error_of(candidate, made)
     except BUILD_ERRORS as failure:
         return does_not_build(failure)
-    if error > MOST_ERROR:
+    if error > most_error(made):
         return wrong_answer(error)
     report = price_kernel(candidate.kernel(), parse_target(target), find_core(core))
     misses = {"l1_misses": report.l1_misses, "l2_misses": report.l2_misses}
     return Examined("ok", (report.cycles,), misses)
+
+
+def most_error(made: Made) -> float:
+    """How far the answers of a right tile may be from those of `made`."""
+    return MOST_HALF_ERROR if dtype_of(made.workload) == "float16" else MOST_ERROR
 
 
 def error_of(candidate: Made, made: Made) -> float:
@@ -87,6 +94,7 @@ def difference(answer: np.ndarray, expected: np.ndarray) -> float:
 
     NaN and infinity are at the same places in both, or infinitely wrong.
     """
+    answer, expected = answer.astype(np.float32), expected.astype(np.float32)
     there = np.isfinite(expected)
     odd = answer[~there], expected[~there]
     if (np.isfinite(answer) != there).any() or not np.array_equal(*odd, equal_nan=True):
@@ -107,9 +115,9 @@ def answer_here(kernel: tirx.PrimFunc, values: Sequence[np.ndarray]) -> np.ndarr
     return _answers_here(kernel, [values])[0]
 
 
-def drawn_value(number: int, shape: Sequence[int]) -> np.ndarray:
+def drawn_value(number: int, shape: Sequence[int], dtype: str = "float32") -> np.ndarray:
     """Normally distributed values of a kernel's buffer `number`, the same ones every time."""
-    return np.random.default_rng(number).standard_normal(shape).astype(np.float32)
+    return np.random.default_rng(number).standard_normal(shape).astype(dtype)
 
 
 def inputs_of(made: Made) -> list[np.ndarray]:
@@ -119,11 +127,12 @@ def inputs_of(made: Made) -> list[np.ndarray]:
     itself, and weights are drawn before they are packed.
     """
     tensors = [
-        drawn_value(number, [int(n) for n in buffer.shape])
+        drawn_value(number, [int(n) for n in buffer.shape], str(buffer.dtype))
         for number, buffer in enumerate(made.kernel().params)
     ]
     if TEMPLATES[made.template].pack_weights and len(tensors) > 2:
-        weights = drawn_value(WEIGHTS, indices_of(made.workload).shape)
+        dtype = str(tensors[WEIGHTS].dtype)
+        weights = drawn_value(WEIGHTS, indices_of(made.workload).shape, dtype)
         tensors[WEIGHTS] = np.ascontiguousarray(made.packed(weights))
     return tensors
 
@@ -149,7 +158,9 @@ def _answers(candidate: Made) -> list[np.ndarray]:
 
 
 def _answers_here(kernel: tirx.PrimFunc, each: Sequence[Sequence[np.ndarray]]) -> list[np.ndarray]:
-    compiled = tvm.compile(kernel.with_attr("global_symbol", "main"), target="llvm")
+    has_half = any(value.dtype == np.float16 for value in each[0])
+    target = host_target().tvm if has_half else "llvm"  # which has no conversions
+    compiled = tvm.compile(kernel.with_attr("global_symbol", "main"), target=target)
     answers = []
     for values in each:
         placed = [tvm.runtime.tensor(value) for value in values]

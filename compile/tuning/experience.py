@@ -18,6 +18,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from compile.schedules.precision import dtype_of
 from compile.schedules.templates import Made
 from compile.tuning.decisions import UnusableRecordError, default_of, tile_of
 from compile.tuning.log import TuningLog
@@ -72,4 +73,5 @@ def _lessons_of_kernel(group: list[Record]) -> Iterator[Lesson]:
     )
     if least:
         for record, tile in zip(group, tiles, strict=True):
-            yield Lesson(dataclasses.replace(default, tile=tile), core, record.median / least)
+            made = dataclasses.replace(default, tile=tile)
+            yield Lesson(made, core.of(dtype_of(made.workload)), record.median / least)

@@ -101,7 +101,7 @@ class Tuner:
         self.progress = [Progress(task, task.space(where.core)) for task in tasks]
         self.steps: list[Step] = []
         self._where, self._examiner, self._log = where, examiner, log
-        self._model, self._chance = Model(where.core), random.Random(seed)
+        self._model, self._chance = Model(where.core.of(where.target.dtype)), random.Random(seed)
         self._trials, self._start = 0, time.monotonic()
         for lesson in lessons:
             self._model.learn(lesson.made, lesson.cost, lesson.core)
@@ -202,7 +202,7 @@ class Tuner:
     def _least(self, each: Progress) -> float:
         """What no tile can beat: the arithmetic; of seconds nothing is known but the best time."""
         if self._examiner.unit == "cycles":
-            return each.task.macs / self._where.core.macs_per_cycle
+            return each.task.macs / self._where.core.of(self._where.target.dtype).macs_per_cycle
         return GUESSED_LEAST * each.best_cost
 
     def _report(self, name: str, report: Callable[[Step], None]) -> None:

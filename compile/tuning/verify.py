@@ -15,7 +15,7 @@ from pathlib import Path
 
 from compile.schedules.spaces import space_of
 from compile.schedules.templates import Made
-from compile.tuning.candidate import MOST_ERROR, error_of
+from compile.tuning.candidate import error_of, most_error
 from compile.tuning.decisions import UnusableRecordError, default_of, tile_of
 from compile.tuning.log import LogError, TuningLog
 from compile.tuning.record import Record
@@ -83,7 +83,7 @@ def fault_of(record: Record) -> str | None:
 
 def _wrong_answer(made: Made, default: Made) -> str | None:
     error = error_of(made, default)
-    return None if error <= MOST_ERROR else f"wrong answer: {error:.1e} of the range away"
+    return None if error <= most_error(made) else f"wrong answer: {error:.1e} of the range away"
 
 
 def _what_is_replayed(record: Record) -> str:
