@@ -7,9 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from compile.schedules.precision import stated_fields
 from compile.schedules.spaces import space_of
-from compile.tuning.decisions import is_default, plain, recorded_decisions
+from compile.tuning.decisions import is_default, plain, recorded_decisions, workload_fields
 from compile.tuning.log import LogError, TuningLog
 from compile.tuning.log_cores import core_named
 from deploy_rpc.cores import find_core
@@ -78,7 +77,7 @@ def test_records_of_one_number_format_say_nothing_of_another(tmp_path: Path) -> 
     single = record(1, decisions=plain(dataclasses.asdict(single_tile)), **of_n1)
     save(tmp_path, single, core="neoverse-n1")
     assert recorded_decisions(tmp_path, n1)(half, 1) is None
-    fields = plain(stated_fields(half))
+    fields = workload_fields(half)
     of_half = record(2, workload=fields, decisions=plain(dataclasses.asdict(half_tile)), **of_n1)
     save(tmp_path, of_half, core="neoverse-n1")
     assert recorded_decisions(tmp_path, n1)(half, 1).tile == half_tile
