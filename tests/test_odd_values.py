@@ -19,6 +19,7 @@ from compile.targets import host_target, parse_target
 from compile.verify import TOLERANCE
 from deploy_rpc.emulator import missing_emulation_tools
 from deploy_rpc.session import open_session
+from tests.c_options import Options
 from tests.small_networks import small_network
 
 SIDE = 32
@@ -135,22 +136,12 @@ def test_what_memory_held_before_shows_nowhere(network: Network, tmp_path: Path)
         assert _difference(y.reshape(expected.shape), expected) == ""
 
 
-class _Options(ctypes.Structure):
-    _fields_ = [
-        ("workspace", ctypes.c_void_p),
-        ("workspace_bytes", ctypes.c_size_t),
-        ("threads", ctypes.c_int),
-        ("on_thread", ctypes.c_void_p),
-        ("context", ctypes.c_void_p),
-    ]
-
-
 def _run_in_poison(
     library: ctypes.CDLL, workspace_bytes: int, x: np.ndarray, outputs: int
 ) -> np.ndarray:
     memory = np.full(workspace_bytes // 4 + 64, np.nan, np.float32)
     start = -(-memory.ctypes.data // 256) * 256
-    options = _Options(start, workspace_bytes, 0, None, None)
+    options = Options(start, workspace_bytes, 0, None, None)
     network, y = ctypes.c_void_p(), np.full(outputs, np.nan, np.float32)
     assert library.small_create(ctypes.byref(network), ctypes.byref(options)) == 0
     pointers = [ctypes.c_void_p(each.ctypes.data) for each in (x, y)]

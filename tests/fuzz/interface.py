@@ -15,6 +15,7 @@ from compile.library import build_library
 from compile.link import find_linker
 from compile.lower import lower
 from compile.targets import host_target
+from tests.c_options import Options
 from tests.small_networks import small_network
 
 OK, STATUSES = 0, range(7)
@@ -50,16 +51,6 @@ calls = st.lists(
 )
 
 
-class _Options(ctypes.Structure):
-    _fields_ = [
-        ("workspace", ctypes.c_void_p),
-        ("workspace_bytes", ctypes.c_size_t),
-        ("threads", ctypes.c_int),
-        ("on_thread", ctypes.c_void_p),
-        ("context", ctypes.c_void_p),
-    ]
-
-
 def makes_calls(made: list[Call]) -> None:
     """Each status is one of the header's, and OK only where all was right."""
     for call in made:
@@ -74,7 +65,7 @@ def _make(call: Call) -> None:
     bytes_given = workspace_bytes if call.workspace_bytes is None else call.workspace_bytes
     if call.workspace != "null" and call.workspace_bytes not in (None, 0, 1):
         bytes_given = workspace_bytes  # a larger size would be a lie about memory
-    options = _Options(_at(start, call.workspace), bytes_given, call.threads, None, None)
+    options = Options(_at(start, call.workspace), bytes_given, call.threads, None, None)
     network = ctypes.c_void_p()
     status = library.small_create(ctypes.byref(network), ctypes.byref(options))
     assert status in STATUSES
