@@ -28,7 +28,7 @@ from compile.lower import LEVELS, Lowered, lower
 from compile.network import Network
 from compile.targets import parse_target
 from compile.tuning.decisions import TUNING_LOGS, recorded_decisions
-from compile.verify import TOLERANCE
+from compile.verify import TOLERANCES
 from deploy_rpc.session import open_session
 from model.checkpoints import LoadedCheckpoint, load_checkpoint
 from model.cli import (
@@ -49,6 +49,7 @@ from model.zoo import default_input_size
 
 TARGETS = {"local": "host", "emulated": "arm_cpu"}
 PLAIN_WIDTH = 120
+TOLERANCE = TOLERANCES["float32"]
 
 
 class PicturesError(InputError):

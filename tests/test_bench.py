@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import json
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
 from bench.run import main
 from compile.lower import LEVELS
-from tests.test_build_cli import ROOT
+from tests.programs import run_main
 
 # fmt: off
 CONTRACT = {
@@ -22,15 +21,13 @@ CONTRACT = {
 
 
 def bench(*arguments: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, str(ROOT / "bench/run.py"), *arguments]
-    return subprocess.run(command, capture_output=True, text=True, timeout=280, check=False)
+    return run_main(main, *arguments)
 
 
 def test_the_ladder_is_measured_in_turns_and_reported(tmp_path: Path) -> None:
     path = tmp_path / "report.json"
-    result = bench(
-        "fusion", "--target", "host", "--model", "shufflenet-0.25x-g3", "--json", str(path)
-    )
+    words = ("--target", "host", "--model", "shufflenet-0.25x-g3", "--input-size", "32")
+    result = bench("fusion", *words, "--json", str(path))
     assert result.returncode == 0, result.stdout + result.stderr
     report = json.loads(path.read_text())
     assert {"cpu", "cores", "governor", "revision", "versions"} <= report["context"].keys()

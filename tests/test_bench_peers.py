@@ -19,7 +19,7 @@ MISSING = [*missing_arm_python_tools(), *missing_modelled_board_tools()]
 @pytest.mark.skipif(bool(MISSING), reason="; ".join(MISSING) or "all there")
 @pytest.mark.timeout(600)
 def test_every_engine_has_a_row_and_ours_comes_first(capfd: pytest.CaptureFixture[str]) -> None:
-    network = random_network("shufflenet-0.25x-g3", input_size=(64, 64))
+    network = random_network("shufflenet-0.25x-g3", input_size=(32, 32))
     target, board = parse_target("cortex-a72"), parse_board("modelled:cortex-a72")
     rows = measure_peers(network, target, board)
     missing = missing_engines(ARM_PEERS)

@@ -13,7 +13,7 @@ from rich.console import Console
 from bench.pictures import PicturesError, check_rows, main, pictures_table
 from bench.reports import read_report
 from bench.rows import Row
-from compile.verify import TOLERANCE
+from compile.verify import TOLERANCES
 from model.zoo import create_model
 
 MODEL = "shufflenet-0.25x-g3"
@@ -36,7 +36,7 @@ def test_a_level_answers_as_pytorch_on_every_picture(tmp_path: Path) -> None:
     )  # fmt: skip
     assert row["agree"] == row["same_best"] == 2
     assert len(row["samples"]) == 2
-    assert 0 < max(row["samples"]) < TOLERANCE
+    assert 0 < max(row["samples"]) < TOLERANCES["float32"]
 
 
 def a_row(**changes: object) -> Row:

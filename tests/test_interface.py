@@ -19,7 +19,7 @@ from compile.link import find_linker
 from compile.lower import lower
 from compile.network import Network
 from compile.targets import CompileTarget, host_target, parse_target
-from compile.verify import TOLERANCE
+from compile.verify import TOLERANCES
 from tests.small_networks import small_network
 
 PROGRAM = Path(__file__).with_name("interface_program.c")
@@ -314,4 +314,4 @@ def _expect(network: Network, x: np.ndarray, output: np.ndarray) -> None:
     expected = network.reference(x)
     assert output.size == expected.size
     error = np.abs(output.reshape(expected.shape) - expected).max()
-    assert error < TOLERANCE * np.ptp(expected)
+    assert error < TOLERANCES["float32"] * np.ptp(expected)

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
 from bench.modelled_layers import measure_modelled_layers, modelled_layers_table
 from bench.run import main as bench
+from compile.build import main as build
 from compile.library import build_library
 from compile.link import find_linker
 from compile.lower import lower
@@ -19,6 +18,7 @@ from compile.verify import verify_outputs
 from deploy_rpc.board_spec import BoardError, parse_board
 from deploy_rpc.cores import find_core
 from deploy_rpc.network_cycles import NetworkFile, missing_modelled_board_tools, network_cycles
+from deploy_rpc.run import main as run
 from tests.programs import run_main
 from tests.small_networks import small_maps, small_network
 
@@ -125,23 +125,18 @@ def test_bench_refuses_what_a_modelled_board_has_not(
 @needs_modelled_board
 def test_run_classifies_and_tells_modelled_cycles(tmp_path: Path) -> None:
     words = ["--target", "arm_cpu", "--model", "shufflenet-0.25x-g3", "--input-size", "64"]
-    built = _python("compile.build", *words, "--out", str(tmp_path))
+    built = run_main(build, *words, "--out", tmp_path)
     library = built.stdout.splitlines()[-1]
     assert "Modelled cycles of one inference" in built.stdout
     picture = tmp_path / "picture.ppm"
     picture.write_bytes(b"P6 64 64 255\n" + bytes(range(256)) * 48)
     report = tmp_path / "report.json"
-    arguments = [library, "--board", "modelled", "--image", str(picture), "--json", str(report)]
-    told = _python("deploy_rpc.run", *arguments)
+    arguments = [library, "--board", "modelled", "--image", picture, "--json", report]
+    told = run_main(run, *arguments)
     assert "M modelled cycles, cortex-a72" in told.stdout
     modelled = json.loads(report.read_text())["modelled"]
     assert modelled["kind"] == "modelled"
     assert modelled["cycles"] > 0
-    refused = _python("deploy_rpc.run", *arguments, "--repeat", "3")
+    refused = run_main(run, *arguments, "--repeat", 3)
     assert refused.returncode == 1
     assert "leave it away" in refused.stderr
-
-
-def _python(module: str, *words: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", module, *words]
-    return subprocess.run(command, capture_output=True, text=True, timeout=240)

@@ -16,7 +16,7 @@ from compile.link import find_linker
 from compile.lower import lower
 from compile.network import Network
 from compile.targets import host_target, parse_target
-from compile.verify import TOLERANCE
+from compile.verify import TOLERANCES
 from deploy_rpc.emulator import missing_emulation_tools
 from deploy_rpc.session import open_session
 from tests.c_options import Options
@@ -97,7 +97,7 @@ def _difference(y: np.ndarray, expected: np.ndarray) -> str:
     y, expected = (values[np.isfinite(expected)].astype(np.float64) for values in (y, expected))
     if not y.size:
         return ""
-    most = TOLERANCE * np.ptp(expected)
+    most = TOLERANCES["float32"] * np.ptp(expected)
     return "" if np.abs(y - expected).max() <= most else "other numbers than PyTorch's"
 
 

@@ -42,7 +42,7 @@ def test_each_round_takes_a_sample_of_each_engine_that_answers_right(
     network: Network, ours: Engine, tmp_path: Path
 ) -> None:
     eager = PeerFiles(network, tmp_path).engine("pytorch")
-    other = dataclasses.replace(network, reference=lambda _: np.eye(1, 1000))
+    other = dataclasses.replace(network, references=lambda _: [np.eye(1, 1000)])
     entries = {
         "fused": Entry(network, ours),
         "eager": Entry(network, eager),
@@ -64,7 +64,7 @@ def test_each_round_takes_a_sample_of_each_engine_that_answers_right(
 
 
 def test_our_own_wrong_answer_is_an_error(network: Network, ours: Engine) -> None:
-    other = dataclasses.replace(network, reference=lambda _: np.eye(1, 1000))
+    other = dataclasses.replace(network, references=lambda _: [np.eye(1, 1000)])
     with pytest.raises(EngineError, match="answers wrong"):
         time_in_turns({"fused": Entry(other, ours)}, ROUNDS)
 
