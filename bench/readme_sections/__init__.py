@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bench.readme_sections.ablation import ablation_section
 from bench.readme_sections.engines_here import engines_here_section
 from bench.readme_sections.footprint import footprint_section
 from bench.readme_sections.groups import groups_section
@@ -16,6 +17,7 @@ from bench.readme_sections.table8 import table8_section
 from bench.readme_sections.threads import threads_section
 
 SECTIONS = {
+    "ablation": ablation_section,
     "sizes": size_section,
     "footprint": footprint_section,
     "model-check": model_check_section,
