@@ -40,7 +40,7 @@ def test_every_committed_report_is_named(path: object) -> None:
 
 
 def test_a_section_nobody_makes_is_refused() -> None:
-    with pytest.raises(ReportError, match="'weather'; known are sizes"):
+    with pytest.raises(ReportError, match="'weather'; known are ablation, sizes"):
         with_results("<!-- weather -->\nsunny\n<!-- /weather -->")
 
 
