@@ -22,7 +22,6 @@ something else uses, too, an output for one.
 
 from __future__ import annotations
 
-import math
 from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -196,12 +195,11 @@ class _Rewriting(PyExprMutator):
     def visit_var_binding_(self, binding: relax.VarBinding) -> None:
         value = binding.value
         if binding.var in self._biases:
-            operands = [value.args[0], _per_channel(self._biases[binding.var])]
-            value = relax.op.add(*operands)
+            value = relax.op.add(value.args[0], _per_channel(self._biases[binding.var]))
         elif binding.var in self._floors:
             value = relax.op.maximum(value.args[0], _per_channel(self._floors[binding.var]))
         super().visit_var_binding_(relax.VarBinding(binding.var, value))
 
 
 def _per_channel(values: np.ndarray) -> tvm.ir.Constant:
-    return constant(values.reshape(1, math.prod(values.shape), 1, 1))
+    return constant(values.reshape(1, -1, 1, 1))

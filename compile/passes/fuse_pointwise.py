@@ -26,6 +26,7 @@ from compile.passes.rewriting import (
     Replace,
     call_kernel,
     constant,
+    flat,
     in_layout,
     is_per_channel,
     is_zero,
@@ -128,19 +129,15 @@ def _replacing(form: _Form, choices: Choices) -> Replace:
         operands = [
             in_layout(matched[form.x], workload.layout),
             constant(made.packed(conv.args[1].value.numpy())),
-            *([_flat(matched[form.bias])] if workload.bias else []),
+            *([flat(matched[form.bias])] if workload.bias else []),
         ]
         if form.shortcut:
             operands.append(in_layout(matched[form.shortcut], workload.layout))
         if form.floor:
-            operands.append(_flat(matched[form.floor]))
+            operands.append(flat(matched[form.floor]))
         return call_kernel(builder, made, "pointwise", operands, shape_of(conv))
 
     return replace
-
-
-def _flat(values: tvm.ir.Constant) -> tvm.ir.Constant:
-    return constant(values.value.numpy().reshape(-1))
 
 
 def _workload(form: _Form, matched: Matched, choices: Choices) -> PointwiseWorkload | None:

@@ -22,6 +22,7 @@ from compile.passes.rewriting import (
     Matched,
     call_kernel,
     constant,
+    flat,
     is_per_channel,
     rewrite_main,
     shape_of,
@@ -57,7 +58,7 @@ def fuse_stem(choices: Choices) -> Callable[[tvm.IRModule], tvm.IRModule]:
         operands = [
             matched[x],
             constant(made.packed(call.args[1].value.numpy())),
-            constant(matched[bias].value.numpy().reshape(-1)),
+            flat(matched[bias]),
         ]
         return call_kernel(builder, made, "stem_pool", operands, shape_of(pooled))
 

@@ -21,6 +21,7 @@ from compile.passes.rewriting import (
     Matched,
     call_kernel,
     constant,
+    flat,
     in_layout,
     is_per_channel,
     is_zero,
@@ -65,7 +66,7 @@ def _fuse_convolutions(module: tvm.IRModule, relu: bool, choices: Choices) -> tv
         operands = [
             in_layout(matched[x], given),
             constant(made.packed(call.args[1].value.numpy())),
-            *([constant(matched[bias].value.numpy().reshape(-1))] if workload.bias else []),
+            *([flat(matched[bias])] if workload.bias else []),
         ]
         return call_kernel(builder, made, "window_conv", operands, shape_of(call))
 

@@ -107,6 +107,11 @@ def is_zero(bias: tvm.ir.Constant) -> bool:
     return not bias.value.numpy().any()
 
 
+def flat(values: tvm.ir.Constant) -> tvm.ir.Constant:
+    """One value a channel, as kernels take it: (channels,)."""
+    return constant(values.value.numpy().reshape(-1))
+
+
 def is_call(value: relax.Expr | None, operators: tuple[str, ...]) -> bool:
     """Whether `value` is a call of one of `operators`, given by their full names."""
     if not isinstance(value, tvm.ir.Call) or not isinstance(value.op, tvm.ir.Op):

@@ -85,7 +85,7 @@ def pack_weights(
 
 
 def pointwise(workload: PointwiseWorkload, tile: PointwiseTile, threads: int) -> tirx.PrimFunc:
-    """The kernel: parameters X, W as packed, [B], [R], [F], Y; all is float32.
+    """The kernel: parameters X, W as packed, [B], [R], [F], Y; all of the workload's dtype.
 
     B and F hold a value for each of groups * M channels; X, R and Y are matrices in the workload's
     layout. Threads share the tiles of all groups.

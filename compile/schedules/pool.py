@@ -91,9 +91,10 @@ def share_of_a_tap(workload: WindowWorkload, row: Index, column: Index) -> tirx.
 
 
 def pool(workload: WindowWorkload, tile: PoolTile, threads: int) -> tirx.PrimFunc:
-    """The kernel: parameters X (channels, H, W) and Y; float32. Threads share the rows.
+    """The kernel: parameters X (channels, H, W) and Y, of the workload's dtypes.
 
-    Y is (channels, rows, columns), or with channels last where the workload says so.
+    Y is (channels, rows, columns), or with channels last where the workload says so. Threads share
+    the rows.
     """
     rows, columns = workload.output_size
     channels = workload.stored_channels or workload.channels

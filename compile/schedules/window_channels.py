@@ -100,7 +100,7 @@ def window_channels(
 ) -> tirx.PrimFunc:
     """The kernel: parameters X, [W as packed], [B (groups * M,)], Y (rows, columns, channels).
 
-    X is (H, W, groups * K), or (groups * K, H, W) where the workload reads planes; all is float32.
+    X is (H, W, groups * K), or (groups * K, H, W) where the workload reads planes.
     Threads share the rows of Y.
     """
     rows, columns = workload.output_size
