@@ -1,8 +1,9 @@
 """How each engine loads its file of a network and runs it: one function for each.
 
 Imports NumPy alone until an engine is loaded: what the engine brings along counts as the engine's,
-and on the modelled board nothing else is there. Every engine gets float32 throughout and its best
-settings for few threads.
+and on the modelled board nothing else is there. Every engine gets its best settings for few
+threads, and float32 throughout; those of `OTHER_TYPES` compute in another number format where the
+core has it, and elsewhere silently in float32.
 """
 
 from __future__ import annotations
@@ -48,14 +49,23 @@ def load_onnxruntime(model: str, threads: int) -> Run:
 
 
 def load_ncnn(model: str, threads: int) -> Run:
+    return _load_ncnn(model, threads, half=False)
+
+
+def load_ncnn_half(model: str, threads: int) -> Run:
+    return _load_ncnn(model, threads, half=True)
+
+
+def _load_ncnn(model: str, threads: int, *, half: bool) -> Run:
     import ncnn
 
     net = ncnn.Net()
     net.opt.num_threads = threads
     for option in ("packing_layout", "winograd_convolution", "sgemm_convolution"):
         setattr(net.opt, f"use_{option}", True)
-    for option in ("fp16_packed", "fp16_storage", "fp16_arithmetic", "bf16_storage"):
-        setattr(net.opt, f"use_{option}", False)
+    for option in ("fp16_packed", "fp16_storage", "fp16_arithmetic"):
+        setattr(net.opt, f"use_{option}", half)
+    net.opt.use_bf16_storage = False
     parameters, weights = model.split(",")
     net.load_param(parameters)
     net.load_model(weights)
@@ -69,9 +79,17 @@ def load_ncnn(model: str, threads: int) -> Run:
 
 
 def load_mnn(model: str, threads: int) -> Run:
+    return _load_mnn(model, threads, precision="high")
+
+
+def load_mnn_half(model: str, threads: int) -> Run:
+    return _load_mnn(model, threads, precision="low")
+
+
+def _load_mnn(model: str, threads: int, *, precision: str) -> Run:
     from MNN import expr, nn
 
-    settings = {"backend": "CPU", "precision": "high", "numThread": threads}
+    settings = {"backend": "CPU", "precision": precision, "numThread": threads}
     manager = nn.create_runtime_manager((settings,))
     network = nn.load_module_from_file(model, [], [], runtime_manager=manager)
 
@@ -141,3 +159,11 @@ ENGINES: dict[str, tuple[str | None, Load]] = {  # with the module whose import 
     "pytorch": ("torch", load_pytorch),
     "pytorch-compile": ("torch", load_pytorch_compiled),
 }
+OTHER_TYPES: dict[str, dict[str, Load]] = {  # of engines that compute in them, by number format
+    "float16": {"shufflenet-compiled": load_ours, "ncnn": load_ncnn_half, "mnn": load_mnn_half},
+}
+
+
+def loader(engine: str, dtype: str) -> Load:
+    """How `engine` loads its file to compute in `dtype`."""
+    return OTHER_TYPES[dtype][engine] if dtype in OTHER_TYPES else ENGINES[engine][1]

@@ -27,6 +27,8 @@ import torch
 from bench.rows import ENGINE
 from compile.library import Library
 from compile.network import Network
+from compile.verify import TOLERANCES
+from deploy_rpc.cores import Dtype
 from model.errors import InputError
 from model.zoo import create_model
 
@@ -39,11 +41,17 @@ PEERS = {  # with what runs them and makes their files, the distribution of the 
     "pytorch-compile": ("torch",),
 }
 ARM_PEERS = ("onnxruntime", "ncnn", "mnn")  # those whose aarch64 wheels the modelled board runs
+ARM_PEERS_IN: dict[Dtype, tuple[str, ...]] = {  # and which of them compute in a number format
+    "float32": ARM_PEERS,
+    "float16": ("ncnn", "mnn"),
+}
 NOT_OFFERED = {
     "litert": "not offered: its converter litert-torch 0.10 takes typing-extensions 4.12 and TVM "
     "4.13 or newer, so no environment holds both"
 }
 COMPILERS = ("g++", "clang++")
+
+LEAST_TOLERANCE = 1e-3  # of the output's range; ncnn's own error is 2e-4
 
 CONVERT_LIMIT_S = 300
 ONNX_OPSET = 17
@@ -194,8 +202,10 @@ def _silent_inside(folder: Path) -> Iterator[None]:
         os.chdir(before)
 
 
-def check_output(engine: str, network: Network, y: np.ndarray, expected: np.ndarray) -> None:
-    """Raises `EngineError` where `y` is not the network's output; ncnn's own error is 2e-4."""
+def check_output(
+    engine: str, network: Network, y: np.ndarray, expected: np.ndarray, dtype: Dtype = "float32"
+) -> None:
+    """Raises `EngineError` where `y` is not the network's output, computed in `dtype`."""
     error = float(np.abs(y.reshape(expected.shape) - expected).max() / np.ptp(expected))
-    if not error <= 1e-3:
+    if not error <= max(TOLERANCES[dtype], LEAST_TOLERANCE):
         raise EngineError(f"{engine} answers wrong for {network.name}: error {error:.2g}")

@@ -6,6 +6,8 @@ priced is one inference after two others, as the engine's Python interface makes
 
 from __future__ import annotations
 
+import itertools
+import re
 import tempfile
 from pathlib import Path
 
@@ -13,7 +15,14 @@ import numpy as np
 from rich.table import Table
 
 import bench
-from bench.engines import ARM_PEERS, Engine, check_output, missing_engines, prepare_engines
+from bench.engines import (
+    ARM_PEERS_IN,
+    Engine,
+    EngineError,
+    check_output,
+    missing_engines,
+    prepare_engines,
+)
 from bench.rows import ENGINE, Row, report_row
 from compile.library import build_library
 from compile.link import find_linker
@@ -23,7 +32,7 @@ from compile.targets import CompileTarget
 from deploy_rpc.arm_python import ArmPython, arm_python
 from deploy_rpc.board_spec import BoardSpec
 from deploy_rpc.compiled_once import compiled_once
-from deploy_rpc.cores import Core, find_core
+from deploy_rpc.cores import Core, Dtype, find_core
 from deploy_rpc.cycles import CycleReport, modelled_cycles
 from model.cli import phase
 
@@ -31,6 +40,10 @@ ENGINE_PROGRAM = "modelled_engine.py"
 ARM_PACKAGES = ("numpy==2.3.5", "ncnn==1.0.20261020", "MNN==3.6.1", "onnxruntime==1.32.0")
 MARK_SOURCE = Path(__file__).parent.parent / "deploy_rpc" / "cycle_model" / "mark.c"
 MARK_WORDS = ("-target", "aarch64-linux-gnu.2.28", "-O2", "-s", "-shared", "-fPIC")
+VECTORS: dict[Dtype, re.Pattern[str]] = {  # a multiplication of whole vectors, as LLVM writes it
+    "float32": re.compile(r"^fmla v\d+\.4s"),
+    "float16": re.compile(r"^fmla v\d+\.8h"),
+}
 ENVIRONMENT = {  # one thread, and the same order of everything in every run
     "PYTHONHOME": "/usr",
     "PYTHONHASHSEED": "0",
@@ -41,15 +54,17 @@ ENVIRONMENT = {  # one thread, and the same order of everything in every run
 
 
 def measure_peers(network: Network, target: CompileTarget, board: BoardSpec) -> list[Row]:
-    """A row for each engine, ours first; outputs are compared before the cycles count.
+    """A row for each engine that computes in the target's dtype, ours first.
 
-    An engine that cannot make its own file of the network here is named, and left out. Raises
-    `EngineError` for a wrong output, `ArmPythonError` where the engines cannot be fetched.
+    Outputs are compared before the cycles count. An engine that cannot make its own file of the
+    network here is named, and left out. Raises `EngineError` for a wrong output, or for another
+    number format than asked for, `ArmPythonError` where the engines cannot be fetched.
     """
     core = find_core(board.core) if board.core else target.core
-    for name, reason in missing_engines(ARM_PEERS).items():
+    peers, dtype = ARM_PEERS_IN[target.dtype], target.dtype
+    for name, reason in missing_engines(peers).items():
         print(f"without {name}: {reason}")
-    python = arm_python(ARM_PACKAGES)
+    python = arm_python(ARM_PACKAGES, core.name)
     expected = network.reference(network.example_input())
     lowered = lower(network, DEFAULT_LEVEL, target)
     rows = []
@@ -58,22 +73,39 @@ def measure_peers(network: Network, target: CompileTarget, board: BoardSpec) -> 
         path = folder / "network.so"
         library = build_library(lowered, target, find_linker("auto", target), path)
         np.save(folder / "input.npy", network.example_input())
-        for engine in prepare_engines(network, library, folder):
+        for engine in prepare_engines(network, library, folder, peers):
             with phase(f"run {engine.name} on board modelled:{core.name}"):
-                report, y = _model(engine, network, python, core, folder)
-            check_output(engine.name, network, y, expected)
+                report, y = _model(engine, network, python, core, folder, dtype)
+            check_output(engine.name, network, y, expected, dtype)
+            check_arithmetic(engine.name, report, dtype)
             rows.append(_row(engine, network, target, core, report, lowered.macs))
     return rows
 
 
+def check_arithmetic(engine: str, report: CycleReport, dtype: Dtype) -> None:
+    """Raises `EngineError` where none of the hottest blocks multiplies vectors of `dtype`."""
+    if not any(
+        map(VECTORS[dtype].search, itertools.chain(*(b.disassembly for b in report.hottest)))
+    ):
+        raise EngineError(
+            f"{engine} was asked for {dtype}, but none of its {len(report.hottest)} hottest blocks "
+            f"computes in it on {report.core}: no instruction matches {VECTORS[dtype].pattern!r}"
+        )
+
+
 def _model(
-    engine: Engine, network: Network, python: ArmPython, core: Core, folder: Path
+    engine: Engine,
+    network: Network,
+    python: ArmPython,
+    core: Core,
+    folder: Path,
+    dtype: Dtype,
 ) -> tuple[CycleReport, np.ndarray]:
     output = folder / f"{engine.name}.npy"
     program = Path(bench.__file__).parent / ENGINE_PROGRAM
     mark = compiled_once(MARK_SOURCE, MARK_WORDS, ".so")
     values = int(np.prod(network.output_shape))
-    words = [program, engine.name, engine.model, folder / "input.npy", output, values, mark]
+    words = [program, engine.name, engine.model, folder / "input.npy", output, values, mark, dtype]
     environment = ENVIRONMENT | {"PYTHONPATH": str(python.packages)}
     report = modelled_cycles(
         python.program, [str(word) for word in words], core, sysroot=python.root,
@@ -105,7 +137,7 @@ def _row(
         "core": core.name,
         "llvm_model": report.llvm_model,
         "macs": macs,
-        "peak_share": macs / report.cycles / core.macs_per_cycle,
+        "peak_share": macs / report.cycles / core.of(target.dtype).macs_per_cycle,
         "instructions": report.instructions,
         "loads": report.loads,
         "stores": report.stores,
@@ -121,7 +153,7 @@ def peers_table(rows: list[Row]) -> Table:
         "model",
         "input",
         "engine",
-        title=f"Modelled cycles of one inference, {rows[0]['core']}, one thread",
+        title=f"Modelled cycles of one inference, {rows[0]['target']}, one thread",
         title_justify="left",
         caption="misses: simulated; they cost nothing in the model",
     )

@@ -12,7 +12,7 @@ from rich.table import Table
 
 from bench.ablation import SEEDS, SHORT_SEEDS, ablation_table, measure_ablation
 from bench.context import weights_hash
-from bench.engines import ARM_PEERS, quick_peers, unmeasured_engines
+from bench.engines import ARM_PEERS, ARM_PEERS_IN, quick_peers, unmeasured_engines
 from bench.footprint import measure_memory, measure_startup, memory_table, startup_table
 from bench.fusion import ladder_table, measure_ladder
 from bench.groups import MODELS as GROUPED_MODELS
@@ -119,7 +119,7 @@ def _started(options: argparse.Namespace) -> tuple[str, ...]:
 
 def _peers(options: argparse.Namespace) -> Iterator[Row]:
     modelled = options.board.kind == "modelled"
-    _name_missing(options, ARM_PEERS if modelled else options.peers)
+    _name_missing(options, ARM_PEERS_IN[options.dtype] if modelled else options.peers)
     for network in _networks(options):
         if modelled:
             yield from measure_peers(network, options.target, options.board)
@@ -246,7 +246,7 @@ SUITES = {
         "other engines, and ours, on this machine or a modelled board",
         _peers,
         _peers_table,
-        ("model", "input_size"),
+        ("model", "input_size", "dtype"),
         ("local", "modelled"),
         host_only=True,
     ),

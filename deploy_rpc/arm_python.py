@@ -3,8 +3,9 @@
 Debian's packages and the package index's wheels, 400 MB, fetched once. The host's own packages and
 its apt are left alone: apt works on a state of its own, with the host's sources. Debian or Ubuntu.
 
-`proc/cpuinfo` and `sys/devices/system/cpu` in it describe four Cortex-A72, since ONNX Runtime would
-read the host's there, through QEMU, and crash.
+For each core a folder beside it holds links to all of that, and `proc/cpuinfo` and
+`sys/devices/system/cpu` that describe four of them: engines look there for what they may use, and
+ONNX Runtime would read the host's there, through QEMU, and crash.
 """
 
 from __future__ import annotations
@@ -13,12 +14,13 @@ import shutil
 import subprocess
 import sys
 import zipfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from platformdirs import user_cache_path
 
+from deploy_rpc.arm_processor import ArmProcessor, arm_processor
 from model.errors import InputError
 from model.temporary import temporary_folder
 
@@ -27,17 +29,7 @@ PLATFORMS = tuple(f"manylinux{tag}_aarch64" for tag in ("_2_28", "_2_27", "_2_24
 TOOLS = {"apt-get": "apt", "dpkg-deb": "dpkg"}
 LIMIT_S = 900
 CORES = 4
-CPUINFO = """\
-processor\t: {index}
-BogoMIPS\t: 108.00
-Features\t: fp asimd evtstrm crc32 cpuid
-CPU implementer\t: 0x41
-CPU architecture: 8
-CPU variant\t: 0x0
-CPU part\t: 0xd08
-CPU revision\t: 3
-
-"""
+DESCRIBED = ("proc", "sys")
 
 
 class ArmPythonError(InputError):
@@ -53,15 +45,20 @@ class ArmPython:
     packages: Path
 
 
-def arm_python(packages: Sequence[str], cache: Path | None = None) -> ArmPython:
-    """Python for aarch64 with `packages` (`NAME==VERSION`), fetched where it is not in the cache.
+def arm_python(packages: Sequence[str], core: str, cache: Path | None = None) -> ArmPython:
+    """Python for aarch64 on `core` with `packages` (`NAME==VERSION`), fetched if not in the cache.
 
-    Raises `ArmPythonError` with the command that failed.
+    Raises `ArmPythonError` with the command that failed, `UnknownCoreError` for a core that is not
+    described.
     """
+    processor = arm_processor(core)
     names = "_".join(package.replace("==", "-") for package in packages)
-    root = (cache or user_cache_path("shufflenet-compiled")) / "arm_python" / names
+    fetched = (cache or user_cache_path("shufflenet-compiled")) / "arm_python" / names
+    if not fetched.is_dir():
+        _make_whole(fetched, lambda work, root: _fetch(work, root, packages))
+    root = fetched.with_name(f"{names}@{core}")
     if not root.is_dir():
-        _make(root, packages)
+        _make_whole(root, lambda _, made: _describe(fetched, made, processor))
     return ArmPython(root, _program(root), root / "opt" / "packages")
 
 
@@ -74,24 +71,27 @@ def missing_arm_python_tools() -> list[str]:
     ]
 
 
-def _make(root: Path, packages: Sequence[str]) -> None:
-    """Fills a folder beside `root` and renames it: whole or not at all, whoever else asks."""
-    missing = missing_arm_python_tools()
-    if missing:
-        raise ArmPythonError(f"Python for aarch64 cannot be fetched: {'; '.join(missing)}")
+def _make_whole(root: Path, fill: Callable[[Path, Path], None]) -> None:
+    """Has `fill` fill a folder beside `root` and renames it: whole or not at all, whoever asks."""
     root.parent.mkdir(parents=True, exist_ok=True)
-    print("fetching Python for aarch64, once", file=sys.stderr)
     with temporary_folder(".making-", root.parent) as work:
         made = work / "root"
         made.mkdir()
-        _unpack_debian(work, made)
-        _unpack_wheels(work, made, packages)
-        _describe_processor(made)
+        fill(work, made)
         try:
             made.rename(root)
         except OSError as error:
             if not root.is_dir():  # else another program was faster
                 raise ArmPythonError(f"cannot make {root}: {error.strerror}") from error
+
+
+def _fetch(work: Path, root: Path, packages: Sequence[str]) -> None:
+    missing = missing_arm_python_tools()
+    if missing:
+        raise ArmPythonError(f"Python for aarch64 cannot be fetched: {'; '.join(missing)}")
+    print("fetching Python for aarch64, once", file=sys.stderr)
+    _unpack_debian(work, root)
+    _unpack_wheels(work, root, packages)
 
 
 def _unpack_debian(work: Path, root: Path) -> None:
@@ -129,12 +129,14 @@ def _unpack_wheels(work: Path, root: Path, packages: Sequence[str]) -> None:
             archive.extractall(root / "opt" / "packages")
 
 
-def _describe_processor(root: Path) -> None:
+def _describe(fetched: Path, root: Path, processor: ArmProcessor) -> None:
+    for part in fetched.iterdir():
+        if part.name not in DESCRIBED:
+            (root / part.name).symlink_to(Path("..") / fetched.name / part.name)
     folder = root / "sys" / "devices" / "system" / "cpu"
-    (root / "proc").mkdir(exist_ok=True)
-    cpuinfo = "".join(CPUINFO.format(index=index) for index in range(CORES))
-    (root / "proc" / "cpuinfo").write_text(cpuinfo, encoding="ascii")
     folder.mkdir(parents=True)
+    (root / "proc").mkdir()
+    (root / "proc" / "cpuinfo").write_text(processor.cpuinfo(CORES), encoding="ascii")
     for name in ("possible", "present", "online"):
         (folder / name).write_text(f"0-{CORES - 1}\n", encoding="ascii")
     (folder / "kernel_max").write_text(f"{CORES - 1}\n", encoding="ascii")

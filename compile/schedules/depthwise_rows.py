@@ -33,6 +33,7 @@ from tvm.script.ir_builder import tirx as T
 from compile.schedules.maximum import rectified
 from compile.schedules.overlap import start_of, tile_starts
 from compile.schedules.precision import converted
+from compile.schedules.short_rows import blanked, load_row, store_row
 from compile.schedules.threads import MOST_UNEVEN, Bounds, share_of, unevenness
 from compile.schedules.window_workload import WindowWorkload
 
@@ -45,7 +46,8 @@ Index = int | tirx.Expr
 class RowsTile:
     """The decisions: `rows` x `vectors` accumulators of `lanes` columns.
 
-    Where what is left of a row is half a vector or a quarter, it may be a `shorter` one.
+    Where what is left of a row is half a vector or a quarter, it may be a `shorter` one. A row may
+    also be a short one, of fewer columns than a vector has lanes (see `short_rows`).
     """
 
     rows: int
@@ -147,7 +149,9 @@ def _each_border(
 
 
 def row_vectors(columns: int, tile: RowsTile) -> list[tuple[int, int]]:
-    """First column and width of the vectors of a row of at least `tile.lanes` columns."""
+    """First column and width of the vectors of a row; a short one is wider than the row."""
+    if columns < tile.lanes:
+        return [(0, tile.lanes)]
     whole, rest = divmod(columns, tile.lanes)
     vectors = [(index * tile.lanes, tile.lanes) for index in range(whole)]
     if rest:
@@ -181,7 +185,7 @@ def _each_group(columns: int, tile: RowsTile) -> Iterator[list[_Columns]]:
     """The vectors of a row, as many at a time as a tile has; the body runs up to three times."""
     vectors = row_vectors(columns, tile)
     described = [
-        _Columns(first, width, index == 0, first + width == columns)
+        _Columns(first, width, index == 0, first + width >= columns)
         for index, (first, width) in enumerate(vectors)
     ]
     between = (len(vectors) - 1) // tile.vectors - 1
@@ -219,11 +223,16 @@ def _convolve(
 ) -> None:
     """A row of the input after the other: what it adds to each row of the output."""
     stride = workload.stride
+    is_short = workload.output_size[1] < tile.lanes
     sums: dict[tuple[int, int], tirx.Expr] = {}
     end = stride * (tile.rows - 1) + KERNEL
-    for row in range(0 if part.has_above else 1, end if part.has_below else end - 1):
+    rows = range(0 if part.has_above else 1, end if part.has_below else end - 1)
+    for row in rows:
         for index, vector in enumerate(columns):
-            inputs = _inputs(workload, part, row, vector, buffers.x)
+            if is_short:
+                inputs = _short_inputs(workload, part, row, tile.lanes, row == rows[-1], buffers.x)
+            else:
+                inputs = _inputs(workload, part, row, vector, buffers.x)
             for output in range(tile.rows):
                 i = row - stride * output
                 if not 0 <= i < KERNEL:
@@ -236,10 +245,38 @@ def _convolve(
                     sums[output, index] = T.bind(product if before is None else before + product)
     channel = workload.first_channel + part.channel
     for (output, index), value in sums.items():
-        at = T.Ramp(columns[index].first, 1, columns[index].width)
         result = rectified(value, maxnum=tile.maxnum) if workload.relu else value
         result = converted(result, str(buffers.y.dtype))
-        T.buffer_store(buffers.y, result, [channel, part.row + output, at])
+        at = [channel, part.row + output]
+        if is_short:
+            store_row(buffers.y, at, result, workload.output_size[1], tile.lanes)
+            continue
+        of_row = T.Ramp(columns[index].first, 1, columns[index].width)
+        T.buffer_store(buffers.y, result, [*at, of_row])
+
+
+def _short_inputs(
+    workload: WindowWorkload,
+    part: _Part,
+    row: int,
+    lanes: int,
+    is_last: bool,
+    x: tirx.Buffer,
+) -> tuple[tirx.Expr, tirx.Expr, tirx.Expr]:
+    """As `_inputs`, of a whole short row; the `is_last` one of a tile may be the picture's."""
+    stride, columns = workload.stride, workload.size[1]
+    at = [part.channel, part.row * stride + row - BORDER]
+    zero = T.Broadcast(tirx.const(0, workload.dtype), lanes)
+
+    def shifted(before: tirx.Expr, behind: tirx.Expr, first: int) -> tirx.Expr:
+        return T.bind(tirx.Shuffle([before, behind], list(range(first, first + lanes))))
+
+    given = load_row(x, at, columns, stride * lanes, early=is_last)
+    if stride == 1:
+        here = blanked(given, columns, lanes)
+        return shifted(zero, here, lanes - 1), here, shifted(here, zero, 1)
+    here, right = (T.bind(tirx.Shuffle([given], list(range(e, 2 * lanes, 2)))) for e in range(2))
+    return shifted(zero, right, lanes - 1), here, right
 
 
 def _inputs(

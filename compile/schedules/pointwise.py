@@ -340,8 +340,7 @@ def _finish(
 ) -> None:
     for each in _each_stored_value(workload, part):
         channel = place.group * workload.outputs + place.output + each.output
-        at = _at(workload, channel, each.pixel)
-        value = operands.behind(workload, part.acc[each.at], channel, at, maxnum=tile.maxnum)
+        value = operands.behind(workload, part.acc[each.at], channel, maxnum=tile.maxnum)
         T.buffer_store(
             operands.y, value, _at(workload, workload.stored_channel(channel), each.pixel)
         )

@@ -38,8 +38,6 @@ class Operands:
         """What a sum begins with: the bias of `channel`, the shortcut `at` its place, or both."""
         if self.shortcut is None:
             return self.bias[channel]
-        if self._adds_shortcut_last:
-            return tirx.const(0, str(self.x.dtype)) if self.bias is None else self.bias[channel]
         shortcut = self.shortcut[at]
         return shortcut if self.bias is None else shortcut + self.bias[channel]
 
@@ -48,18 +46,10 @@ class Operands:
         workload: PointwiseWorkload,
         value: tirx.Expr,
         channel: tirx.Expr,
-        at: list[tirx.Expr],
         *,
         maxnum: bool,
     ) -> tirx.Expr:
-        """The result of a finished sum, whose shortcut lies `at` its place."""
-        if self.shortcut is not None and self._adds_shortcut_last:
-            value = self.shortcut[at] + value
+        """The result of a finished sum."""
         if self.floor is not None:
             return at_least(value, self.floor[channel], maxnum=maxnum)
         return rectified(value, maxnum=maxnum) if workload.relu else value
-
-    @property
-    def _adds_shortcut_last(self) -> bool:
-        """In float16, where each sum would be rounded to what the shortcut is large in."""
-        return self.x.dtype == "float16"

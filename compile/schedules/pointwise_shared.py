@@ -70,7 +70,7 @@ class SharedPart:
                 first = number * self._outputs
                 value = tirx.Shuffle([self._load(i)], list(range(first, first + self._outputs)))
                 value = self.operands.behind(
-                    self.workload, value, channels, [pixel, channels], maxnum=self.tile.maxnum
+                    self.workload, value, channels, maxnum=self.tile.maxnum
                 )
                 T.buffer_store(self.operands.y, value, [pixel, stored])
 

@@ -32,6 +32,7 @@ from compile.schedules.maximum import has_maxnum, larger
 from compile.schedules.overlap import start_of, tile_starts
 from compile.schedules.phases import columns_inside
 from compile.schedules.pool_rows import can_pool_rows, pool_rows
+from compile.schedules.short_rows import is_short
 from compile.schedules.threads import Bounds, share_of
 from compile.schedules.tiles import vector_width
 from compile.schedules.window_workload import WindowWorkload
@@ -56,9 +57,11 @@ class PoolTile:
 
 def default_tile(workload: WindowWorkload, core: Core) -> PoolTile:
     """The longest vectors that fit a row."""
-    _, columns = workload.output_size
+    rows, columns = workload.output_size
     lanes = min(core.lanes, 1 << (columns.bit_length() - 1))
     in_registers = core.isa == "aarch64" and lanes > 1 and can_pool_rows(workload)
+    if in_registers and is_short(rows, columns, core):
+        lanes = core.lanes
     return PoolTile(lanes, has_maxnum(core), in_registers)
 
 

@@ -22,6 +22,7 @@ from collections.abc import Callable
 from tvm import tirx
 from tvm.script.ir_builder import tirx as T
 
+from compile.schedules.short_rows import load_row, store_row
 from compile.schedules.threads import Bounds
 from compile.schedules.window_workload import WindowWorkload
 
@@ -52,10 +53,16 @@ def pool_rows(
     columns, first = workload.output_size[1], workload.first_channel
     is_mean = workload.kind == "average"
     with T.serial(workload.channels) as channel, T.serial(*share) as row:
+        is_short = columns < lanes
+
+        def load(tap: int, column: tirx.Expr, width: int) -> tirx.Expr:
+            at = [channel, row * 2 + tap]
+            if is_short:  # below the last of them there may be none
+                return load_row(x, at, workload.size[1], 2 * width, early=tap == 1)
+            return x[(*at, _ramp(column * 2, 2 * width))]
 
         def total(column: tirx.Expr, width: int, taps: range) -> tirx.Expr:
-            values = [x[channel, row * 2 + tap, _ramp(column * 2, 2 * width)] for tap in taps]
-            return T.bind(_folded(combine, values))
+            return T.bind(_folded(combine, [load(tap, column, width) for tap in taps]))
 
         def pool(
             column: tirx.Expr, width: int, taps: range, before: tirx.Expr, last: int | None = None
@@ -73,13 +80,20 @@ def pool_rows(
             if is_mean:
                 share_of_one = tirx.const(1 / 9, workload.dtype)
                 value = value * (tirx.Broadcast(share_of_one, width) if width > 1 else share_of_one)
-            T.buffer_store(y, value, [first + channel, row, _ramp(column, width)])
+            at = [first + channel, row]
+            if is_short:
+                store_row(y, at, value, columns, width)
+            else:
+                T.buffer_store(y, value, [*at, _ramp(column, width)])
             return odd
 
         def pool_row(taps: range) -> None:
             left = T.alloc_buffer((lanes,), workload.dtype)
             every = _ramp(0, lanes)
             T.buffer_store(left, tirx.Broadcast(neutral, lanes), [every])
+            if is_short:
+                pool(0, lanes, taps, left[every])
+                return
             with T.serial(columns // lanes) as index:
                 odd = pool(index * lanes, lanes, taps, left[every])
                 T.buffer_store(left, odd, [every])

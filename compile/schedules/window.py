@@ -40,6 +40,7 @@ from compile.schedules.overlap import start_of, tile_starts
 from compile.schedules.phases import fill_phases
 from compile.schedules.precision import converted
 from compile.schedules.registers import accumulator_budget, tile_cycles
+from compile.schedules.short_rows import is_short
 from compile.schedules.threads import share_of
 from compile.schedules.window_workload import WindowWorkload
 from deploy_rpc.cores import Core
@@ -106,7 +107,7 @@ def fitting_tiles(workload: WindowWorkload, core: Core) -> list[WindowTile]:
 def _default_in_registers(workload: WindowWorkload, core: Core) -> WindowTile:
     """Two rows of up to four vectors; of rows of one or two vectors as many as eight."""
     rows, columns = workload.output_size
-    lanes = _lanes(workload, core)
+    lanes = core.lanes if is_short(rows, columns, core) else _lanes(workload, core)
     vectors = min(-(-columns // lanes), 4)
     most_rows = 2 if vectors > 2 else 8
     return WindowTile(
