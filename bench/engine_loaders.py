@@ -95,7 +95,8 @@ def _load_mnn(model: str, threads: int, *, precision: str) -> Run:
 
     def run(x: np.ndarray, outputs: int) -> np.ndarray:
         given = expr.convert(expr.const(x, list(x.shape), expr.NCHW), expr.NC4HW4)
-        return np.array(network.forward([given])[0].read()).reshape(outputs)
+        output = network.forward([given])[0]  # kept: reading it is reading what belongs to it
+        return np.array(output.read()).reshape(outputs)
 
     return run
 

@@ -7,29 +7,24 @@ beside PyTorch: its class, its five best in their order, and its logits have to 
 from __future__ import annotations
 
 import argparse
-import functools
-import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-import numpy as np
 import torch
 from rich.console import Console
 from rich.table import Table
 
 from bench.context import measurement_context
+from bench.over_pictures import predictions_of, remembered
 from bench.reports import with_kept_rows
 from bench.rows import ENGINE, Row, report_row
-from compile.examine import BOARD_TIMEOUT_S
 from compile.frontend.torch_import import import_torch
-from compile.library import build_library
-from compile.link import find_linker
-from compile.lower import LEVELS, Lowered, lower
+from compile.lower import LEVELS, lower
 from compile.network import Network
 from compile.targets import parse_target
 from compile.tuning.decisions import TUNING_LOGS, recorded_decisions
 from compile.verify import TOLERANCES
-from deploy_rpc.session import open_session
+from deploy_rpc.board_spec import parse_board
 from model.checkpoints import LoadedCheckpoint, load_checkpoint
 from model.cli import (
     existing_file,
@@ -41,10 +36,8 @@ from model.cli import (
     write_json,
 )
 from model.errors import InputError
-from model.evaluation import Evaluated, evaluate
 from model.labelled_pictures import LabelledPicture, labelled_pictures
-from model.predictions import KEPT, Prediction, Run, accuracy, agreement
-from model.preprocess import PREPROCESSINGS
+from model.predictions import KEPT, Run, accuracy, agreement
 from model.zoo import default_input_size
 
 TARGETS = {"local": "host", "emulated": "arm_cpu"}
@@ -62,7 +55,7 @@ def main(arguments: list[str] | None = None) -> None:
     torch.set_num_threads(1)
     loaded = load_checkpoint(options.weights)
     pictures = labelled_pictures(options.data, loaded.classes)[: options.first]
-    network, reference = _network(loaded, options.weights), _remembered(loaded.run)
+    network, reference = _network(loaded, options.weights), remembered(loaded.run)
     rows = []
     for board in options.board:
         for level in options.level:
@@ -123,33 +116,6 @@ def _network(loaded: LoadedCheckpoint, weights: Path) -> Network:
         )
 
 
-def _remembered(run: Run) -> Run:
-    """`run`, which computes nothing twice: every level sees the same pictures."""
-
-    @functools.cache
-    def of_bytes(content: bytes, shape: tuple[int, ...]) -> np.ndarray:
-        return run(np.frombuffer(content, np.float32).reshape(shape).copy())
-
-    return lambda x: of_bytes(x.tobytes(), x.shape)
-
-
-def _predictions(
-    lowered: Lowered, board: str, pictures: Sequence[LabelledPicture], reference: Run
-) -> list[Prediction]:
-    network = lowered.network
-    with (
-        tempfile.TemporaryDirectory() as folder,
-        open_session(board, timeout_s=BOARD_TIMEOUT_S) as session,
-    ):
-        path = Path(folder) / "network.so"
-        build_library(lowered, lowered.target, find_linker("auto", lowered.target), path)
-        module = session.load(path, output_shapes=network.output_shapes)
-        preprocessing, size = PREPROCESSINGS[network.preprocessing], network.input_shape[2:]
-        evaluated = Evaluated(module.run, reference, preprocessing, size, {})
-        report = evaluate(evaluated, pictures, None, None)
-    return [Prediction(**row) for row in report["predictions"]]
-
-
 def _row(
     network: Network,
     level: str,
@@ -160,7 +126,7 @@ def _row(
     target = parse_target(TARGETS[board])
     decisions = recorded_decisions(TUNING_LOGS, target.core) if level == "tuned" else None
     lowered = lower(network, level, target, decisions=decisions)
-    predictions = _predictions(lowered, board, pictures, reference)
+    predictions = predictions_of(lowered, parse_board(board), pictures, reference)
     judged, compared = accuracy(predictions), agreement(predictions)
     errors = [each.reference_error / each.reference_range for each in predictions]
     return report_row(

@@ -22,7 +22,16 @@ from compile.lower import DEFAULT_LEVEL, LEVELS
 from compile.targets import TargetError, parse_target, with_dtype
 from deploy_rpc.board_spec import BoardError, parse_board
 from deploy_rpc.cores import DTYPES
-from model.cli import argument, input_size, new_file, positive_int, run_command, write_json
+from model.cli import (
+    argument,
+    existing_file,
+    existing_folder,
+    input_size,
+    new_file,
+    positive_int,
+    run_command,
+    write_json,
+)
 from model.zoo import DEFAULT_MODEL, model_name
 
 MODELLED_TYPES = (
@@ -56,7 +65,7 @@ def main(arguments: list[str] | None = None) -> None:
 def _check_board(suite: Suite, options: argparse.Namespace) -> None:
     """Raises `BoardError` where the suite has no figures to get from the board."""
     name, board, target = options.suite, options.board, options.target
-    if board.kind == "emulated":
+    if board.kind == "emulated" and board.kind not in suite.boards:
         raise BoardError(
             f"board {board} has no times worth reporting, only right answers; measure on "
             "local, rpc://HOST:PORT or tracker://HOST:PORT/KEY"
@@ -96,6 +105,8 @@ def _options(arguments: list[str] | None) -> argparse.Namespace:
         options.target = with_dtype(options.target, options.dtype)
     except TargetError as error:
         parser.error(f"--dtype: {error}")
+    if bool(options.weights) != bool(options.data):
+        parser.error("--weights and --data go together")
     if options.dtype != "float32" and options.level == "stock":
         parser.error("--level stock is TVM's float32 pipeline; it takes no other --dtype")
     options.sizes = defaults.get("sizes")
@@ -131,12 +142,16 @@ def _parser() -> argparse.ArgumentParser:
     )
     add("--threads", type=positive_int, metavar="N", help="default: 1; threads: all cores")
     add("--dtype", choices=DTYPES, help="of weights and activations (default: float32)")
+    add("--weights", type=existing_file, metavar="FILE", help="accuracy: a checkpoint, with --data")
+    add("--data", type=existing_folder, metavar="DIR",
+        help="accuracy: pictures in class folders, or with a labels.csv")  # fmt: skip
     add(
         "--board",
         type=argument(parse_board),
         default="local",
         metavar="BOARD",
-        help="local, modelled[:CORE], rpc://HOST:PORT or tracker://HOST:PORT/KEY (default: local)",
+        help="local, modelled[:CORE], rpc://HOST:PORT or tracker://HOST:PORT/KEY, for accuracy "
+        "emulated[:CORE], too (default: local)",
     )
     add("--quick", action="store_true", help="the short form: fewer networks, engines and rounds")
     add("--json", type=new_file, required=True, metavar="FILE", help="the report")

@@ -5,12 +5,15 @@ from __future__ import annotations
 import argparse
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
+from rich.console import RenderableType
 from rich.table import Table
 
 from bench.ablation import SEEDS, SHORT_SEEDS, ablation_table, measure_ablation
+from bench.accuracy import measure_accuracy, offered_dtypes, subjects
+from bench.accuracy_table import accuracy_tables
 from bench.context import weights_hash
 from bench.engines import ARM_PEERS, ARM_PEERS_IN, quick_peers, unmeasured_engines
 from bench.footprint import measure_memory, measure_startup, memory_table, startup_table
@@ -39,6 +42,7 @@ from compile.source import random_network
 from model.zoo import DEFAULT_MODEL
 
 SHORT_ROUNDS, LONG_ROUNDS = 9, 21
+SHORT_PICTURES = 20  # of each data set of accuracy
 SHORT_SCHEDULES = 12  # of each kernel of model-check
 DEFAULTS = {
     "model": [DEFAULT_MODEL],
@@ -46,6 +50,8 @@ DEFAULTS = {
     "threads": 1,
     "level": DEFAULT_LEVEL,
     "dtype": "float32",
+    "weights": None,
+    "data": None,
 }
 
 
@@ -60,7 +66,7 @@ class Suite:
 
     help: str
     measure: Callable[[argparse.Namespace], Iterable[Row]]
-    table: Callable[[Sequence[Row]], Table]
+    table: Callable[[Sequence[Row]], RenderableType]
     options: tuple[str, ...] = ()
     boards: tuple[str, ...] = ("local",)
     host_only: bool = False
@@ -186,6 +192,21 @@ def _ablation(options: argparse.Namespace) -> Iterator[Row]:
     yield from measure_ablation(options.target, seeds, options.json)
 
 
+def _accuracy(options: argparse.Namespace) -> Iterator[Row]:
+    board = options.board
+    if board.kind == "emulated" and board.core is None:
+        board = replace(board, core=options.target.core.name)
+    first = SHORT_PICTURES if options.quick else None
+    found, missing = subjects(options.weights, options.data, first)
+    targets, without = offered_dtypes(options.target, board)
+    options.context["not_measured"] |= missing | without
+    for name, reason in (missing | without).items():
+        print(f"without {name}: {reason}")
+    revision = options.context["revision"]
+    for subject in found:
+        yield from measure_accuracy(subject, targets, board, options.level, options.json, revision)
+
+
 def _tuning(options: argparse.Namespace) -> Iterator[Row]:
     seconds = SHORT_SECONDS if options.quick else SECONDS
     yield from measure_spaces(options.target, options.board, seconds)
@@ -299,6 +320,14 @@ SUITES = {
         _ablation,
         ablation_table,
         host_only=True,
+        timed=False,
+    ),
+    "accuracy": Suite(
+        "number formats side by side: classes, logits, and the error of each layer",
+        _accuracy,
+        accuracy_tables,
+        ("level", "weights", "data"),
+        (*ANYWHERE, "emulated"),
         timed=False,
     ),
     "tuning": Suite(

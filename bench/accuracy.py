@@ -1,0 +1,225 @@
+"""What each number format costs in accuracy: classes, logits, and where in the network it is lost.
+
+Two networks: the digits model that comes along, over its 359 held-out pictures, and, where weights
+and pictures are named, that checkpoint over them. Each is built in every number format that the
+target's core computes in and run on a board: an emulated or a real one computes as silicon does,
+this machine converts. The reference is PyTorch's float32.
+
+The errors by layer come from a library of the same network that gives every layer's output, too
+(`model/layer_outputs.py`): the root of the mean squared error, as a share of the standard deviation
+of what the layer has to give, of each of the first pictures. They add up along the network.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from bench.over_pictures import loaded_on_board, predictions_of, remembered, target_on
+from bench.rows import ENGINE, Row, report_row
+from compile.frontend.torch_import import ONE_OUTPUT, import_torch
+from compile.lower import Lowered, lower
+from compile.network import Network
+from compile.targets import CompileTarget, TargetError, with_dtype
+from compile.tuning.decisions import TUNING_LOGS, recorded_decisions
+from deploy_rpc.board_spec import BoardSpec
+from deploy_rpc.cores import DTYPES, Dtype
+from deploy_rpc.session import emulated_core
+from model import digits
+from model.checkpoints import LoadedCheckpoint, load_checkpoint
+from model.cli import phase
+from model.digits.pictures import DIGITS, HELD_OUT, DigitsError, digits_folder
+from model.labelled_pictures import LabelledPicture, labelled_pictures
+from model.layer_outputs import LayerOutputs
+from model.predictions import KEPT, Prediction, Run, accuracy, agreement
+from model.preprocess import PREPROCESSINGS, load_image
+
+DIGITS_WEIGHTS = Path(digits.__file__).parent / "shufflenet-0.25x-g3.safetensors"
+LAYER_PICTURES = 20  # that errors by layer are taken of
+LOGITS_UNIT = "of the logits' range"
+LAYER_UNIT = "of the layer's deviation"
+
+
+@dataclass(frozen=True)
+class Subject:
+    """A trained network and labelled pictures, which the report calls `data`."""
+
+    data: str
+    loaded: LoadedCheckpoint
+    pictures: Sequence[LabelledPicture]
+    reference: Run
+
+    def network(self) -> Network:
+        """With the logits as its only output."""
+        return _imported(self.loaded, self.loaded.module, ONE_OUTPUT)
+
+    def layers(self) -> Network:
+        """With an output for each layer, the logits last."""
+        module = LayerOutputs(self.loaded.module).eval()
+        return _imported(self.loaded, module, dict.fromkeys(module.names))
+
+
+def subjects(
+    weights: Path | None, data: Path | None, first: int | None = None
+) -> tuple[list[Subject], dict[str, str]]:
+    """The digits, and the checkpoint `weights` with the pictures in `data`; why one is not there.
+
+    Of each the `first` pictures, by default all.
+    """
+    found, missing = [], {}
+    try:
+        folder = digits_folder() / HELD_OUT
+        found.append(_subject(DIGITS, DIGITS_WEIGHTS, folder, first))
+    except DigitsError as error:
+        missing[DIGITS] = str(error)
+    if weights and data:
+        found.append(_subject(data.name, weights, data, first))
+    else:
+        missing["pictures"] = "not named: --weights FILE --data DIR"
+    return found, missing
+
+
+def offered_dtypes(
+    target: CompileTarget, board: BoardSpec
+) -> tuple[dict[Dtype, CompileTarget], dict[str, str]]:
+    """The target in each number format that it and an emulated `board` compute in; why not others.
+
+    This machine converts what it cannot compute in.
+    """
+    offered, missing = {}, {}
+    for dtype in DTYPES:
+        try:
+            offered[dtype] = with_dtype(target, dtype)
+            if board.kind == "emulated" and dtype == "float16" and not emulated_core(board).half:
+                raise TargetError(f"{board} has no float16 arithmetic (FEAT_FP16)")
+        except TargetError as error:
+            offered.pop(dtype, None)
+            missing[dtype] = str(error)
+    return offered, missing
+
+
+def measure_accuracy(
+    subject: Subject,
+    targets: dict[Dtype, CompileTarget],
+    board: BoardSpec,
+    level: str,
+    json_path: Path,
+    revision: str,
+) -> Iterator[Row]:
+    """A row a number format, then one for each of its layers.
+
+    Predictions are kept in a file beside the report until a number format is done, so that an
+    interrupted run goes on.
+    """
+    networks = subject.network(), subject.layers()
+    for dtype, target in targets.items():
+        decisions = recorded_decisions(TUNING_LOGS, target.core)
+        whole, layers = (lower(each, level, target, decisions=decisions) for each in networks)
+        what = {"data": subject.data, "dtype": dtype, "board": str(board), "level": level,
+                "target": target.name, "revision": revision}  # fmt: skip
+        partial = json_path.with_name(f"{json_path.name}.{subject.data}.{dtype}.partial")
+        with phase(f"{subject.data} in {dtype} on {board}, {len(subject.pictures)} pictures"):
+            predictions = predictions_of(
+                whole, board, subject.pictures, subject.reference, what=what, partial=partial
+            )
+        with phase(f"layers of {subject.data} in {dtype} on {board}"):
+            errors = layer_errors(layers, board, subject.pictures[:LAYER_PICTURES])
+        yield _row(subject, whole, board, predictions)
+        yield from (
+            _layer_row(layers, board, subject.data, *of_layer) for of_layer in errors.items()
+        )
+
+
+def layer_errors(
+    lowered: Lowered, board: BoardSpec, pictures: Sequence[LabelledPicture]
+) -> dict[str, list[float]]:
+    """Of each output of `lowered` its error over each picture, as `relative_rms` has it."""
+    network = lowered.network
+    preprocessing, size = PREPROCESSINGS[network.preprocessing], network.input_shape[2:]
+    errors: dict[str, list[float]] = {output.name: [] for output in network.outputs}
+    with loaded_on_board(lowered, board) as module:
+        for picture in pictures:
+            x = load_image(picture.path, preprocessing, size)
+            pairs = zip(module.run_all(x), network.references(x), strict=True)
+            for of_layer, (y, expected) in zip(errors.values(), pairs, strict=True):
+                of_layer.append(relative_rms(y, expected))
+    return errors
+
+
+def relative_rms(y: np.ndarray, expected: np.ndarray) -> float:
+    """The root of the mean squared error, as a share of the standard deviation of `expected`."""
+    error = np.asarray(y, np.float64) - expected
+    return float(np.sqrt(np.mean(error**2)) / (np.std(expected, dtype=np.float64) or 1.0))
+
+
+def _subject(data: str, weights: Path, folder: Path, first: int | None) -> Subject:
+    loaded = load_checkpoint(weights)
+    pictures = labelled_pictures(folder, loaded.classes)[:first]
+    return Subject(data, loaded, pictures, remembered(loaded.run))
+
+
+def _imported(loaded: LoadedCheckpoint, module: Any, outputs: dict[str, None]) -> Network:  # noqa: ANN401
+    return import_torch(
+        module,
+        name=loaded.name,
+        input_shape=(1, 3, *loaded.input_size),
+        preprocessing=loaded.preprocessing,
+        provenance={"sha256": loaded.sha256},
+        outputs=outputs,
+    )
+
+
+def _row(
+    subject: Subject, lowered: Lowered, board: BoardSpec, predictions: Sequence[Prediction]
+) -> Row:
+    judged, compared = accuracy(predictions), agreement(predictions)
+    errors = [each.reference_error / each.reference_range for each in predictions]
+    return _base_row(lowered, board, subject.data, LOGITS_UNIT, errors) | {
+        "pictures": len(predictions),
+        "top1": judged["top1"],
+        "top5": judged[f"top{KEPT}"],
+        "agree": compared["agree"],
+        "same_best": compared[f"same_top{KEPT}"],
+        "largest_error": max(errors),
+    }
+
+
+def _layer_row(
+    lowered: Lowered, board: BoardSpec, data: str, layer: str, errors: Sequence[float]
+) -> Row:
+    return _base_row(lowered, board, data, LAYER_UNIT, errors) | {
+        "layer": layer,
+        "pictures": len(errors),
+        "largest_error": max(errors),
+    }
+
+
+def _base_row(
+    lowered: Lowered, board: BoardSpec, data: str, unit: str, samples: Sequence[float]
+) -> Row:
+    """`converted` says that the machine has no arithmetic of its own in the number format."""
+    target = lowered.target
+    row = report_row(
+        "accuracy",
+        target,
+        network=lowered.network,
+        engine=ENGINE,
+        level=lowered.level,
+        threads=1,
+        kind="measured",
+        unit=unit,
+        samples=samples,
+    )
+    runs_on = target_on(target, board).core
+    converted = target.dtype == "float16" and not runs_on.half
+    return row | {
+        "dtype": target.dtype,
+        "data": data,
+        "board": str(board),
+        "converted": converted,
+        "target": target.name.removesuffix(f"-{target.dtype}"),
+    }
