@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 
 from bench.over_pictures import loaded_on_board, predictions_of, remembered, target_on
 from bench.rows import ENGINE, Row, report_row
@@ -115,6 +116,7 @@ def measure_accuracy(
     Predictions are kept in a file beside the report until a number format is done, so that an
     interrupted run goes on.
     """
+    torch.set_num_threads(1)  # one picture at a time is too little for more, on a busy machine
     networks = subject.network(), subject.layers()
     for dtype, target in targets.items():
         decisions = recorded_decisions(TUNING_LOGS, target.core)
