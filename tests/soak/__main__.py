@@ -35,13 +35,17 @@ def _parser() -> argparse.ArgumentParser:
     inference.add_argument("--model", default="shufflenet-0.5x-g3", metavar="NAME")
     tuning = kinds.add_parser("tuning")
     tuning.set_defaults(
-        run=lambda given: soak_tuning(given.minutes, given.seed, given.timeout, given.json)
+        run=lambda given: soak_tuning(
+            given.minutes, given.seed, given.timeout, given.pause, given.json
+        )
     )
     add = tuning.add_argument
     add("--minutes", type=positive_int, default=60, metavar="N")
     add("--seed", type=positive_int, default=1, metavar="N", help="of the faults")
     add("--timeout", type=positive_int, default=15, metavar="S",
         help="of tune.py: how long a silent board is waited for (default: 15)")  # fmt: skip
+    add("--pause", type=positive_int, default=8, metavar="S",
+        help="between faults, on average; more where the machine is busy (default: 8)")  # fmt: skip
     add("--json", type=Path, metavar="FILE", help="every fault with what was seen after it")
     return parser
 

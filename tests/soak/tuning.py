@@ -25,7 +25,6 @@ from model.cli import write_json
 from tests.soak.judgement import LOGS, TEMPORARY, Fault, judge, lines_in, temporary_files
 from tests.soak.usage import SoakError, usage_of
 
-BETWEEN_FAULTS_S = (4, 12)
 OLD_S = 12  # an agent that ends sooner is taken for one that cannot run
 BOARDS = 2
 END_LIMIT_S = 120
@@ -33,14 +32,14 @@ RECOVERY_LIMIT_S = 600  # on a machine that has much else to do
 KINDS = ("session killed", "session stopped", "agent killed")
 
 
-def soak_tuning(minutes: int, seed: int, timeout_s: int, json: Path | None) -> None:
-    """Faults for so long, then the log is replayed; raises `SoakError`."""
+def soak_tuning(minutes: int, seed: int, timeout_s: int, pause_s: int, json: Path | None) -> None:
+    """Faults for so long, about `pause_s` apart; then the log is replayed. Raises `SoakError`."""
     folder = Path(tempfile.mkdtemp(prefix="s-"))
     faults, said = [], []
     with ExitStack() as running:
         soak = _begun(running, folder, timeout_s)
         threading.Thread(target=_listen, args=(soak.tuner, said), daemon=True).start()
-        for fault in soak.faults(random.Random(seed), minutes):
+        for fault in soak.faults(random.Random(seed), minutes, pause_s):
             faults.append(fault)
             print(fault, flush=True)
         if soak.tuner.poll() is not None:
@@ -63,11 +62,11 @@ class Soak:
     tuner: subprocess.Popen[str]
     folder: Path
 
-    def faults(self, draw: random.Random, minutes: int) -> Iterator[Fault]:
+    def faults(self, draw: random.Random, minutes: int, pause_s: int) -> Iterator[Fault]:
         """Kills and stops for so long; each fault once all boards are at work again."""
         begin = time.monotonic()
         while time.monotonic() - begin < 60 * minutes and self.tuner.poll() is None:
-            time.sleep(draw.uniform(*BETWEEN_FAULTS_S))
+            time.sleep(draw.uniform(0.5, 1.5) * pause_s)
             agents, sessions = self._agents_and_sessions()
             old = [agent for agent in agents if time.time() - agent.create_time() > OLD_S]
             what = draw.choice(KINDS)
