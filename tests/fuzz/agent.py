@@ -21,6 +21,7 @@ SOURCES = ("handshake.c", "sha256.c", "waiting.c")
 GCC_WORDS = ("-fsanitize=address,undefined", "-fno-sanitize-recover=all", "-g", "-O1", "-std=c11")
 
 END_LIMIT_S = 10
+SHOWN = 4000  # last characters of what a crashed agent said
 
 
 class AgentCrashError(Exception):
@@ -39,7 +40,8 @@ def greets(messages: list[bytes]) -> None:
             answer = b""
         if answer != b".":
             _running.cache_clear()
-            raise AgentCrashError(f"the agent ended with {process.wait(timeout=END_LIMIT_S)}")
+            code, said = process.wait(timeout=END_LIMIT_S), Path(process.args[0] + ".stderr")
+            raise AgentCrashError(f"the agent ended with {code}: {said.read_text()[-SHOWN:]}")
 
 
 @functools.cache
@@ -53,7 +55,10 @@ def _running() -> subprocess.Popen[bytes]:
     found = gcc and subprocess.run([gcc, *GCC_WORDS, *count, *words], capture_output=True)
     if not found or found.returncode != 0:  # without AddressSanitizer's library
         zig(["-target", ZIG_TARGETS[machine_isa()], "-fsanitize=undefined", "-O1", *words])
-    process = subprocess.Popen([str(made)], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    with Path(f"{made}.stderr").open("wb") as said:
+        process = subprocess.Popen(
+            [str(made)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=said
+        )
     atexit.register(_end, process)
     return process
 

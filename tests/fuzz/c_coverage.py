@@ -21,7 +21,7 @@ from model.errors import InputError
 
 FOLDER = "FUZZ_C_COVERAGE"  # names the folder of the counts to the process that fuzzes
 COUNTING = ("--coverage", "-fprofile-update=atomic")
-PARSERS = ("agent", "C interface")
+PARSERS = ("agent", "C interface", "C interface, by TVM")
 OUR_FOLDERS = ("agent", "interface")
 
 
@@ -35,7 +35,7 @@ def main(arguments: list[str] | None = None) -> None:
         prog="python -m tests.fuzz.c_coverage", description="Lines of our C that fuzzers reach."
     )
     parser.add_argument("--seconds", type=positive_int, default=60, metavar="N",
-        help="for each of the two fuzzers (default: 60)")  # fmt: skip
+        help="for each of the three fuzzers (default: 60)")  # fmt: skip
     options = parser.parse_args(arguments)
     for tool in ("gcc", "gcov"):
         if shutil.which(tool) is None:

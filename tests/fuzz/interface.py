@@ -85,6 +85,8 @@ def _make(call: Call) -> None:
     right = bool(network.value) and (call.input, call.output) == ("right", "right")
     assert (status == OK) == (right and sizes == [inputs, outputs])
     assert status in STATUSES
+    assert library.small_status_text(status)
+    assert bool(library.small_last_error(network)) == (status != OK)
     library.small_destroy(network)
 
 
@@ -92,9 +94,19 @@ def _at(address: int, place: str) -> int | None:
     return {"null": None, "right": address, "one byte further": address + 1}[place]
 
 
+@dataclasses.dataclass(frozen=True)
+class FuzzedLibrary:
+    """What is fuzzed: a small network for two threads."""
+
+    path: Path
+    workspace_bytes: int
+    input_shape: tuple[int, ...]
+    output_shape: tuple[int, ...]
+
+
 @functools.cache
-def _library() -> tuple[ctypes.CDLL, int, int, int]:
-    """With the bytes of its workspace, and how many values go in and come out."""
+def fuzzed_library() -> FuzzedLibrary:
+    """Built once; it counts its lines where they are asked for."""
     network, target = small_network(), host_target()
     counted = counting_folder()
     path = (counted or Path(tempfile.gettempdir())) / "small.so"
@@ -103,5 +115,17 @@ def _library() -> tuple[ctypes.CDLL, int, int, int]:
     if counted:
         linker = dataclasses.replace(linker, command=(*linker.command, *COUNTING))
     built = build_library(lowered, target, linker, path)
-    inputs, outputs = (int(np.prod(shape)) for shape in (network.input_shape, network.output_shape))
-    return ctypes.CDLL(str(built.path)), built.workspace_bytes, inputs, outputs
+    return FuzzedLibrary(
+        built.path, built.workspace_bytes, network.input_shape, network.output_shape
+    )
+
+
+@functools.cache
+def _library() -> tuple[ctypes.CDLL, int, int, int]:
+    """With the bytes of its workspace, and how many values go in and come out."""
+    built = fuzzed_library()
+    library = ctypes.CDLL(str(built.path))
+    for text in (library.small_last_error, library.small_status_text):
+        text.restype = ctypes.c_char_p
+    inputs, outputs = (int(np.prod(shape)) for shape in (built.input_shape, built.output_shape))
+    return library, built.workspace_bytes, inputs, outputs
