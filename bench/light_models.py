@@ -117,6 +117,8 @@ def _scale_logits(model: onnx.ModelProto) -> None:
     deviation = _values_of(model, last.input[0]).std()
     tensors = {tensor.name: tensor for tensor in model.graph.initializer}
     for name in layer.input[1:]:
+        while name in makers:  # a reshape of what was drawn
+            name = makers[name].input[0]
         values = numpy_helper.to_array(tensors[name]) / deviation
         tensors[name].CopyFrom(numpy_helper.from_array(values, name))
 

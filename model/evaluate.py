@@ -79,6 +79,7 @@ def described(
         "model": loaded.name,
         "weights": (options.weights or options.onnx).name,
         "sha256": loaded.sha256,
+        "weight_files": loaded.weight_files if options.onnx else {},
         "convention": loaded.convention,
         "preprocessing": preprocessing_name(preprocessing),
         "input_size": list(size),

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from model.errors import InputError
+from model.onnx_weights import weight_files
 from model.predictions import Run
 
 PICTURE_CHANNELS = (1, 3)  # what tells (N, H, W, C) from (N, C, H, W)
@@ -21,13 +22,17 @@ class OnnxNetworkError(InputError):
 
 @dataclass(frozen=True)
 class OnnxNetwork:
-    """`run` takes float32 (1, 3, H, W), H and W being `size`, and gives logits (1, classes)."""
+    """`run` takes float32 (1, 3, H, W), H and W being `size`, and gives logits (1, classes).
+
+    `weight_files` are the hashes of what the file keeps in other files.
+    """
 
     name: str
     run: Run
     size: tuple[int, int]
     classes: int
     sha256: str
+    weight_files: dict[str, str]
     preprocessing: str = "imagenet"
     convention: None = None
 
@@ -69,7 +74,7 @@ def load_onnx_network(path: Path, input_size: tuple[int, int] | None = None) -> 
         raise OnnxNetworkError(f"expected {path} to give the scores of classes, it gives {names}")
     classes = run(np.zeros((1, 3, *size), np.float32)).shape[1]
     digest = hashlib.sha256(path.read_bytes()).hexdigest()
-    return OnnxNetwork(path.stem, run, size, classes, digest)
+    return OnnxNetwork(path.stem, run, size, classes, digest, weight_files(path))
 
 
 def _size(of_file: list[object], asked: tuple[int, int] | None, path: Path) -> tuple[int, int]:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import onnx
+import onnxruntime
 import pytest
 from onnx import checker, numpy_helper
 from rich.console import Console
@@ -75,3 +76,12 @@ def test_a_build_that_fails_is_named_with_its_words(
     words = ["--model", NAME, "--target", "host", "--json", str(tmp_path / "report.json")]
     with pytest.raises(LightModelError, match=r"shufflenet does not build .*: no such operator"):
         light_models.main(words)
+
+
+def test_a_last_layer_whose_weights_are_reshaped_is_scaled_too(tmp_path: Path) -> None:
+    path = tmp_path / "net.onnx"
+    write_with_random_weights("inception_v1", path)
+    session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
+    (picture,) = session.get_inputs()
+    x = np.random.default_rng(0).standard_normal(picture.shape, np.float32)
+    assert session.run(None, {picture.name: x})[0].max() < 0.5  # no class is certain

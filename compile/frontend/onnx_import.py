@@ -21,6 +21,7 @@ from compile.frontend.onnx_file import (
 )
 from compile.frontend.onnx_operators import to_relax
 from compile.network import Network
+from model.onnx_weights import weight_files
 
 ERRORS_ONLY = 3  # of ONNX Runtime's severities of what it logs
 
@@ -48,6 +49,7 @@ def import_onnx(path: Path, *, input_size: tuple[int, int] | None, preprocessing
         provenance={
             "onnx": path.name,
             "sha256": hashlib.sha256(path.read_bytes()).hexdigest(),
+            "weight_files": weight_files(path),
             "opset": opset_of(model),
         },
     )

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import ctypes
+import dataclasses
 import functools
 import tempfile
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +16,7 @@ from compile.link import find_linker
 from compile.lower import lower
 from compile.targets import host_target
 from tests.c_options import Options
+from tests.fuzz.c_coverage import COUNTING, counting_folder
 from tests.small_networks import small_network
 
 OK, STATUSES = 0, range(7)
@@ -23,7 +24,7 @@ SIZES = st.sampled_from([0, 1, 2**31, 2**63, 2**64 - 1])
 PLACES = st.sampled_from(["null", "right", "one byte further"])
 
 
-@dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True)
 class Call:
     """One create, run and destroy; sizes of None are the right ones."""
 
@@ -84,6 +85,8 @@ def _make(call: Call) -> None:
     right = bool(network.value) and (call.input, call.output) == ("right", "right")
     assert (status == OK) == (right and sizes == [inputs, outputs])
     assert status in STATUSES
+    assert library.small_status_text(status)
+    assert bool(library.small_last_error(network)) == (status != OK)
     library.small_destroy(network)
 
 
@@ -91,12 +94,38 @@ def _at(address: int, place: str) -> int | None:
     return {"null": None, "right": address, "one byte further": address + 1}[place]
 
 
+@dataclasses.dataclass(frozen=True)
+class FuzzedLibrary:
+    """What is fuzzed: a small network for two threads."""
+
+    path: Path
+    workspace_bytes: int
+    input_shape: tuple[int, ...]
+    output_shape: tuple[int, ...]
+
+
+@functools.cache
+def fuzzed_library() -> FuzzedLibrary:
+    """Built once; it counts its lines where they are asked for."""
+    network, target = small_network(), host_target()
+    counted = counting_folder()
+    path = (counted or Path(tempfile.gettempdir())) / "small.so"
+    lowered = lower(network, "fused", target, threads=2)
+    linker = find_linker("gnu" if counted else "auto", target)
+    if counted:
+        linker = dataclasses.replace(linker, command=(*linker.command, *COUNTING))
+    built = build_library(lowered, target, linker, path)
+    return FuzzedLibrary(
+        built.path, built.workspace_bytes, network.input_shape, network.output_shape
+    )
+
+
 @functools.cache
 def _library() -> tuple[ctypes.CDLL, int, int, int]:
     """With the bytes of its workspace, and how many values go in and come out."""
-    network, target = small_network(), host_target()
-    path = Path(tempfile.gettempdir()) / "small.so"
-    lowered = lower(network, "fused", target, threads=2)
-    built = build_library(lowered, target, find_linker("auto", target), path)
-    inputs, outputs = (int(np.prod(shape)) for shape in (network.input_shape, network.output_shape))
-    return ctypes.CDLL(str(built.path)), built.workspace_bytes, inputs, outputs
+    built = fuzzed_library()
+    library = ctypes.CDLL(str(built.path))
+    for text in (library.small_last_error, library.small_status_text):
+        text.restype = ctypes.c_char_p
+    inputs, outputs = (int(np.prod(shape)) for shape in (built.input_shape, built.output_shape))
+    return library, built.workspace_bytes, inputs, outputs

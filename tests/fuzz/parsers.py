@@ -32,6 +32,7 @@ from tests.fuzz.agent import greets
 from tests.fuzz.edits import edited_bytes, edited_json, odd_values, seeds
 from tests.fuzz.interface import calls, makes_calls
 from tests.fuzz.onnx_models import edited_onnx
+from tests.fuzz.packed import arguments, calls_packed
 
 TRACKER_LIMIT_S = 1
 
@@ -172,4 +173,5 @@ PARSERS = {
     "agent's proof": Parser(edited_bytes([GREETING + bytes(2 * NONCE)]), _key, 50),
     "agent": Parser(st.lists(edited_bytes(seeds("hello")), min_size=1, max_size=8), greets, 60),
     "C interface": Parser(calls, makes_calls, 60),
+    "C interface, by TVM": Parser(arguments, calls_packed, 60),
 }

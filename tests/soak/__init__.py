@@ -1,0 +1,1 @@
+"""Long runs that a person starts: does anything grow, err or get lost in them?"""

@@ -1,0 +1,54 @@
+"""python -m tests.soak inference|tuning: does it grow, lose or err in the long run?
+
+    inference   10,000 inferences of four instances on four threads: every output is the first
+                one's, to the bit; memory, threads and open files at the start and at the end
+    tuning      a search on two boards at a tracker, of which a session or an agent is killed or
+                stopped every few seconds; then the log is replayed, and what is left is counted
+
+Both print what they saw, and exit 1 where anything was wrong, lost, or left.
+"""
+
+from __future__ import annotations
+
+import argparse
+import signal
+from pathlib import Path
+
+from model.cli import positive_int, run_command
+from tests.soak.inference import soak_inference
+from tests.soak.tuning import soak_tuning
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Runs one of the two."""
+    options = _parser().parse_args(arguments)
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job has it off
+    options.run(options)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m tests.soak", description="Long runs.")
+    kinds = parser.add_subparsers(required=True, metavar="inference|tuning")
+    inference = kinds.add_parser("inference")
+    inference.set_defaults(run=lambda options: soak_inference(options.model, options.inferences))
+    inference.add_argument("--inferences", type=positive_int, default=10_000, metavar="N")
+    inference.add_argument("--model", default="shufflenet-0.5x-g3", metavar="NAME")
+    tuning = kinds.add_parser("tuning")
+    tuning.set_defaults(
+        run=lambda given: soak_tuning(
+            given.minutes, given.seed, given.timeout, given.pause, given.json
+        )
+    )
+    add = tuning.add_argument
+    add("--minutes", type=positive_int, default=60, metavar="N")
+    add("--seed", type=positive_int, default=1, metavar="N", help="of the faults")
+    add("--timeout", type=positive_int, default=15, metavar="S",
+        help="of tune.py: how long a silent board is waited for (default: 15)")  # fmt: skip
+    add("--pause", type=positive_int, default=8, metavar="S",
+        help="between faults, on average; more where the machine is busy (default: 8)")  # fmt: skip
+    add("--json", type=Path, metavar="FILE", help="every fault with what was seen after it")
+    return parser
+
+
+if __name__ == "__main__":
+    run_command(main)
