@@ -55,6 +55,7 @@ def arm_python(packages: Sequence[str], core: str, cache: Path | None = None) ->
     names = "_".join(package.replace("==", "-") for package in packages)
     fetched = (cache or user_cache_path("shufflenet-compiled")) / "arm_python" / names
     if not fetched.is_dir():
+        _check_tools()
         _make_whole(fetched, lambda work, root: _fetch(work, root, packages))
     root = fetched.with_name(f"{names}@{core}")
     if not root.is_dir():
@@ -85,10 +86,13 @@ def _make_whole(root: Path, fill: Callable[[Path, Path], None]) -> None:
                 raise ArmPythonError(f"cannot make {root}: {error.strerror}") from error
 
 
-def _fetch(work: Path, root: Path, packages: Sequence[str]) -> None:
+def _check_tools() -> None:
     missing = missing_arm_python_tools()
     if missing:
         raise ArmPythonError(f"Python for aarch64 cannot be fetched: {'; '.join(missing)}")
+
+
+def _fetch(work: Path, root: Path, packages: Sequence[str]) -> None:
     print("fetching Python for aarch64, once", file=sys.stderr)
     _unpack_debian(work, root)
     _unpack_wheels(work, root, packages)

@@ -120,6 +120,21 @@ def _table8(size: str, times: dict[str, tuple[float, float]], goal: float) -> li
     return rows
 
 
+def accuracy_rows() -> list[Row]:
+    """Of two number formats over the digits, each with two layers."""
+    shared = {"suite": "accuracy", "data": "digits", "board": "emulated:neoverse-n1"}
+    rows = []
+    for dtype, error in (("float32", 1e-6), ("float16", 2e-3)):
+        shared |= {"dtype": dtype, "converted": dtype == "float16"}
+        counted = {"pictures": 359, "top1": 0.975, "top5": 1.0, "agree": 358, "same_best": 350}
+        whole = {"unit": "of the logits' range", "largest_error": 3 * error, **counted}
+        rows.append(a_row([error, 3 * error], **shared, **whole))
+        for layer in ("stem", "classifier"):
+            of_layer = {"layer": layer, "unit": "of the layer's deviation", "pictures": 20}
+            rows.append(a_row([error / 2], **shared, **of_layer, largest_error=error))
+    return rows
+
+
 def report_of_every_suite() -> Report:
     """With rows of each suite that the page knows, and of one that it does not know."""
     machine = {
@@ -138,6 +153,7 @@ def report_of_every_suite() -> Report:
         a_row([1.4], suite="startup", import_ms=3.25),
         a_row([2_886_064], suite="size", unit="bytes", level=None),
         check_row(),
+        *accuracy_rows(),
         a_row([240.9], suite="peak", model=None, input=None, level=None, unit="GFLOP/s"),
         a_row([7.0], suite="weather", unit="degrees", sunny=True, wind_ms=3.5),
     ]

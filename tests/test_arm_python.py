@@ -17,10 +17,10 @@ needs_arm_python = pytest.mark.skipif(bool(MISSING), reason="; ".join(MISSING) o
 
 @needs_arm_python
 def test_it_runs_under_qemu_with_its_packages_on_an_arm_core() -> None:
-    python = arm_python(("numpy==2.3.5",))
+    python = arm_python(("numpy==2.3.5",), "neoverse-n1")
     program = (
         "import numpy, platform; print(platform.machine(), numpy.__version__, "
-        "'CPU part\\t: 0xd08' in open('/proc/cpuinfo').read())"
+        "'CPU part\\t: 0xd0c' in open('/proc/cpuinfo').read())"
     )
     variables = ["-E", "PYTHONHOME=/usr", "-E", f"PYTHONPATH={python.packages}"]
     command = ["qemu-aarch64", "-L", str(python.root), *variables, str(python.program)]
@@ -33,7 +33,7 @@ def test_without_debian_s_tools_they_are_named(
 ) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(ArmPythonError, match=r"apt-get is not on the PATH.*dpkg-deb is not"):
-        arm_python(("numpy==2.3.5",), cache=tmp_path)
+        arm_python(("numpy==2.3.5",), "cortex-a72", cache=tmp_path)
     assert list(tmp_path.iterdir()) == []
 
 
@@ -47,5 +47,5 @@ def test_a_command_that_fails_is_told_and_nothing_is_left(
     (programs / "apt-get").chmod(0o755)
     monkeypatch.setenv("PATH", f"{programs}:/bin:/usr/bin")
     with pytest.raises(ArmPythonError, match=r"E: no network; try it by hand: apt-get .*update"):
-        arm_python(("numpy==2.3.5",), cache=tmp_path / "cache")
+        arm_python(("numpy==2.3.5",), "cortex-a72", cache=tmp_path / "cache")
     assert list((tmp_path / "cache" / "arm_python").iterdir()) == []

@@ -84,6 +84,7 @@ def test_the_peak_is_reported_without_a_model(tmp_path: Path) -> None:
         (("peak", "--model", "alexnet"), "--model does not apply to peak, only to fusion and"),
         (("peak", "--threads", "2"), "--threads does not apply to peak"),
         (("fusion", "--level", "fused"), "--level does not apply to fusion, only to layers"),
+        (("layers", "--data", "."), "--data does not apply to layers, only to accuracy"),
         (("layers", "--level", "tuned2"), "invalid choice: 'tuned2'"),
         (("layers", "--input-size", "7"), "expected N or HxW"),
         (("layers", "--model", "resnet"), "unknown model 'resnet'"),

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import pytest
 
-from bench.engines import ARM_PEERS, missing_engines
-from bench.peers import measure_peers, peers_table
+from bench.engine_loaders import OTHER_TYPES
+from bench.engines import ARM_PEERS, ARM_PEERS_IN, EngineError, missing_engines
+from bench.peers import check_arithmetic, measure_peers, peers_table
 from bench.rows import ENGINE
 from compile.source import random_network
 from compile.targets import parse_target
 from deploy_rpc.arm_python import missing_arm_python_tools
 from deploy_rpc.board_spec import parse_board
+from deploy_rpc.cycles import CycleReport, HotBlock
 from deploy_rpc.network_cycles import missing_modelled_board_tools
 
 MISSING = [*missing_arm_python_tools(), *missing_modelled_board_tools()]
@@ -32,3 +34,22 @@ def test_every_engine_has_a_row_and_ours_comes_first(capfd: pytest.CaptureFixtur
     assert peers_table(rows).row_count == len(rows)
     told = capfd.readouterr().out
     assert all(f"without {name}" in told for name in missing)
+
+
+def test_engines_that_compute_in_a_number_format_have_a_loader_for_it() -> None:
+    assert ARM_PEERS_IN["float32"] == ARM_PEERS
+    for dtype, loaders in OTHER_TYPES.items():
+        assert set(loaders) == {ENGINE, *ARM_PEERS_IN[dtype]}
+
+
+def test_an_engine_that_silently_computes_in_float32_is_no_peer_in_float16() -> None:
+    single = report_of("ldr q1, [x0]", "fmla v0.4s, v1.4s, v2.s[0]")
+    check_arithmetic("ncnn", single, "float32")
+    with pytest.raises(EngineError, match="ncnn was asked for float16, but none of its 1 hottest"):
+        check_arithmetic("ncnn", single, "float16")
+    check_arithmetic("ncnn", report_of("fmla v31.8h, v1.8h, v2.h[7]"), "float16")
+
+
+def report_of(*disassembly: str) -> CycleReport:
+    block = HotBlock(0, 1, 10.0, disassembly)
+    return CycleReport("neoverse-n1", "neoverse-n1", 10.0, 2, 1, 0, 0, 0, 1.0, (block,))

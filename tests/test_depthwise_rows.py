@@ -59,6 +59,16 @@ def test_rows_are_what_pytorch_computes(columns: int, stride: int) -> None:
 
 
 @pytest.mark.parametrize("rows", [1, 2, 3, 7])
+@pytest.mark.parametrize("stride", [1, 2])
+def test_a_row_shorter_than_a_vector_is_right(rows: int, stride: int) -> None:
+    """Three columns of float32; those of float16 are in test_half_kernels."""
+    w = dataclasses.replace(DEPTHWISE, size=(7 * stride, 3 * stride), stride=stride, relu=True)
+    tile = dataclasses.replace(default_tile(w, A72), rows=rows)
+    assert (tile.lanes, tile.vectors) == (4, 1)
+    np.testing.assert_allclose(output_of(w, tile), expected(w), rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize("rows", [1, 2, 3, 7])
 @pytest.mark.parametrize("shorter", [True, False])
 def test_any_tile_is_right(rows: int, shorter: bool) -> None:
     """Seven rows of tiles, the last one beginning earlier, one of them all."""

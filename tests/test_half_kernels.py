@@ -35,6 +35,8 @@ WORKLOADS = {
     "depthwise 28x28":           WindowWorkload("conv", 6, 1, 1, (28, 28), (3, 3), 1, (1, 1)),
     "depthwise of stride 2":     WindowWorkload("conv", 6, 1, 1, (28, 28), (3, 3), 2, (1, 1)),
     "depthwise 7x7":             WindowWorkload("conv", 6, 1, 1, (7, 7), (3, 3), 1, (1, 1)),
+    "depthwise 14x14 to 7x7":    WindowWorkload("conv", 6, 1, 1, (14, 14), (3, 3), 2, (1, 1)),
+    "average pool to 7x7":       WindowWorkload("average", 6, 1, 1, (14, 14), (3, 3), 2, (1, 1)),
     "5x5 of two groups":         WindowWorkload("conv", 2, 6, 4, (13, 13), (5, 5), 1, (2, 2), True),
     "average pool":              WindowWorkload("average", 6, 1, 1, (28, 28), (3, 3), 2, (1, 1)),
     "average pool of odd size":  WindowWorkload("average", 6, 1, 1, (9, 11), (3, 3), 2, (1, 1)),

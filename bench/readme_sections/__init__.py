@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from bench.readme_sections.ablation import ablation_section
+from bench.readme_sections.accuracy import accuracy_section
 from bench.readme_sections.engines_here import engines_here_section
 from bench.readme_sections.footprint import footprint_section
 from bench.readme_sections.groups import groups_section
@@ -17,6 +18,7 @@ from bench.readme_sections.table8 import table8_section
 from bench.readme_sections.threads import threads_section
 
 SECTIONS = {
+    "accuracy": accuracy_section,
     "ablation": ablation_section,
     "sizes": size_section,
     "footprint": footprint_section,

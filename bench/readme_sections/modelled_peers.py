@@ -1,4 +1,4 @@
-"""Other engines on the modelled cores, beside ours."""
+"""Other engines on the modelled cores, beside ours in the same number format."""
 
 from __future__ import annotations
 
@@ -8,21 +8,21 @@ from bench.readme_sections.committed import committed_report, made, markdown
 from bench.reports import Report
 from bench.rows import ENGINE
 
-CORES = ("cortex-a72", "neoverse-n1")
+TARGETS = ("cortex-a72", "neoverse-n1", "neoverse-n1-float16")
 HEADINGS = (
-    "modelled core", "model", "engine", "M instructions", "modelled Mcycles", "of peak", "of ours",
-    "L1 / L2 misses",
+    "modelled core", "number format", "model", "engine", "M instructions", "modelled Mcycles",
+    "of peak", "of ours", "L1 / L2 misses",
 )  # fmt: skip
 
 
 def modelled_peers_section() -> str:
     """A row a core, network and engine, ours first."""
-    reports = [committed_report("peers", core) for core in CORES]
+    reports = [committed_report("peers", target) for target in TARGETS]
     rows = [row for report in reports for row in _rows(report)]
     first = reports[0].rows[0]
     conditions = (
-        f"At {first['input']}, float32, one thread, untuned; modelled, not "
-        f"measured; {made(reports[0])}; reports: {', '.join(f'`{each.name}`' for each in reports)}."
+        f"At {first['input']}, one thread, untuned; modelled, not measured; "
+        f"{made(reports[0])}; reports: {', '.join(f'`{each.name}`' for each in reports)}."
     )
     return "\n".join([*markdown(HEADINGS, rows), "", conditions])
 
@@ -32,6 +32,7 @@ def _rows(report: Report) -> Iterator[tuple[str, ...]]:
     for row in report.rows:
         yield (
             row["core"],
+            row["target"].removeprefix(row["core"]).lstrip("-") or "float32",
             row["model"],
             row["engine"],
             f"{row['instructions'] / 1e6:.1f}",

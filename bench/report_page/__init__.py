@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
-from bench.report_page import kernels, model_check, speedup
+from bench.report_page import accuracy, kernels, model_check, speedup
 from bench.report_page.bar_suites import BAR_SUITES, BarSuite
 from bench.report_page.blocks import plain_blocks
 from bench.report_page.content import Block, Section
@@ -42,6 +42,7 @@ SUITES = {
     "startup": _bars(BAR_SUITES["startup"]),
     "size": _bars(BAR_SUITES["size"]),
     "model-check": SuitePage(model_check.TITLE, model_check.LEAD, model_check.model_check_blocks),
+    "accuracy": SuitePage(accuracy.TITLE, accuracy.LEAD, accuracy.accuracy_blocks),
     "peak": SuitePage("The machine's peak", "Fused multiply-adds in registers.", plain_blocks),
 }
 

@@ -1,0 +1,54 @@
+"""What each number format costs in accuracy, over pictures and layer by layer."""
+
+from __future__ import annotations
+
+from bench.accuracy_table import dtypes_of, layer_lines, where_run, whole_rows
+from bench.readme_sections.committed import committed_report, made, markdown
+from bench.reports import Report
+
+TARGET = "neoverse-n1"
+HEADINGS = (
+    "pictures", "model", "number format", "board", "top-1", "top-5", "same class",
+    "same five best", "median error", "largest",
+)  # fmt: skip
+
+
+def accuracy_section() -> str:
+    """A row a network and number format, then a row a layer."""
+    report = committed_report("accuracy", TARGET)
+    first = next(row for row in report.rows if row.get("layer") is not None)
+    what = (
+        "Beside PyTorch in float32. Above: error of a logit, as a share of the logits' range. "
+        "Below: error after each layer, root mean square as a share of what the layer gives varies "
+        f"by, median of {first['pictures']} pictures; it adds up along the network. "
+        f"{made(report).capitalize()}; report: `{report.name}`."
+    )
+    return "\n".join([*_formats(report), "", *_layers(report), "", what])
+
+
+def _formats(report: Report) -> list[str]:
+    rows = (
+        (
+            row["data"],
+            row["model"],
+            row["dtype"],
+            where_run(row),
+            f"{row['top1']:.2%}",
+            f"{row['top5']:.2%}",
+            f"{row['agree']} of {row['pictures']}",
+            f"{row['same_best']} of {row['pictures']}",
+            f"{row['median']:.1e}",
+            f"{row['largest_error']:.1e}",
+        )
+        for row in whole_rows(report.rows)
+    )
+    return markdown(HEADINGS, rows)
+
+
+def _layers(report: Report) -> list[str]:
+    dtypes = dtypes_of(report.rows)
+    rows = (
+        (data, layer, *(f"{errors[dtype]:.1e}" if dtype in errors else "-" for dtype in dtypes))
+        for (data, layer), errors in layer_lines(report.rows)
+    )
+    return markdown(("pictures", "layer", *dtypes), rows)

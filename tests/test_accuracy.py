@@ -1,0 +1,93 @@
+"""Number formats side by side: the digits model answers the same, and errors grow with rounding."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import bench.accuracy
+import bench.suites
+from bench.accuracy import offered_dtypes, relative_rms, subjects
+from bench.accuracy_table import accuracy_tables, dtypes_of, layer_lines, where_run, whole_rows
+from bench.report_page.accuracy import accuracy_blocks
+from bench.reports import read_report
+from bench.run import main
+from compile.targets import parse_target
+from compile.verify import TOLERANCES
+from deploy_rpc.board_spec import parse_board
+from tests.report_rows import a_report, accuracy_rows
+
+
+def test_the_digits_in_float16(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In float32 test_digits has them all; here it would take as long again."""
+    monkeypatch.setattr(bench.accuracy, "DTYPES", ("float16",))
+    monkeypatch.setattr(bench.suites, "SHORT_PICTURES", 5)
+    path = tmp_path / "accuracy.json"
+    main(["accuracy", "--target", "neoverse-n1", "--quick", "--json", str(path)])
+    report = read_report(str(path))
+    (whole,) = whole_rows(report.rows)
+    assert (whole["dtype"], whole["data"], whole["converted"]) == ("float16", "digits", True)
+    assert whole["agree"] == whole["pictures"] == 5
+    assert 1e-4 < whole["largest_error"] < TOLERANCES["float16"]
+    lines = layer_lines(report.rows)
+    assert [layer for (_, layer), _ in lines][0::17] == ["stem", "classifier"]
+    assert all(1e-5 < errors["float16"] < TOLERANCES["float16"] for _, errors in lines)
+    assert report.context["not_measured"]["pictures"] == "not named: --weights FILE --data DIR"
+    assert "without pictures" in capsys.readouterr().out
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_number_format_that_a_core_lacks_is_named() -> None:
+    offered, missing = offered_dtypes(parse_target("cortex-a72"), parse_board("local"))
+    assert "float32" in offered
+    assert missing["float16"].startswith("cortex-a72 has no float16 arithmetic")
+
+
+def test_an_emulated_core_without_it_cannot_stand_for_one_with_it() -> None:
+    board = parse_board("emulated:cortex-a72")
+    offered, missing = offered_dtypes(parse_target("neoverse-n1"), board)
+    assert "float16" not in offered
+    assert missing["float16"].startswith("emulated:cortex-a72 has no float16 arithmetic")
+
+
+def test_without_pictures_there_are_the_digits() -> None:
+    found, missing = subjects(None, None, first=3)
+    assert [(each.data, len(each.pictures)) for each in found] == [("digits", 3)]
+    assert list(missing) == ["pictures"]
+
+
+def test_an_error_is_a_share_of_what_varies() -> None:
+    expected = np.array([10.0, 14.0], np.float32)
+    assert relative_rms(expected + 1, expected) == pytest.approx(0.5)
+    assert relative_rms(expected, expected) == 0
+    assert relative_rms(np.ones(3), np.zeros(3)) == 1
+
+
+def test_weights_without_pictures_are_a_usage_error(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    weights = tmp_path / "net.pth"
+    weights.touch()
+    words = ["--target", "host", "--json", str(tmp_path / "a.json"), "--weights", str(weights)]
+    with pytest.raises(SystemExit) as exit_:
+        main(["accuracy", *words])
+    assert exit_.value.code == 2
+    assert "--weights and --data go together" in capsys.readouterr().err
+
+
+def test_the_tables_have_a_line_a_format_and_a_line_a_layer() -> None:
+    whole, layers = accuracy_tables(accuracy_rows()).renderables
+    assert (whole.row_count, layers.row_count) == (2, 2)
+    assert dtypes_of(accuracy_rows()) == ["float32", "float16"]
+    assert where_run(accuracy_rows()[-1]) == "emulated:neoverse-n1, by conversion"
+
+
+def test_the_page_has_a_chart_of_the_formats_and_one_of_the_layers_of_each() -> None:
+    report = a_report(*accuracy_rows())
+    (block,) = accuracy_blocks(report, report.rows)
+    assert [len(chart.bars) for chart in block.figures] == [2, 2, 2]
+    assert block.figures[0].bars[1].value.endswith("(358 of 359)")
