@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 from bench.accuracy_table import dtypes_of, layer_lines, where_run, whole_rows
 from bench.readme_sections.committed import committed_report, made, markdown
 from bench.reports import Report
@@ -46,9 +48,16 @@ def _formats(report: Report) -> list[str]:
 
 
 def _layers(report: Report) -> list[str]:
-    dtypes = dtypes_of(report.rows)
+    """A row a layer, of whichever network; a column a network and number format."""
+    lines = dict(layer_lines(report.rows))
+    data_sets = dict.fromkeys(data for data, _ in lines)
+    columns = list(itertools.product(data_sets, dtypes_of(report.rows)))
     rows = (
-        (data, layer, *(f"{errors[dtype]:.1e}" if dtype in errors else "-" for dtype in dtypes))
-        for (data, layer), errors in layer_lines(report.rows)
+        (layer, *(_error(lines.get((data, layer), {}).get(dtype)) for data, dtype in columns))
+        for layer in dict.fromkeys(layer for _, layer in lines)
     )
-    return markdown(("pictures", "layer", *dtypes), rows)
+    return markdown(("layer", *(f"{data}, {dtype}" for data, dtype in columns)), rows)
+
+
+def _error(error: float | None) -> str:
+    return "-" if error is None else f"{error:.1e}"
