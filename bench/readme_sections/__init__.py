@@ -18,7 +18,6 @@ from bench.readme_sections.table8 import table8_section
 from bench.readme_sections.threads import threads_section
 
 SECTIONS = {
-    "accuracy": accuracy_section,
     "ablation": ablation_section,
     "sizes": size_section,
     "footprint": footprint_section,
@@ -32,4 +31,5 @@ SECTIONS = {
     "kernels": largest_kernels_section,
     "pictures": pictures_section,
     "light-models": light_models_section,
+    "accuracy": accuracy_section,
 }
