@@ -21,7 +21,7 @@ from tvm.rpc.base import RPC_TRACKER_MAGIC, TrackerCode, recvall, sendjson
 
 from deploy_rpc.agent_process import Address
 from deploy_rpc.board_spec import BoardError, BoardSpec
-from deploy_rpc.relay import relay_to
+from deploy_rpc.relay import start_relay
 from deploy_rpc.shared_key import asks_for_a_key, prove, read_key
 from deploy_rpc.time_limit import BoardTimeoutError, call_within
 
@@ -70,8 +70,9 @@ def connect_server(
     what = f"connecting to the RPC server at {address.host}:{address.port} for {spec}"
     host, port = address.host, address.port
     if address.secret:
-        relay = relay_to(_trusted(address, spec, timeout_s), key, timeout_s)
+        relay = start_relay(timeout_s)
         until_closed.callback(relay.process.terminate)
+        relay.carry_to(_trusted(address, spec, timeout_s), key)
         host, port, key = relay.host, relay.port, relay.password
     try:
         return call_within(timeout_s, rpc.connect, host, port, key, limit_s, what=what)
