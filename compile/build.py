@@ -7,7 +7,7 @@ import contextlib
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from compile.build_options import parse_options, print_options
@@ -17,7 +17,7 @@ from compile.link import find_linker
 from compile.lower import LEVELS, lower
 from compile.report import build_report, print_report
 from compile.source import import_network
-from compile.tuning.decisions import digests_of_logs, recorded_decisions
+from compile.tuning.decisions import recorded_decisions
 from model.cli import phase, run_command, write_json
 from model.errors import InputError
 from model.temporary import locked_folder, temporary_folder
@@ -42,7 +42,7 @@ def main(arguments: list[str] | None = None) -> None:
         decisions, logs = None, {}
         if options.level == "tuned":
             decisions = recorded_decisions(options.tuning_logs, options.target.core)
-            logs = digests_of_logs(options.tuning_logs, options.target.core)
+            logs = decisions.digests
         with phase(f"lower {', '.join(levels)}"):
             rungs = [
                 lower(
@@ -64,12 +64,17 @@ def main(arguments: list[str] | None = None) -> None:
         report = build_report(rungs[-1], verifications, latencies, library, logs)
         write_json(staging / f"{name}.json", report)
         print_report(rungs[-1], verifications, latencies, library)
-        with locked_folder(options.out):  # of two builds at once one is whole, and the last
-            for file in (staging / f"{name}.json", *library.files):
-                file.replace(options.out / file.name)
+        publish((staging / f"{name}.json", *library.files), options.out)
     if options.json:
         write_json(options.json, report)
     print(options.out / f"{name}.so")
+
+
+def publish(files: Sequence[Path], out: Path) -> None:
+    """Moves all `files` to `out`: of two builds at once one is there whole, the last one."""
+    with locked_folder(out):
+        for file in files:
+            file.replace(out / file.name)
 
 
 def _levels(options: argparse.Namespace) -> tuple[str, ...]:

@@ -15,36 +15,63 @@ import threading
 from dataclasses import dataclass
 from pathlib import Path
 
+from deploy_rpc.board_spec import BoardError
+
 LOOPBACK = "127.0.0.1"
 PROGRAM = Path(__file__).with_name("relay_process.py")
 
 
+READY = b"r"
+
+
+class RelayError(BoardError):
+    """A relay that did not start in time."""
+
+
 @dataclass(frozen=True)
 class Relay:
-    """Where TVM's client is to connect, and with what password; `process` carries it from there."""
+    """Where TVM's client is to connect, and with what password; `process` carries it from there.
+
+    It is gone when either side ends the session, or after its time limit without the client.
+    """
 
     host: str
     port: int
     password: str
     process: subprocess.Popen
+    _way: socket.socket
+
+    def carry_to(self, board: socket.socket, key: str) -> None:
+        """To the RPC server at the end of `board`, whose own password is `key`; takes `board`."""
+        with board, self._way:
+            words = f"{self.password}\n{key}".encode()
+            socket.send_fds(self._way, [words], [board.fileno()])
 
 
-def relay_to(board: socket.socket, key: str, timeout_s: float) -> Relay:
-    """A way to the RPC server at the end of `board`, whose own password is `key`; takes `board`.
+def start_relay(timeout_s: float) -> Relay:
+    """A relay that waits for its board: an agent does not wait long for a client that it trusts.
 
-    It is gone when either side ends the session, or after `timeout_s` without the client.
+    Raises `RelayError`.
     """
     password = secrets.token_hex(16)
-    with board, socket.create_server((LOOPBACK, 0), backlog=1) as listener:
-        descriptors = (listener.fileno(), board.fileno())
+    ours, theirs = socket.socketpair()
+    with theirs, socket.create_server((LOOPBACK, 0), backlog=1) as listener:
+        descriptors = (listener.fileno(), theirs.fileno())
         process = subprocess.Popen(
             [sys.executable, "-I", "-S", str(PROGRAM), *map(str, descriptors), str(timeout_s)],
-            stdin=subprocess.PIPE,
+            stdin=subprocess.DEVNULL,
             pass_fds=descriptors,
-            text=True,
             start_new_session=True,  # Ctrl-C is for us, who then say goodbye to the board
         )
-        with process.stdin:
-            process.stdin.write(f"{password}\n{key}\n")
         threading.Thread(target=process.wait, daemon=True).start()
-        return Relay(*listener.getsockname(), password, process)
+        host, port = listener.getsockname()
+    ours.settimeout(timeout_s)
+    try:
+        is_ready = ours.recv(1) == READY
+    except TimeoutError:
+        is_ready = False
+    if not is_ready:
+        ours.close()
+        process.terminate()
+        raise RelayError(f"the relay to the board was not up within {timeout_s:g} s; try again")
+    return Relay(host, port, password, process, ours)

@@ -1,9 +1,10 @@
 """A program: carries one client of TVM's from a listening socket to a board's, and back.
 
-    relay_process.py LISTENER BOARD TIMEOUT_S      # descriptors; passwords on the standard input
+    relay_process.py LISTENER WAY TIMEOUT_S      # descriptors
 
-Of those who connect it takes the one that knows the first password, tells the board the second in
-its place, and ends when either side does. It imports nothing but Python, to be there at once.
+Over WAY it says when it is there, and is given two passwords and the connection to the board. Of
+those who connect to LISTENER it takes the one that knows the first password, tells the board the
+second in its place, and ends when either side does. It imports nothing but Python, to start soon.
 """
 
 from __future__ import annotations
@@ -18,17 +19,18 @@ from contextlib import suppress
 RPC_MAGIC = 0xFF271
 CHUNK = 1 << 16  # bytes in flight each way
 LONGEST_HELLO = 512
+READY = b"r"
 
 
 def main() -> None:
     """Ends without a word where nobody comes in time."""
-    listener, board = (socket.socket(fileno=int(word)) for word in sys.argv[1:3])
+    listener, way = (socket.socket(fileno=int(word)) for word in sys.argv[1:3])
     timeout_s = float(sys.argv[3])
-    ours, theirs = (f"client:{line.rstrip()}" for line in sys.stdin)
-    board.settimeout(timeout_s)
     listener.settimeout(timeout_s)
     try:
         with listener:
+            board, ours, theirs = _given(way)
+            board.settimeout(timeout_s)
             client, options = _awaited(listener, ours, timeout_s)
         hello = (theirs + options).encode()
         board.sendall(struct.pack("<ii", RPC_MAGIC, len(hello)) + hello)
@@ -39,6 +41,17 @@ def main() -> None:
         end.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     threading.Thread(target=_carry, args=(board, client), daemon=True).start()
     _carry(client, board)
+
+
+def _given(way: socket.socket) -> tuple[socket.socket, str, str]:
+    """The board's connection and both passwords; raises `OSError` where the program left."""
+    with way:
+        way.sendall(READY)
+        words, descriptors, _, _ = socket.recv_fds(way, LONGEST_HELLO, 1)
+    if not descriptors:
+        raise ConnectionError("no board")
+    ours, theirs = (f"client:{line}" for line in words.decode().split("\n"))
+    return socket.socket(fileno=descriptors[0]), ours, theirs
 
 
 def _awaited(listener: socket.socket, word: str, timeout_s: float) -> tuple[socket.socket, str]:

@@ -21,7 +21,7 @@ from tvm.rpc.base import RPC_TRACKER_MAGIC, TrackerCode, recvall, sendjson
 
 from deploy_rpc.agent_process import Address
 from deploy_rpc.board_spec import BoardError, BoardSpec
-from deploy_rpc.relay import relay_to
+from deploy_rpc.relay import Relay, start_relay
 from deploy_rpc.shared_key import asks_for_a_key, prove, read_key
 from deploy_rpc.time_limit import BoardTimeoutError, call_within
 
@@ -44,6 +44,7 @@ def connect_board(spec: BoardSpec, timeout_s: float, until_closed: ExitStack) ->
         _probe(spec, timeout_s)
         address = Address(spec.host, spec.port, secret)
         return connect_server(address, "", spec, timeout_s, until_closed)
+    relay = _relay(secret, timeout_s, until_closed)  # first: a board waits for us only for seconds
     try:
         what = f"asking the tracker for {spec}"
         host, port, key = call_within(
@@ -56,7 +57,7 @@ def connect_board(spec: BoardSpec, timeout_s: float, until_closed: ExitStack) ->
         ) from error
     except OSError as error:
         raise _unreachable(spec, timeout_s, error) from error
-    return connect_server(Address(host, port, secret), key, spec, timeout_s, until_closed)
+    return _connect(Address(host, port, secret), key, spec, timeout_s, relay)
 
 
 def connect_server(
@@ -66,12 +67,27 @@ def connect_server(
 
     `spec` is what the errors name.
     """
+    relay = _relay(address.secret, timeout_s, until_closed)
+    return _connect(address, key, spec, timeout_s, relay)
+
+
+def _relay(secret: bytes | None, timeout_s: float, until_closed: ExitStack) -> Relay | None:
+    """What TVM's client needs where a key is proved."""
+    if not secret:
+        return None
+    relay = start_relay(timeout_s)
+    until_closed.callback(relay.process.terminate)
+    return relay
+
+
+def _connect(
+    address: Address, key: str, spec: BoardSpec, timeout_s: float, relay: Relay | None
+) -> rpc.RPCSession:
     limit_s = SESSION_LIMIT_S if spec.kind in ("rpc", "tracker") else 0
     what = f"connecting to the RPC server at {address.host}:{address.port} for {spec}"
     host, port = address.host, address.port
-    if address.secret:
-        relay = relay_to(_trusted(address, spec, timeout_s), key, timeout_s)
-        until_closed.callback(relay.process.terminate)
+    if relay:
+        relay.carry_to(_trusted(address, spec, timeout_s), key)
         host, port, key = relay.host, relay.port, relay.password
     try:
         return call_within(timeout_s, rpc.connect, host, port, key, limit_s, what=what)

@@ -50,7 +50,10 @@ class LimitedThread:
         if not wait([outcome], timeout=seconds).done:
             self.left_behind = what
             raise BoardTimeoutError(f"{what}: no answer within {seconds:g} s")
-        return outcome.result()
+        try:
+            return outcome.result()
+        finally:
+            del outcome  # an error's traceback holds this frame, and must not hold the error
 
     def end(self) -> None:
         """Lets the thread end after the calls that it was given."""
@@ -77,5 +80,6 @@ def _make_call(outcome: Future, function: Callable[..., object], args: tuple) ->
         result = function(*args)
     except BaseException as error:  # whatever it is, the caller gets it
         outcome.set_exception(error)
+        del outcome, args  # the error holds this frame, which held what the call used
     else:
         outcome.set_result(result)

@@ -6,12 +6,14 @@ import json
 import os
 import subprocess
 import sys
+import threading
+import time
 from pathlib import Path
 
 import pytest
 import torch
 
-from compile.build import main
+from compile.build import main, publish
 from deploy_rpc.elf import elf_machine
 from deploy_rpc.emulator import missing_emulation_tools
 from model.feature_maps import STRIDES
@@ -44,6 +46,33 @@ def assert_refused(
     assert "Traceback" not in result.stderr
     assert not list(folder.rglob("*.so"))
     assert not (folder / "build").exists()
+
+
+def test_of_two_builds_into_one_folder_one_is_whole(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    names, replace = ("net.json", "net.h", "net.so"), Path.replace
+    pauses_s = {"first": (0.1, 0.1, 0.1), "second": (0.25, 0.0, 0.0)}  # first net.json, last net.so
+
+    def slowly(file: Path, target: Path) -> Path:
+        time.sleep(pauses_s[file.parent.name][names.index(file.name)])
+        return replace(file, target)
+
+    monkeypatch.setattr(Path, "replace", slowly)
+    out, builds = tmp_path / "out", []
+    out.mkdir()
+    for build_name in pauses_s:
+        staging = tmp_path / build_name
+        staging.mkdir()
+        for name in names:
+            (staging / name).write_text(build_name)
+        files = [staging / name for name in names]
+        builds.append(threading.Thread(target=publish, args=(files, out)))
+    for each in builds:
+        each.start()
+    for each in builds:
+        each.join()
+    assert len({(out / name).read_text() for name in names}) == 1
 
 
 @pytest.fixture(scope="module")

@@ -102,6 +102,17 @@ def test_a_convolution_is_tiled_in_registers() -> None:
     assert "T.parallel" not in text
 
 
+def test_a_copy_that_is_an_output_stays() -> None:
+    x = te.placeholder((8,), name="x")
+    function = te.create_prim_func([x, topi.identity(x), topi.nn.relu(x)])
+    scheduled = schedule_generic(function, A72, 1).mod["main"].with_attr("global_symbol", "main")
+    given = np.arange(-4, 4, dtype=np.float32)
+    tensors = [tvm.runtime.tensor(values) for values in (given, given * np.nan, given * np.nan)]
+    tvm.compile(scheduled, target="llvm")["main"](*tensors)
+    np.testing.assert_array_equal(tensors[1].numpy(), given)
+    np.testing.assert_array_equal(tensors[2].numpy(), np.maximum(given, 0))
+
+
 def test_two_threads_make_the_outer_loops_parallel() -> None:
     assert "T.parallel" in schedule_generic(grouped_pointwise(), A72, 2).mod["main"].script()
 

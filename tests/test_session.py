@@ -1,11 +1,13 @@
 """Sessions on this machine, on TVM's own servers, and on boards that misbehave."""
 
+import gc
 import os
 import signal
 import socket
 import subprocess
 import sys
 import time
+import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -21,6 +23,7 @@ from deploy_rpc.session import BoardError, Session, open_session
 from deploy_rpc.session_program import PlainProgram, VmProgram
 from deploy_rpc.session_remote import message
 from deploy_rpc.time_limit import LimitedThread, call_within
+from tests.agents import becomes_true
 from tests.marked_program import needs_cycle_model
 from tests.tiny_library import SHAPE, tiny_library, tiny_plain_library, tiny_reference
 
@@ -257,6 +260,23 @@ def test_a_call_within_its_limit_gives_its_result_and_its_exceptions() -> None:
     assert call_within(5, max, 1, 2, what="comparing") == 2
     with pytest.raises(ZeroDivisionError):
         call_within(5, divmod, 1, 0, what="dividing")
+
+
+def test_what_a_failed_call_used_is_freed_with_its_error() -> None:
+    class Connection:
+        def read(self) -> None:
+            raise ConnectionResetError("the board is gone")
+
+    connection = Connection()
+    gone = weakref.ref(connection)
+    gc.disable()  # which would free a cycle, some time
+    try:
+        with pytest.raises(ConnectionResetError):
+            call_within(5, connection.read, what="reading")
+        del connection
+        assert becomes_true(lambda: gone() is None)
+    finally:
+        gc.enable()
 
 
 def test_a_thread_that_was_left_behind_refuses_the_next_call() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 from pathlib import Path
 
 import pytest
@@ -32,6 +33,15 @@ def test_the_fastest_right_answer_decides(tmp_path: Path) -> None:
     decision = decided(tmp_path)
     assert decision.tile == TILES[2]
     assert decision.source == "tuned"
+
+
+def test_the_digests_are_of_the_logs_as_they_were_read(tmp_path: Path) -> None:
+    save(tmp_path, record(1, 20.0))
+    before = (tmp_path / A72_FOLDER / "net.jsonl").read_bytes()
+    decisions = recorded_decisions(tmp_path, find_core("cortex-a72"))
+    save(tmp_path, record(2, 10.0))  # a search goes on meanwhile
+    assert decisions.digests == {"cortex-a72/net.jsonl": hashlib.sha256(before).hexdigest()}
+    assert decisions(WORKLOAD, 1).tile == TILES[1]
 
 
 def test_a_measured_time_counts_before_a_modelled_one(tmp_path: Path) -> None:

@@ -50,10 +50,15 @@ def schedule_generic(func: tirx.PrimFunc, core: Core, threads: int) -> s_tir.Sch
 
 
 def _inline_plain_copies(sch: s_tir.Schedule) -> None:
-    """Removes `pad_temp[i] = X[i]` blocks, which convolutions without padding are lowered with."""
+    """Removes `pad_temp[i] = X[i]` blocks, which convolutions without padding are lowered with.
+
+    Copies into a parameter stay: those are outputs, as the moments that a batch norm hands on.
+    """
+    (function,) = sch.mod.functions.values()
     for block in leaf_blocks(sch)[:-1]:
         body = sch.get(block).body
-        if isinstance(body, tirx.BufferStore) and isinstance(body.value, TensorLoad):
+        is_copy = isinstance(body, tirx.BufferStore) and isinstance(body.value, TensorLoad)
+        if is_copy and not any(body.buffer.same_as(each) for each in function.params):
             sch.compute_inline(block)
 
 

@@ -8,12 +8,12 @@ longer holds does not count.
 from __future__ import annotations
 
 import dataclasses
-import hashlib
 from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from compile.passes.take_decisions import Decision, Decisions
+from compile.passes.take_decisions import Decision
 from compile.schedules.spaces import space_of
 from compile.schedules.templates import TEMPLATES, Made, Workload, made_by_default, template_of
 from compile.tuning.log import LogError, TuningLog
@@ -30,45 +30,43 @@ class UnusableRecordError(InputError):
     """A record of a template, core or workload that this version does not know."""
 
 
-def recorded_decisions(folder: Path, core: Core) -> Decisions:
+@dataclass(frozen=True)
+class RecordedDecisions:
+    """Decides a workload by the best record for `core` of the first source that has one.
+
+    `best` is by source, the core's own name first; `digests` are the SHA-256 of every log that was
+    read, CORE/NAME.jsonl, as it was read: a tuner may have written to it since.
+    """
+
+    core: Core
+    best: dict[str, dict[str, Record]]
+    digests: dict[str, str]
+
+    def __call__(self, workload: Workload, threads: int) -> Decision | None:
+        """The decision for `workload`; None where no record has one that the core has room for."""
+        template = template_of(workload)
+        wanted = key_of(template, workload, threads)
+        own = log_name(self.core)
+        for name, best in self.best.items():
+            tile = _tile(template, best.get(wanted))
+            if tile is not None and tile in space_of(workload, self.core):
+                return Decision(tile, "tuned" if name == own else f"tuned for {name}")
+        return None
+
+
+def recorded_decisions(folder: Path, core: Core) -> RecordedDecisions:
     """By workload and threads, the best of the records in `folder` for `core` or its fallbacks.
 
     Raises `LogError` where there is no such folder or a log in it cannot be read.
     """
     if not folder.is_dir():
         raise LogError(f"expected a folder of tuning logs, found none at {folder}")
-    sources = (log_name(core), *fallbacks_of(core))
-    best = {name: best_records(records_of(folder / name)) for name in sources}
-
-    def decide(workload: Workload, threads: int) -> Decision | None:
-        template = template_of(workload)
-        wanted = key_of(template, workload, threads)
-        for name in sources:
-            tile = _tile(template, best[name].get(wanted))
-            if tile is not None and tile in space_of(workload, core):
-                return Decision(tile, "tuned" if name == sources[0] else f"tuned for {name}")
-        return None
-
-    return decide
-
-
-def digests_of_logs(folder: Path, core: Core) -> dict[str, str]:
-    """CORE/NAME.jsonl and its SHA-256, of every log that `recorded_decisions` reads."""
-    logs = (
-        log
-        for name in (log_name(core), *fallbacks_of(core))
-        for log in sorted((folder / name).glob("*.jsonl"))
-    )
-    return {
-        f"{log.parent.name}/{log.name}": hashlib.sha256(log.read_bytes()).hexdigest()
-        for log in logs
-    }
-
-
-def records_of(folder: Path) -> list[Record]:
-    """Of every log in `folder`; none where there is no folder."""
-    logs = sorted(folder.glob("*.jsonl"))
-    return [record for log in logs for record in TuningLog(log).read().records]
+    best, digests = {}, {}
+    for name in (log_name(core), *fallbacks_of(core)):
+        logs = {log: TuningLog(log).read() for log in sorted((folder / name).glob("*.jsonl"))}
+        best[name] = best_records(record for log in logs.values() for record in log.records)
+        digests |= {f"{name}/{path.name}": log.sha256 for path, log in logs.items()}
+    return RecordedDecisions(core, best, digests)
 
 
 def best_records(records: Iterable[Record]) -> dict[str, Record]:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import fcntl
+import hashlib
 import itertools
 import json
 import mmap
@@ -46,10 +47,14 @@ class Problem:
 
 @dataclass(frozen=True)
 class LogContents:
-    """The records of a log in the order of its lines, and the lines that hold none."""
+    """The records of a log in the order of its lines, and the lines that hold none.
+
+    `sha256` is of the whole file as it was read.
+    """
 
     records: list[Record]
     problems: list[Problem]
+    sha256: str
 
 
 class TuningLog:
@@ -124,7 +129,7 @@ def _lines(records: Iterable[Record]) -> bytes:
 
 def _contents(path: Path, text: bytes, skip_bad: bool) -> LogContents:
     sound = text[: _sound_length(text)]
-    contents = LogContents([], [])
+    contents = LogContents([], [], hashlib.sha256(text).hexdigest())
     for number, line in enumerate(sound.splitlines(), start=1):
         try:
             contents.records.append(parse_record(line))
