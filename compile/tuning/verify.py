@@ -19,6 +19,7 @@ import numpy as np
 
 from compile.schedules.spaces import space_of
 from compile.schedules.templates import Made, Workload
+from compile.tuning.auto_record import SPACE, fault_of_auto
 from compile.tuning.candidate import answers_of, largest_difference, most_error, with_tile
 from compile.tuning.decisions import UnusableRecordError, default_of, tile_of
 from compile.tuning.log import LogError, TuningLog
@@ -81,6 +82,8 @@ def _fault_of(
     answers: Callable[[Made], list[np.ndarray]],
     spaces: Callable[[Workload, Core], frozenset[Any]],
 ) -> str | None:
+    if record.space == SPACE:
+        return fault_of_auto(record)
     try:
         default, core = default_of(record)
     except UnusableRecordError as error:
