@@ -171,8 +171,8 @@ def _keep_up(options: argparse.Namespace) -> None:
     elif options.prune:
         dropped = prune_log(options.prune, KEPT, is_default)
         print(
-            f"{options.prune}: dropped {dropped} records, kept the best {KEPT} of each kernel, "
-            "and the default"
+            f"{options.prune}: dropped {dropped} records, kept the best one of each kernel, and "
+            "the default tile's"
         )
     else:
         _verify(options.verify or [TUNING_LOGS], options.workers)

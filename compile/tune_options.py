@@ -17,7 +17,7 @@ from model.zoo import DEFAULT_MODEL, model_name
 DEFAULT_TRIALS = 1000
 DEFAULT_JUDGED = 3
 AUTO = "auto"  # the space, and the folder of its records beside those of templates
-KEPT = 2  # records of each kernel and core
+KEPT = 1  # best records of each kernel and core, beside the default tile's
 
 
 def parse_options(arguments: list[str] | None) -> argparse.Namespace:
@@ -155,7 +155,10 @@ def _parser() -> argparse.ArgumentParser:
         "--merge", type=Path, nargs="+", metavar="LOG", help="writes the records of all to --into"
     )
     upkeep.add_argument(
-        "--prune", type=Path, metavar="LOG", help=f"keeps the best {KEPT} records of each kernel"
+        "--prune",
+        type=Path,
+        metavar="LOG",
+        help="keeps of each kernel the best record and the default tile's",
     )
     upkeep.add_argument(
         "--verify",
