@@ -35,7 +35,7 @@ from deploy_rpc.cores import Core
 from model.cli import phase
 
 SUITE = "tuning"
-SECONDS, SHORT_SECONDS = 15.0, 5.0  # of each search
+SECONDS, SHORT_SECONDS = 60.0, 10.0  # of each search
 WORKERS = 2
 ENGINES = {"template": "shufflenet-compiled", "auto": "MetaSchedule"}
 
