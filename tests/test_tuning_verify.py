@@ -87,3 +87,9 @@ def test_no_log_at_all_is_an_error(tmp_path: Path) -> None:
 
 def test_every_shipped_record_is_what_a_build_takes() -> None:
     assert verify_logs(logs_in(TUNING_LOGS), 2, lambda done, of: None) == []
+
+
+def test_the_readme_of_the_logs_lists_each() -> None:
+    text = (TUNING_LOGS / "README.md").read_text(encoding="utf-8")
+    listed = sorted(line.split("`")[1] for line in text.splitlines() if line.startswith("| `"))
+    assert listed == sorted(str(log.relative_to(TUNING_LOGS)) for log in logs_in(TUNING_LOGS))
