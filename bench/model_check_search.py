@@ -17,7 +17,7 @@ from tvm.s_tir.meta_schedule import postproc
 from tvm.s_tir.meta_schedule import schedule_rule as rule
 from tvm.s_tir.schedule import Schedule, Trace
 
-from bench.tensor_intrinsics import without_tensor_intrinsics
+from compile.tuning.tensor_intrinsics import without_tensor_intrinsics
 from model.errors import InputError
 
 TARGET = {"kind": "llvm", "mcpu": "haswell", "num-cores": 1}

@@ -15,16 +15,17 @@ from typing import Any
 
 from rich.table import Table
 
-from bench.auto_search import BATCH, AutoSearch
 from bench.our_networks import modelled_core
-from bench.plain_kernels import KERNELS, PlainKernel, plain_kernel
+from bench.plain_kernels import KERNELS, PlainKernel
 from bench.race import Race
 from bench.rows import Row, report_row
 from compile.schedules.templates import Made, made_by_default
 from compile.targets import CompileTarget
+from compile.tuning.auto_search import BATCH, MODULE, AutoSearch
 from compile.tuning.candidate import Examined
 from compile.tuning.log import TuningLog
 from compile.tuning.modelled import ModelledCore
+from compile.tuning.plain_kernel import plain_kernel
 from compile.tuning.task import Task
 from compile.tuning.trial import Where
 from compile.tuning.tuner import Tuner
@@ -34,7 +35,7 @@ from deploy_rpc.cores import Core
 from model.cli import phase
 
 SUITE = "tuning"
-SECONDS, SHORT_SECONDS = 30.0, 10.0  # of each search
+SECONDS, SHORT_SECONDS = 60.0, 10.0  # of each search
 WORKERS = 2
 ENGINES = {"template": "shufflenet-compiled", "auto": "MetaSchedule"}
 
@@ -71,11 +72,11 @@ def search_template(kernel: PlainKernel, where: Where, seconds: float) -> Race:
 
 def search_auto(kernel: PlainKernel, where: Where, seconds: float) -> Race:
     """MetaSchedule's search of its own space."""
-    pool = WorkerPool(WORKERS, "bench.auto_search")
+    pool = WorkerPool(WORKERS, MODULE)
     try:
         search = AutoSearch(plain_kernel(kernel.workload), where.target, where.core, pool)
         race = Race(seconds, search.start_cost())
-        search.run(race)
+        search.run(lambda trial: race.note(trial.examined.cost), lambda: race.is_over)
     finally:
         pool.close()
     return race

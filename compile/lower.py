@@ -130,6 +130,18 @@ def lower(
     )
 
 
+def legalised(network: Network, level: str, target: CompileTarget) -> tvm.IRModule:
+    """`network` as `lower` has it right before the generic schedules, for one thread.
+
+    The kernels of templates are made, all others are the plain loops that TVM makes of operators.
+    """
+    module = network.module
+    with target.tvm:
+        for apply in (*passes_of(level, target.core, 1, target.dtype), *LEGALISE):
+            module = apply(module)
+    return module
+
+
 def redecided(lowered: Lowered, decisions: Decisions) -> Lowered:
     """`lowered`, of level fused, at level tuned with `decisions`; no other pass runs again."""
     with lowered.target.tvm:

@@ -17,7 +17,8 @@ from rich.progress import Progress
 from compile.lower import Lowered, lower
 from compile.report import Latency, latency_table
 from compile.source import random_network
-from compile.tune_options import KEPT, parse_options
+from compile.tune_auto import tune_auto
+from compile.tune_options import AUTO, KEPT, parse_options
 from compile.tuning.curve import draw_curve
 from compile.tuning.decisions import TUNING_LOGS, is_default, recorded_decisions
 from compile.tuning.display import PLAIN_WIDTH, Display, print_result
@@ -51,11 +52,9 @@ def main(arguments: list[str] | None = None) -> None:
         return
     core = _core(options, options.board)
     where = Where(options.target, options.target_text, options.board, core)
-    with phase(f"lower {options.model}"):
-        fused = lower(random_network(options.model), "fused", options.target)
-    log = TuningLog(options.tuning_logs / log_name(core) / f"{_log_stem(options)}.jsonl")
+    log = _log(options, where)
     try:
-        report = _tune(options, fused, where, log)
+        report = tune_auto(options, where, log) if _is_auto(options) else _tune(options, where, log)
     except (KeyboardInterrupt, BoardError, WorkerError):
         print(f"interrupted; {log.path} holds every trial, go on with --resume")
         raise
@@ -64,15 +63,21 @@ def main(arguments: list[str] | None = None) -> None:
     print(log.path)
 
 
-def _log_stem(options: argparse.Namespace) -> str:
-    """What a log is called: its network, and its number format where that is not float32."""
-    return options.model if options.dtype == "float32" else f"{options.model}.{options.dtype}"
+def _is_auto(options: argparse.Namespace) -> bool:
+    return options.space == "auto"
 
 
-def _tune(
-    options: argparse.Namespace, fused: Lowered, where: Where, log: TuningLog
-) -> dict[str, Any]:
+def _log(options: argparse.Namespace, where: Where) -> TuningLog:
+    """Named after the network, and its number format where that is not float32."""
+    stem = options.model if options.dtype == "float32" else f"{options.model}.{options.dtype}"
+    folder = options.tuning_logs / log_name(where.core)
+    return TuningLog((folder / AUTO if _is_auto(options) else folder) / f"{stem}.jsonl")
+
+
+def _tune(options: argparse.Namespace, where: Where, log: TuningLog) -> dict[str, Any]:
     """Searches, judges, and compares; returns the report."""
+    with phase(f"lower {options.model}"):
+        fused = lower(random_network(options.model), "fused", options.target)
     tasks = tasks_of(fused)
     print(
         f"{len(tasks)} kernels on {where.board}, the default tile of each first; up to "
@@ -166,8 +171,8 @@ def _keep_up(options: argparse.Namespace) -> None:
     elif options.prune:
         dropped = prune_log(options.prune, KEPT, is_default)
         print(
-            f"{options.prune}: dropped {dropped} records, kept the best {KEPT} of each kernel, "
-            "and the default"
+            f"{options.prune}: dropped {dropped} records, kept the best one of each kernel, and "
+            "the default tile's"
         )
     else:
         _verify(options.verify or [TUNING_LOGS], options.workers)

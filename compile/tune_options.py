@@ -16,7 +16,8 @@ from model.zoo import DEFAULT_MODEL, model_name
 
 DEFAULT_TRIALS = 1000
 DEFAULT_JUDGED = 3
-KEPT = 2  # records of each kernel and core
+AUTO = "auto"  # the space, and the folder of its records beside those of templates
+KEPT = 1  # best records of each kernel and core, beside the default tile's
 
 
 def parse_options(arguments: list[str] | None) -> argparse.Namespace:
@@ -38,6 +39,10 @@ def parse_options(arguments: list[str] | None) -> argparse.Namespace:
                 f"--dtype {options.dtype} is tuned on modelled cores only; expected --board "
                 f"modelled[:CORE], got {options.board}"
             )
+        if options.space == AUTO and options.board.kind != "modelled":
+            parser.error(f"--space auto: expected --board modelled[:CORE], got {options.board}")
+        if options.space == AUTO and options.dtype != "float32":
+            parser.error(f"--space auto: expected --dtype float32, got {options.dtype}")
     return options
 
 
@@ -120,6 +125,15 @@ def _parser() -> argparse.ArgumentParser:
         default="float32",
         help="of weights and activations, as for build.py (default: %(default)s)",
     )
+    add(
+        "--space",
+        choices=("template", AUTO),
+        default="template",
+        help="template: the decisions of our templates, which builds take (default); auto: "
+        "MetaSchedule's own space, of the kernels that no template covers and, for comparison, of "
+        "the convolutions that templates do, on modelled cores; its records are kept apart, in "
+        "DIR/CORE/auto, and no build takes them",
+    )
     add("--trials", type=positive_int, default=DEFAULT_TRIALS, metavar="N", help="at most")
     add("--resume", action="store_true", help="go on from what the log holds")
     add(
@@ -141,7 +155,10 @@ def _parser() -> argparse.ArgumentParser:
         "--merge", type=Path, nargs="+", metavar="LOG", help="writes the records of all to --into"
     )
     upkeep.add_argument(
-        "--prune", type=Path, metavar="LOG", help=f"keeps the best {KEPT} records of each kernel"
+        "--prune",
+        type=Path,
+        metavar="LOG",
+        help="keeps of each kernel the best record and the default tile's",
     )
     upkeep.add_argument(
         "--verify",

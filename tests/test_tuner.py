@@ -26,7 +26,7 @@ from compile.tuning.search import LEAST_LEARNED, Model, proposed
 from compile.tuning.task import Task, tasks_of
 from compile.tuning.trial import Where
 from compile.tuning.tuner import Step, Tuner
-from compile.tuning.verify import fault_of
+from compile.tuning.verify import faults_of
 from deploy_rpc.board_spec import BoardSpec
 from deploy_rpc.cores import Core, find_core
 from deploy_rpc.cycles import missing_modelling_tools
@@ -187,7 +187,7 @@ def test_a_verdict_of_the_network_is_recorded_and_no_trial(tmp_path: Path) -> No
         (0.2, 0.1),
         {"tiles_judged": 3},
     )
-    assert fault_of(record) is None
+    assert faults_of([record]) == [None]
     assert tuner.resume() == 0
 
 

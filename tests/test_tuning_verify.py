@@ -4,17 +4,18 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from compile.tune import main
-from compile.tuning.decisions import TUNING_LOGS
+from compile.tuning.decisions import TUNING_LOGS, tile_of
 from compile.tuning.log import LogError, TuningLog
-from compile.tuning.verify import fault_of, logs_in, verify_logs
+from compile.tuning.verify import faults_of, logs_in, verify_logs
 from tests.tuning_records import record
 
 
 def test_a_sound_record_has_no_fault() -> None:
-    assert fault_of(record(1)) is None
+    assert faults_of([record(1)]) == [None]
 
 
 @pytest.mark.parametrize(
@@ -28,12 +29,27 @@ def test_a_sound_record_has_no_fault() -> None:
     ],
 )
 def test_a_fault_is_said(changed: dict[str, object], reason: str) -> None:
-    assert reason in fault_of(record(1, **changed))
+    (fault,) = faults_of([record(1, **changed)])
+    assert reason in fault
 
 
 def test_a_wrong_answer_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("compile.tuning.verify.error_of", lambda made, default: 0.5)
-    assert "wrong answer: 5.0e-01" in fault_of(record(1))
+    default = tile_of(record(0))
+    monkeypatch.setattr(
+        "compile.tuning.verify.answers_of",
+        lambda made: [np.array([0.0, 1.0 if made.tile == default else 1.5])],
+    )
+    assert faults_of([record(1), record(0)]) == ["wrong answer: 5.0e-01 of the range away", None]
+
+
+def test_a_tile_of_two_cores_is_compiled_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    compiled = []
+    monkeypatch.setattr(
+        "compile.tuning.verify.answers_of", lambda made: compiled.append(made.tile) or [np.zeros(1)]
+    )
+    faults = faults_of([record(1), record(0), record(1, core="cortex-a73"), record(1)])
+    assert faults == [None] * 4
+    assert compiled == [tile_of(record(1)), tile_of(record(0))]
 
 
 def test_the_command_names_log_and_record(
@@ -71,3 +87,9 @@ def test_no_log_at_all_is_an_error(tmp_path: Path) -> None:
 
 def test_every_shipped_record_is_what_a_build_takes() -> None:
     assert verify_logs(logs_in(TUNING_LOGS), 2, lambda done, of: None) == []
+
+
+def test_the_readme_of_the_logs_lists_each() -> None:
+    text = (TUNING_LOGS / "README.md").read_text(encoding="utf-8")
+    listed = sorted(line.split("`")[1] for line in text.splitlines() if line.startswith("| `"))
+    assert listed == sorted(str(log.relative_to(TUNING_LOGS)) for log in logs_in(TUNING_LOGS))

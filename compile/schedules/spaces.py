@@ -41,25 +41,33 @@ def _pointwise(workload: PointwiseWorkload, core: Core) -> Iterator[PointwiseTil
     orders = [(True, False), (False, False)]  # pixels_outer, groups_inner
     if workload.layout == "channels" and workload.groups > 1:
         orders.append((False, True))
-    choices = itertools.product(shapes, unrolls, orders, *((True, False),) * 3)
-    for (rows, vectors, lanes), unroll, (outer, groups_inner), peel, tail, share in choices:
-        sharing = pointwise_tiles.sharing_of(workload, rows, vectors, lanes) if share else 1
-        tile = replace(
-            default,
-            rows=rows,
-            vectors=vectors,
-            lanes=lanes,
-            k_unroll=unroll,
-            pixels_outer=outer,
-            prefetch=prefetches and not (outer or groups_inner or peel),
-            row_lanes=pointwise_tiles.row_lanes(workload, core, rows),
-            peel=peel and pointwise_tiles.can_peel(workload, unroll),
-            groups_inner=groups_inner,
-            tail=tail and pointwise_tiles.has_tail(workload, core, rows, vectors, lanes),
-            sharing=sharing,
-        )
-        if not workload.in_place or pointwise_tiles.runs_in_place(workload, tile):
-            yield tile
+    for shape in shapes:
+        tails = _different(pointwise_tiles.has_tail(workload, core, *shape), False)
+        sharings = _different(pointwise_tiles.sharing_of(workload, *shape), 1)
+        choices = itertools.product(unrolls, orders, (True, False), tails, sharings)
+        for unroll, (outer, groups_inner), peel, tail, sharing in choices:
+            rows, vectors, lanes = shape
+            tile = replace(
+                default,
+                rows=rows,
+                vectors=vectors,
+                lanes=lanes,
+                k_unroll=unroll,
+                pixels_outer=outer,
+                prefetch=prefetches and not (outer or groups_inner or peel),
+                row_lanes=pointwise_tiles.row_lanes(workload, core, rows),
+                peel=peel and pointwise_tiles.can_peel(workload, unroll),
+                groups_inner=groups_inner,
+                tail=tail,
+                sharing=sharing,
+            )
+            if not workload.in_place or pointwise_tiles.runs_in_place(workload, tile):
+                yield tile
+
+
+def _different(*choices: Any) -> tuple[Any, ...]:  # noqa: ANN401 (any decision's)
+    """Each of `choices` once."""
+    return tuple(dict.fromkeys(choices))
 
 
 def _window(workload: WindowWorkload, core: Core) -> Iterator[WindowTile]:

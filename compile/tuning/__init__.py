@@ -21,4 +21,14 @@ log_cores.py   the cores that logs are kept for, and which may stand in for anot
 decisions.py   what records decide for a core
 verify.py      the records of logs, replayed
 workers.py     warm worker processes
+
+MetaSchedule's own space, for comparison:
+
+auto_task.py       what there is to tune in a network
+plain_kernel.py    what our templates make, unscheduled
+auto_search.py     the search for one kernel
+auto_candidate.py  one schedule, examined
+auto_tuner.py      the search over a network
+auto_record.py     its records
+tensor_intrinsics.py  what it need not import
 """

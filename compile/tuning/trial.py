@@ -39,24 +39,34 @@ def trial_record(
     unit: str,
 ) -> Record:
     """The record, of now, that `task` with `tile` was `examined`; `kind` and `unit` as there."""
-    taking_part, made = versions(), task.made
-    return Record(
-        format=RECORD_FORMAT,
+    made = task.made
+    return record_of_now(
+        examined,
+        where,
         space="template",
         template=made.template,
         template_version=TEMPLATE_VERSIONS[made.template],
         workload=workload_fields(made.workload),
         threads=made.threads,
         decisions=plain(dataclasses.asdict(tile)),
+        kind=kind,
+        unit=unit,
+    )
+
+
+def record_of_now(examined: Examined, where: Where, **what: Any) -> Record:  # noqa: ANN401
+    """The record, of now, of what was `examined`: `what` are the fields that say what it was."""
+    taking_part = versions()
+    return Record(
+        format=RECORD_FORMAT,
         target=where.target.name,
         core=log_name(where.core),
         tvm_target=str(where.target.tvm),
         board=str(where.board),
-        kind=kind,
-        unit=unit,
         outcome=examined.outcome,
         samples=examined.samples,
         counters=examined.counters,
         versions={name: taking_part[name] for name in RECORDED_VERSIONS},
         date=datetime.datetime.now(datetime.timezone.utc).strftime(DATE_FORMAT),
+        **what,
     )

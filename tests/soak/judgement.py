@@ -21,7 +21,7 @@ import psutil
 
 from compile.tuning.log import TuningLog
 from compile.tuning.record import Record
-from compile.tuning.verify import fault_of
+from compile.tuning.verify import faults_of
 from tests.soak.usage import SoakError, Usage
 
 LOGS, TEMPORARY = "logs", "tmp"  # in the folder of a soak; short, for paths of sockets
@@ -80,7 +80,7 @@ def judge(faults: Sequence[Fault], said: Sequence[str], folder: Path) -> Judgeme
             "outcomes": dict(Counter(record.outcome for record in records)),
             "lost": lost_trials(said, records),
             "twice": len(records) - len(distinct(records)),
-            "wrong": [reason for record in records if (reason := fault_of(record))],
+            "wrong": [reason for reason in faults_of(records) if reason],
             "set_aside": sum("is set aside" in line for line in said),
             "left": [*processes_of(folder), *temporary_files(folder)],
             "quarters": quarters(faults),
