@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.table import Table
 
 from compile.source import random_network
-from compile.tuning.auto_search import MODULE
+from compile.tuning.auto_search import BATCH, MODULE
 from compile.tuning.auto_task import auto_tasks_of
 from compile.tuning.auto_tuner import AutoProgress, AutoTuner
 from compile.tuning.display import PLAIN_WIDTH
@@ -27,8 +27,8 @@ def tune_auto(options: argparse.Namespace, where: Where, log: TuningLog) -> dict
     with phase(f"lower {options.model}"):
         tasks = auto_tasks_of(random_network(options.model), where.target)
     print(
-        f"{len(tasks)} kernels in MetaSchedule's own space on {where.board}; about "
-        f"{options.trials} trials; log: {log.path}"
+        f"{len(tasks)} kernels in MetaSchedule's own space on {where.board}; "
+        f"{max(options.trials, BATCH * len(tasks))} trials; log: {log.path}"
     )
     with contextlib.closing(WorkerPool(options.workers, MODULE)) as pool:
         with phase("price the kernels without schedules, and by our templates"):

@@ -10,7 +10,7 @@ import pytest
 from compile.tuning.auto_record import auto_record, fault_of_auto, kernel_text, trial_of
 from compile.tuning.auto_search import AutoTrial
 from compile.tuning.candidate import Examined
-from compile.tuning.decisions import digests_of_logs, is_default, records_of
+from compile.tuning.decisions import is_default, recorded_decisions
 from compile.tuning.experience import lessons_of
 from compile.tuning.log import TuningLog
 from compile.tuning.record import Record, parse_record, record_line
@@ -59,7 +59,6 @@ def test_a_schedule_that_answers_wrong_is_a_fault(monkeypatch: pytest.MonkeyPatc
 
 def test_builds_and_other_searches_do_not_see_them(tmp_path: Path) -> None:
     TuningLog(tmp_path / "cortex-a72" / "auto" / "net.jsonl").append([a_record()])
-    assert records_of(tmp_path / "cortex-a72") == []
-    assert digests_of_logs(tmp_path, A72) == {}
+    assert recorded_decisions(tmp_path, A72).digests == {}
     assert lessons_of([tmp_path], tmp_path / "other.jsonl") == []
     assert not is_default(a_record())

@@ -42,8 +42,7 @@ def auto_record(plain: tirx.PrimFunc, trial: AutoTrial, where: Where) -> Record:
 
 def trial_of(record: Record) -> AutoTrial:
     """The trial that `record` tells of."""
-    reason = "" if record.outcome == "ok" else "recorded"
-    examined = Examined(record.outcome, record.samples, record.counters, reason)
+    examined = Examined(record.outcome, record.samples, record.counters)
     return AutoTrial(record.decisions["trace"], examined)
 
 

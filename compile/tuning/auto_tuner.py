@@ -8,13 +8,13 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from compile.tuning.auto_record import auto_record, kernel_text, trial_of
+from compile.tuning.auto_record import SPACE, auto_record, kernel_text, trial_of
 from compile.tuning.auto_search import BATCH, AutoSearch, AutoTrial
 from compile.tuning.auto_task import AutoTask
 from compile.tuning.candidate import examine_candidate
 from compile.tuning.log import TuningLog
 from compile.tuning.log_cores import log_name
-from compile.tuning.record import KINDS, Record
+from compile.tuning.record import Record
 from compile.tuning.trial import Where
 from compile.tuning.workers import WorkerPool, result_of
 
@@ -55,14 +55,14 @@ class AutoTuner:
         """Takes what the log already holds for these kernels; returns how many trials that is."""
         known: dict[str, list[Record]] = {}
         for record in self._log.read().records if self._log.path.exists() else ():
-            if record.core == log_name(self._where.core) and record.kind == KINDS[-1]:
+            if record.core == log_name(self._where.core) and record.space == SPACE:
                 known.setdefault(record.workload.get("kernel", ""), []).append(record)
         for each in self.progress:
             each.trials += [trial_of(r) for r in known.get(kernel_text(each.task.plain), ())]
         return sum(len(each.trials) for each in self.progress)
 
     def run(self, trials: int, report: Callable[[AutoProgress], None]) -> None:
-        """Up to `trials` more trials, at least a batch of each kernel; `report` is told of each."""
+        """About `trials` more trials, at least a batch of each kernel; `report` is told of each."""
         share = max(trials // len(self.progress), BATCH)
         for each, search in zip(self.progress, self._searches, strict=True):
             wanted = len(each.trials) + share
@@ -81,7 +81,7 @@ class AutoTuner:
         if task.made is None:
             return None
         where = self._where
-        texts = where.target_text, where.core.name
-        return result_of(
-            self._pool.start(examine_candidate, task.made, task.made.tile, *texts)
-        ).cost
+        priced = self._pool.start(
+            examine_candidate, task.made, task.made.tile, where.target_text, where.core.name
+        )
+        return result_of(priced).cost

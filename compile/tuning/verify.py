@@ -1,8 +1,8 @@
 """Replays the records of tuning logs: each has to be what a build takes, and has to answer right.
 
 A worker replays a kernel with all that the logs hold of it, so that a tile is compiled once, for
-whatever cores and networks it was recorded. On one core of an EPYC (Zen 3) a tile takes 0.13 s, of
-which LLVM has 0.11.
+whatever cores and networks it was recorded. 432 tiles took 78 s of CPU time (EPYC, Zen 3, a busy
+machine, 2026-11-25), six sevenths of it to compile them.
 """
 
 from __future__ import annotations
