@@ -203,7 +203,10 @@ def _layer_row(
 def _base_row(
     lowered: Lowered, board: BoardSpec, data: str, unit: str, samples: Sequence[float]
 ) -> Row:
-    """`converted` says that the machine has no arithmetic of its own in the number format."""
+    """`converted` says that the machine has no arithmetic of its own in the number format.
+
+    There is no interval: samples are of different pictures, not of one figure again.
+    """
     target = lowered.target
     row = report_row(
         "accuracy",
@@ -219,6 +222,7 @@ def _base_row(
     runs_on = target_on(target, board).core
     converted = target.dtype == "float16" and not runs_on.half
     return row | {
+        "interval": None,
         "dtype": target.dtype,
         "data": data,
         "board": str(board),

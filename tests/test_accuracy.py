@@ -33,6 +33,7 @@ def test_the_digits_in_float16(
     assert (whole["dtype"], whole["data"], whole["converted"]) == ("float16", "digits", True)
     assert whole["agree"] == whole["pictures"] == 5
     assert 1e-4 < whole["largest_error"] < TOLERANCES["float16"]
+    assert not any("intervals" in warning for warning in report.context["warnings"])
     lines = layer_lines(report.rows)
     assert [layer for (_, layer), _ in lines][0::17] == ["stem", "classifier"]
     assert all(1e-5 < errors["float16"] < TOLERANCES["float16"] for _, errors in lines)
