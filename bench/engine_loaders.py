@@ -161,10 +161,10 @@ ENGINES: dict[str, tuple[str | None, Load]] = {  # with the module whose import 
     "pytorch-compile": ("torch", load_pytorch_compiled),
 }
 OTHER_TYPES: dict[str, dict[str, Load]] = {  # of engines that compute in them, by number format
-    "float16": {"shufflenet-compiled": load_ours, "ncnn": load_ncnn_half, "mnn": load_mnn_half},
+    "float16": {"ncnn": load_ncnn_half, "mnn": load_mnn_half},
 }
 
 
 def loader(engine: str, dtype: str) -> Load:
-    """How `engine` loads its file to compute in `dtype`."""
-    return OTHER_TYPES[dtype][engine] if dtype in OTHER_TYPES else ENGINES[engine][1]
+    """How `engine` loads its file to compute in `dtype`; ours is built for its own."""
+    return OTHER_TYPES.get(dtype, {}).get(engine, ENGINES[engine][1])

@@ -44,7 +44,7 @@ ARM_PEERS = ("onnxruntime", "ncnn", "mnn")  # those whose aarch64 wheels the mod
 ARM_PEERS_IN: dict[Dtype, tuple[str, ...]] = {  # and which of them compute in a number format
     "float32": ARM_PEERS,
     "float16": ("ncnn", "mnn"),
-}
+}  # in any other, ours alone
 NOT_OFFERED = {
     "litert": "not offered: its converter litert-torch 0.10 takes typing-extensions 4.12 and TVM "
     "4.13 or newer, so no environment holds both"

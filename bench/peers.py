@@ -41,7 +41,6 @@ ARM_PACKAGES = ("numpy==2.3.5", "ncnn==1.0.20261020", "MNN==3.6.1", "onnxruntime
 MARK_SOURCE = Path(__file__).parent.parent / "deploy_rpc" / "cycle_model" / "mark.c"
 MARK_WORDS = ("-target", "aarch64-linux-gnu.2.28", "-O2", "-s", "-shared", "-fPIC")
 VECTORS: dict[Dtype, re.Pattern[str]] = {  # a multiplication of whole vectors, as LLVM writes it
-    "float32": re.compile(r"^fmla v\d+\.4s"),
     "float16": re.compile(r"^fmla v\d+\.8h"),
 }
 ENVIRONMENT = {  # one thread, and the same order of everything in every run
@@ -61,7 +60,7 @@ def measure_peers(network: Network, target: CompileTarget, board: BoardSpec) -> 
     number format than asked for, `ArmPythonError` where the engines cannot be fetched.
     """
     core = find_core(board.core) if board.core else target.core
-    peers, dtype = ARM_PEERS_IN[target.dtype], target.dtype
+    peers, dtype = ARM_PEERS_IN.get(target.dtype, ()), target.dtype
     for name, reason in missing_engines(peers).items():
         print(f"without {name}: {reason}")
     python = arm_python(ARM_PACKAGES, core.name)
@@ -83,13 +82,16 @@ def measure_peers(network: Network, target: CompileTarget, board: BoardSpec) -> 
 
 
 def check_arithmetic(engine: str, report: CycleReport, dtype: Dtype) -> None:
-    """Raises `EngineError` where none of the hottest blocks multiplies vectors of `dtype`."""
-    if not any(
-        map(VECTORS[dtype].search, itertools.chain(*(b.disassembly for b in report.hottest)))
-    ):
+    """Raises `EngineError` where none of the hottest blocks multiplies vectors of `dtype`.
+
+    Engines fall back to float32 without a word, so that alone is not looked for.
+    """
+    wanted = VECTORS.get(dtype)
+    lines = itertools.chain.from_iterable(block.disassembly for block in report.hottest)
+    if wanted and not any(map(wanted.search, lines)):
         raise EngineError(
             f"{engine} was asked for {dtype}, but none of its {len(report.hottest)} hottest blocks "
-            f"computes in it on {report.core}: no instruction matches {VECTORS[dtype].pattern!r}"
+            f"computes in it on {report.core}: no instruction matches {wanted.pattern!r}"
         )
 
 

@@ -34,10 +34,7 @@ from model.cli import (
 )
 from model.zoo import DEFAULT_MODEL, model_name
 
-MODELLED_TYPES = (
-    "layers",
-    "peers",
-)  # of other number formats than float32 on modelled boards alone
+FLOAT32_UNLESS_MODELLED = ("layers", "peers")
 ONE_MODEL_A_TABLE = ("layers", "independent")
 PLAIN_WIDTH = 160  # of tables where there is no terminal
 
@@ -79,7 +76,7 @@ def _check_board(suite: Suite, options: argparse.Namespace) -> None:
         raise BoardError(f"board {board} is aarch64, target {target.name} is not")
     if board.kind == "modelled" and options.level == "stock":
         raise BoardError(f"level stock needs TVM's runtime, {board} has none; take --level unfused")
-    if name in MODELLED_TYPES and target.dtype != "float32" and board.kind != "modelled":
+    if name in FLOAT32_UNLESS_MODELLED and target.dtype != "float32" and board.kind != "modelled":
         raise BoardError(f"{name} of {target.dtype} are modelled only, not timed on {board}")
     if board.kind == "local" and suite.host_only and not target.is_host:
         raise BoardError(f"{name} is measured on this machine only: --target host, without --board")

@@ -125,7 +125,7 @@ def _started(options: argparse.Namespace) -> tuple[str, ...]:
 
 def _peers(options: argparse.Namespace) -> Iterator[Row]:
     modelled = options.board.kind == "modelled"
-    _name_missing(options, ARM_PEERS_IN[options.dtype] if modelled else options.peers)
+    _name_missing(options, ARM_PEERS_IN.get(options.dtype, ()) if modelled else options.peers)
     for network in _networks(options):
         if modelled:
             yield from measure_peers(network, options.target, options.board)
