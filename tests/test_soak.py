@@ -9,7 +9,8 @@ import pytest
 
 from compile.tuning.log import TuningLog
 from compile.tuning.record import Record
-from tests.soak.judgement import LOGS, TEMPORARY, Fault, Judgement, judge
+from tests.soak.farm import TEMPORARY
+from tests.soak.judgement import LOGS, Fault, Judgement, judge
 from tests.soak.usage import SoakError, Usage, usage_of
 from tests.tuning_records import record
 

@@ -14,6 +14,7 @@ from bench.readme_sections.model_check import model_check_section
 from bench.readme_sections.modelled_peers import modelled_peers_section
 from bench.readme_sections.pictures import pictures_section
 from bench.readme_sections.sizes import size_section
+from bench.readme_sections.spaces import spaces_section
 from bench.readme_sections.table8 import table8_section
 from bench.readme_sections.threads import threads_section
 
@@ -23,6 +24,7 @@ SECTIONS = {
     "footprint": footprint_section,
     "model-check": model_check_section,
     "peers": modelled_peers_section,
+    "tuning": spaces_section,
     "results": ladder_section,
     "engines": engines_here_section,
     "table8": table8_section,

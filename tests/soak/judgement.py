@@ -22,9 +22,10 @@ import psutil
 from compile.tuning.log import TuningLog
 from compile.tuning.record import Record
 from compile.tuning.verify import faults_of
+from tests.soak.farm import TEMPORARY
 from tests.soak.usage import SoakError, Usage
 
-LOGS, TEMPORARY = "logs", "tmp"  # in the folder of a soak; short, for paths of sockets
+LOGS = "logs"  # in the folder of a soak
 OF_ONNX_RUNTIME = ".ses"  # one file, which it writes where it is imported and keeps
 MOST_GROWTH = 1.1  # of memory from the first quarter of the faults to the last; records are kept
 MORE_FILES = 3  # open or temporary: how many there are at a moment varies by a few

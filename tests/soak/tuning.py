@@ -5,11 +5,9 @@ All programs keep their temporary files in one folder, so that what they leave c
 
 from __future__ import annotations
 
-import os
 import random
 import signal
 import subprocess
-import sys
 import tempfile
 import threading
 import time
@@ -20,14 +18,12 @@ from pathlib import Path
 
 import psutil
 
-from deploy_rpc.shared_key import write_key
 from model.cli import write_json
-from tests.soak.judgement import LOGS, TEMPORARY, Fault, judge, lines_in, temporary_files
+from tests.soak.farm import END_LIMIT_S, Farm, start_farm, start_program
+from tests.soak.judgement import LOGS, Fault, judge, lines_in, temporary_files
 from tests.soak.usage import SoakError, usage_of
 
-OLD_S = 12  # an agent that ends sooner is taken for one that cannot run
 BOARDS = 2
-END_LIMIT_S = 120
 RECOVERY_LIMIT_S = 600  # on a machine that has much else to do
 KINDS = ("session killed", "session stopped", "agent killed")
 
@@ -56,9 +52,9 @@ def soak_tuning(minutes: int, seed: int, timeout_s: int, pause_s: int, json: Pat
 
 @dataclass(frozen=True)
 class Soak:
-    """What runs: the farm of each board, and the search."""
+    """What runs: the farm, and the search on it."""
 
-    boards: list[subprocess.Popen[str]]
+    farm: Farm
     tuner: subprocess.Popen[str]
     folder: Path
 
@@ -67,10 +63,9 @@ class Soak:
         begin = time.monotonic()
         while time.monotonic() - begin < 60 * minutes and self.tuner.poll() is None:
             time.sleep(draw.uniform(0.5, 1.5) * pause_s)
-            agents, sessions = self._agents_and_sessions()
-            old = [agent for agent in agents if time.time() - agent.create_time() > OLD_S]
+            sessions = self.farm.sessions()
             what = draw.choice(KINDS)
-            victims = old if what == "agent killed" else sessions
+            victims = self.farm.old_agents() if what == "agent killed" else sessions
             if len(sessions) < BOARDS or not victims or not lines_in(self.folder):
                 continue
             victim = draw.choice(victims)
@@ -83,23 +78,15 @@ class Soak:
                     recovery_s,
                     lines_in(self.folder),
                     usage_of(self.tuner.pid),
-                    sum(usage_of(board.pid).memory for board in self.boards),
+                    sum(usage_of(board.pid).memory for board in self.farm.boards),
                     len(temporary_files(self.folder)),
                 )
-
-    def _agents_and_sessions(self) -> tuple[list[psutil.Process], list[psutil.Process]]:
-        agents = [child for board in self.boards for child in psutil.Process(board.pid).children()]
-        sessions = []
-        for agent in agents:
-            with suppress(psutil.NoSuchProcess):
-                sessions += agent.children()
-        return agents, sessions
 
     def _until_at_work(self, victim: psutil.Process) -> float:
         """Seconds until every board has a session, and none is `victim`."""
         begin = time.monotonic()
         while time.monotonic() - begin < RECOVERY_LIMIT_S and self.tuner.poll() is None:
-            _, sessions = self._agents_and_sessions()
+            sessions = self.farm.sessions()
             if len(sessions) == BOARDS and victim not in sessions:
                 return time.monotonic() - begin
             time.sleep(0.1)
@@ -107,42 +94,15 @@ class Soak:
 
 
 def _begun(running: ExitStack, folder: Path, timeout_s: int) -> Soak:
-    """A tracker, the boards, and a search on them, ended with `running`."""
-    key = folder / "board.key"
-    write_key(key)
-    (folder / TEMPORARY).mkdir()
-
-    def start(module: str, *words: str) -> subprocess.Popen[str]:
-        process = subprocess.Popen(
-            [sys.executable, "-m", module, *words],
-            stdout=subprocess.PIPE,
-            text=True,
-            env=os.environ | {"TMPDIR": str(folder / TEMPORARY)},
-        )
-        running.callback(_end, process)
-        return process
-
-    tracker = start("deploy_rpc.serve", "tracker", "--port", "0")
-    address = tracker.stdout.readline().split()[-1]
-    words = ("--tracker", address, "--key", "here", "--key-file", str(key))
-    boards = [start("deploy_rpc.serve", "agent", "--port", "0", *words) for _ in range(BOARDS)]
-    board = boards[0].stdout.readline().split()[-1]
-    tuner = start(
-        "compile.tune", "--target", "host", "--board", board, "--boards", str(BOARDS),
-        "--model", "shufflenet-0.25x-g3", "--trials", "1000000", "--judge", "0",
-        "--timeout", str(timeout_s), "--drift", "1000000", "--workers", "1",
+    """Boards, and a search on them, ended with `running`."""
+    farm = start_farm(running, folder, BOARDS)
+    tuner = start_program(
+        running, folder, "compile.tune", "--target", "host", "--board", farm.board,
+        "--boards", str(BOARDS), "--model", "shufflenet-0.25x-g3", "--trials", "1000000",
+        "--judge", "0", "--timeout", str(timeout_s), "--drift", "1000000", "--workers", "1",
         "--tuning-logs", str(folder / LOGS),
     )  # fmt: skip
-    return Soak(boards, tuner, folder)
-
-
-def _end(process: subprocess.Popen[str]) -> None:
-    process.send_signal(signal.SIGINT)
-    try:
-        process.wait(timeout=END_LIMIT_S)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        process.wait()
+    return Soak(farm, tuner, folder)
 
 
 def _listen(process: subprocess.Popen[str], said: list[str]) -> None:
