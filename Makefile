@@ -6,7 +6,7 @@ INSTALLED = $(VENV)/.installed
 PEERS = $(VENV)/.peers
 
 BENCH_SUITES = peers table8 fusion layers groups threads independent startup memory size peak \
-  model-check
+  model-check accuracy
 
 TUNED_CORES = cortex-a72 neoverse-n1
 TUNED_MODELS = shufflenet-1.0x-g3 shufflenet-0.25x-g3 shufflenet-0.5x-g3 shufflenet-1.5x-g3 \

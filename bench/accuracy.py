@@ -34,6 +34,7 @@ from model import digits
 from model.checkpoints import LoadedCheckpoint, load_checkpoint
 from model.cli import phase
 from model.digits.pictures import DIGITS, HELD_OUT, DigitsError, digits_folder
+from model.errors import InputError
 from model.labelled_pictures import LabelledPicture, labelled_pictures
 from model.layer_outputs import LayerOutputs
 from model.predictions import KEPT, Prediction, Run, accuracy, agreement
@@ -43,6 +44,10 @@ DIGITS_WEIGHTS = Path(digits.__file__).parent / "shufflenet-0.25x-g3.safetensors
 LAYER_PICTURES = 20  # that errors by layer are taken of
 LOGITS_UNIT = "of the logits' range"
 LAYER_UNIT = "of the layer's deviation"
+
+
+class AccuracyError(InputError):
+    """Nothing to measure accuracy by."""
 
 
 @dataclass(frozen=True)
@@ -69,7 +74,7 @@ def subjects(
 ) -> tuple[list[Subject], dict[str, str]]:
     """The digits, and the checkpoint `weights` with the pictures in `data`; why one is not there.
 
-    Of each the `first` pictures, by default all.
+    Of each the `first` pictures, by default all. Raises `AccuracyError` where neither is there.
     """
     found, missing = [], {}
     try:
@@ -81,6 +86,9 @@ def subjects(
         found.append(_subject(data.name, weights, data, first))
     else:
         missing["pictures"] = "not named: --weights FILE --data DIR"
+    if not found:
+        reasons = "; ".join(f"{name}: {reason}" for name, reason in missing.items())
+        raise AccuracyError(f"no pictures to judge a network by: {reasons}")
     return found, missing
 
 

@@ -9,7 +9,7 @@ import pytest
 
 import bench.accuracy
 import bench.suites
-from bench.accuracy import offered_dtypes, relative_rms, subjects
+from bench.accuracy import AccuracyError, offered_dtypes, relative_rms, subjects
 from bench.accuracy_table import accuracy_tables, dtypes_of, layer_lines, where_run, whole_rows
 from bench.report_page.accuracy import accuracy_blocks
 from bench.reports import read_report
@@ -17,6 +17,7 @@ from bench.run import main
 from compile.targets import parse_target
 from compile.verify import TOLERANCES
 from deploy_rpc.board_spec import parse_board
+from model.digits.pictures import DigitsError
 from tests.report_rows import a_report, accuracy_rows
 
 
@@ -59,6 +60,15 @@ def test_without_pictures_there_are_the_digits() -> None:
     found, missing = subjects(None, None, first=3)
     assert [(each.data, len(each.pictures)) for each in found] == [("digits", 3)]
     assert list(missing) == ["pictures"]
+
+
+def test_without_any_pictures_there_is_nothing_to_measure(monkeypatch: pytest.MonkeyPatch) -> None:
+    def no_digits() -> Path:
+        raise DigitsError("scikit-learn is not installed")
+
+    monkeypatch.setattr(bench.accuracy, "digits_folder", no_digits)
+    with pytest.raises(AccuracyError, match="digits: scikit-learn is not installed; pictures: not"):
+        subjects(None, None)
 
 
 def test_an_error_is_a_share_of_what_varies() -> None:
