@@ -25,7 +25,7 @@ READY = b"r"
 
 
 class RelayError(BoardError):
-    """A relay that did not start in time."""
+    """A relay that did not start in time, or that has ended."""
 
 
 @dataclass(frozen=True)
@@ -42,10 +42,16 @@ class Relay:
     _way: socket.socket
 
     def carry_to(self, board: socket.socket, key: str) -> None:
-        """To the RPC server at the end of `board`, whose own password is `key`; takes `board`."""
-        with board, self._way:
-            words = f"{self.password}\n{key}".encode()
-            socket.send_fds(self._way, [words], [board.fileno()])
+        """To the RPC server at the end of `board`, whose own password is `key`; takes `board`.
+
+        Raises `RelayError`.
+        """
+        words = f"{self.password}\n{key}".encode()
+        try:
+            with board, self._way:
+                socket.send_fds(self._way, [words], [board.fileno()])
+        except OSError as error:
+            raise RelayError(f"the relay to the board has ended: {error.strerror}") from error
 
 
 def start_relay(timeout_s: float) -> Relay:

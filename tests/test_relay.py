@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from pathlib import Path
 
 import pytest
@@ -43,6 +44,14 @@ def test_a_client_that_starts_slowly_gets_its_session(tmp_path: Path) -> None:
         with open_session(board, timeout_s=LIMIT_S) as session:
             assert session.isa == machine_isa()
         assert agent.process.poll() is None
+
+
+def test_a_relay_that_was_killed_is_an_error() -> None:
+    started = start_relay(LIMIT_S)
+    started.process.kill()
+    started.process.wait()
+    with pytest.raises(RelayError, match="has ended"):
+        started.carry_to(socket.socketpair()[0], "key")
 
 
 def test_a_relay_that_does_not_start_is_an_error(
