@@ -25,6 +25,8 @@ from compile.network import Network
 from compile.operators import count_operators
 from compile.passes import Pass, passes_of
 from compile.passes.take_decisions import Decisions, take_decisions
+from compile.quantise.inputs import synthetic_inputs
+from compile.quantise.observe import Observe, observe_on
 from compile.schedules import schedule_kernels
 from compile.targets import CompileTarget
 
@@ -95,15 +97,19 @@ def lower(
     *,
     threads: int = 1,
     decisions: Decisions | None = None,
+    observe: Observe | None = None,
     dump: Path | None = None,
 ) -> Lowered:
     """Lowers `network`; writes the IR after each phase to `dump`, where one is named.
 
     `decisions` are those of tuning records; level tuned takes them, all other levels the defaults.
+    `observe` says what values int8 has to hold; by default those of synthetic pictures.
     """
+    if target.dtype == "int8" and observe is None:
+        observe = observe_on(synthetic_inputs(network))
     trail = _Trail(level, dump)
     with target.tvm:
-        passes = passes_of(level, target.core, threads, target.dtype)
+        passes = passes_of(level, target.core, threads, target.dtype, observe)
         if level == "tuned" and decisions is not None:
             passes = (*passes, take_decisions(decisions))
         module = trail.run("graph", network.module, passes)

@@ -14,11 +14,13 @@ from compile.passes.fuse_stem import fuse_stem
 from compile.passes.fuse_windows import fuse_windows
 from compile.passes.in_place import write_in_place
 from compile.passes.into_half import into_half
+from compile.passes.into_int8 import into_int8
 from compile.passes.layouts import cancel_layout_changes, choose_layouts
 from compile.passes.plain_forms import into_plain_forms
 from compile.passes.relus import move_relus
 from compile.passes.rewriting import Choices
 from compile.passes.shuffle import move_shuffles, shuffle_in_layout
+from compile.quantise.observe import Observe
 from deploy_rpc.cores import Core, Dtype
 
 Pass = Callable[[tvm.IRModule], tvm.IRModule]
@@ -30,15 +32,58 @@ CLEAN: tuple[Pass, ...] = (
 )
 
 
-def passes_of(level: str, core: Core, threads: int, dtype: Dtype = "float32") -> tuple[Pass, ...]:
+def passes_of(
+    level: str,
+    core: Core,
+    threads: int,
+    dtype: Dtype = "float32",
+    observe: Observe | None = None,
+) -> tuple[Pass, ...]:
     """The graph passes of a level of the ladder, for `core` and activations of `dtype`.
 
     Unfused and fused differ in nothing but fusion: both take the same templates and layouts. Tuned
-    is fused here; what records say comes behind (`take_decisions`).
+    is fused here; what records say comes behind (`take_decisions`). int8 needs to `observe` what
+    values there are, and is fused in any case.
     """
     if level == "stock":
         return ()
+    if dtype == "int8":
+        return (*CLEAN, _into_int8_templates(core, threads, observe))
     return (*CLEAN, _into_templates(core, threads, dtype, fused=level != "unfused"))
+
+
+def _into_int8_templates(core: Core, threads: int, observe: Observe) -> Pass:
+    """Operators into kernels of planes in float32, which are then made again in int8.
+
+    Biases stay where they are: a sum of int8 begins with one for nothing.
+    """
+
+    def apply(module: tvm.IRModule) -> tvm.IRModule:
+        choices = Choices(core, threads, lambda _: "planes", stem=False)
+        steps = (
+            move_relus,
+            *_templates(choices),
+            into_int8(core, threads, observe),
+            write_in_place,
+        )
+        for step in steps:
+            module = step(module)
+        return module
+
+    return apply
+
+
+def _templates(choices: Choices) -> tuple[Pass, ...]:
+    """The passes that put kernels of the templates into the place of operators."""
+    return (
+        (move_shuffles if choices.fused else shuffle_in_layout)(choices),
+        fuse_pointwise(choices),
+        fuse_stem(choices),
+        fuse_windows(choices),
+        fuse_dense(choices),
+        fuse_lrn(choices),
+        cancel_layout_changes,
+    )
 
 
 def _into_templates(core: Core, threads: int, dtype: Dtype, *, fused: bool) -> Pass:
@@ -49,13 +94,7 @@ def _into_templates(core: Core, threads: int, dtype: Dtype, *, fused: bool) -> P
             module = move_biases(move_relus(module))
         choices = Choices(core, threads, choose_layouts(module, core, threads), fused)
         steps = (
-            (move_shuffles if fused else shuffle_in_layout)(choices),
-            fuse_pointwise(choices),
-            fuse_stem(choices),
-            fuse_windows(choices),
-            fuse_dense(choices),
-            fuse_lrn(choices),
-            cancel_layout_changes,
+            *_templates(choices),
             *([into_half(core, threads)] if dtype == "float16" else []),
             *([write_in_place] if fused else []),
         )

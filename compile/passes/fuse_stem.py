@@ -63,7 +63,8 @@ def fuse_stem(choices: Choices) -> Callable[[tvm.IRModule], tvm.IRModule]:
         return call_kernel(builder, made, "stem_pool", operands, shape_of(pooled))
 
     def apply(module: tvm.IRModule) -> tvm.IRModule:
-        return rewrite_main(module, pool, replace) if choices.fused else module
+        wanted = choices.fused and choices.stem
+        return rewrite_main(module, pool, replace) if wanted else module
 
     return apply
 

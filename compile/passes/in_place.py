@@ -22,9 +22,7 @@ from tvm import relax
 from tvm.relax.expr_functor import PyExprMutator, mutator
 
 from compile.passes.rewriting import results_of
-from compile.schedules.pointwise_tiles import runs_in_place
-from compile.schedules.pointwise_workload import PointwiseWorkload
-from compile.schedules.templates import Convolution, Made, made_from
+from compile.schedules.templates import Convolution, Made, made_from, runs_in_place
 
 CHANNEL_AXIS = {"planes": 1, "channels": 3}
 
@@ -167,9 +165,7 @@ class _Shortcuts(_InPlace):
         return self._call(in_place, f"{call.args[0].name_hint}_in_place", operands)
 
     def _can_be_in_place(self, call: relax.Call, made: Made) -> bool:
-        if not isinstance(made.workload, PointwiseWorkload):
-            return False
-        if not runs_in_place(made.workload, made.tile):
+        if not runs_in_place(made):
             return False
         storage = self._storage(call.args[1].fields[made.workload.shortcut_operand])
         shared_with_input = storage == self._storage(call.args[1].fields[0])

@@ -27,13 +27,15 @@ TO_PLANES = (0, 3, 1, 2)
 class Choices:
     """What kernels are made for: the core, the threads, and a layout for each (rows, columns).
 
-    Unless `fused`, every operator is a kernel of its own.
+    Unless `fused`, every operator is a kernel of its own. Without `stem` a first convolution and
+    its max pool are two in any case.
     """
 
     core: Core
     threads: int
     layout_of: Layouts
     fused: bool = True
+    stem: bool = True
 
     def make(self, workload: Workload) -> Made:
         """The template's kernel of `workload`, decided by default."""

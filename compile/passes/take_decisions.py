@@ -55,11 +55,16 @@ def take_decisions(decisions: Decisions) -> Callable[[tvm.IRModule], tvm.IRModul
 
 def repacked(packed: np.ndarray, old: Made, new: Made) -> np.ndarray:
     """Weights packed for `old` in the order of `new`, which differ in their tiles alone."""
-    places = old.packed(indices_of(old.workload))
-    weights = np.empty(_weights_shape(old.workload), packed.dtype)
+    return new.packed(unpacked(packed, old))
+
+
+def unpacked(packed: np.ndarray, made: Made) -> np.ndarray:
+    """OIHW, or (M, K), of the weights that were packed for `made`."""
+    places = made.packed(indices_of(made.workload))
+    weights = np.empty(_weights_shape(made.workload), packed.dtype)
     there = places > 0  # where there is no padding
     weights.reshape(-1)[places[there] - 1] = packed[there]
-    return new.packed(weights)
+    return weights
 
 
 @mutator

@@ -27,7 +27,9 @@ def has_maxnum(core: Core) -> bool:
 
 
 def larger(a: tirx.Expr, b: tirx.Expr, *, maxnum: bool) -> tirx.Expr:
-    """The larger of two values, or vectors of them; both are looked at twice."""
+    """The larger of two values, or vectors of them; floats are both looked at twice."""
+    if "int" in str(a.ty):
+        return tirx.max(a, b)
     if maxnum:
         return T.call_llvm_pure_intrin(str(a.ty), "llvm.maximum", a, b)
     either = _bits(tirx.max(a, b)) | _bits(tirx.max(b, a))

@@ -67,7 +67,8 @@ def default_tile(workload: WindowWorkload, core: Core) -> PoolTile:
 
 def neutral(workload: WindowWorkload) -> tirx.Expr:
     """What changes no result: where a pool starts, and what its border holds."""
-    return tirx.const(-math.inf if workload.kind == "max" else 0, workload.dtype)
+    least = -128 if workload.dtype == "int8" else -math.inf
+    return tirx.const(least if workload.kind == "max" else 0, workload.dtype)
 
 
 def combined(

@@ -16,6 +16,10 @@ from tvm import tirx
 
 from compile.schedules import (
     dense,
+    int8_depthwise,
+    int8_head,
+    int8_pointwise,
+    int8_stem,
     lrn,
     pointwise,
     pointwise_tiles,
@@ -25,6 +29,14 @@ from compile.schedules import (
     window_channels,
 )
 from compile.schedules.dense import DenseTile, DenseWorkload
+from compile.schedules.int8_depthwise import Int8DepthwiseTile
+from compile.schedules.int8_gemm import Int8Tile
+from compile.schedules.int8_head import Int8DenseTile
+from compile.schedules.int8_workloads import (
+    Int8DenseWorkload,
+    Int8PointwiseWorkload,
+    Int8WindowWorkload,
+)
 from compile.schedules.lrn import LrnTile, LrnWorkload
 from compile.schedules.pointwise_tiles import PointwiseTile
 from compile.schedules.pointwise_workload import PointwiseWorkload
@@ -50,13 +62,14 @@ class Template:
     default_tile: Callable[[Any, Core], Any]
     make: Callable[[Any, Any, int], tirx.PrimFunc]
     pack_weights: Callable[[np.ndarray, Any, Any], np.ndarray] | None = None
+    runs_in_place: Callable[[Any, Any], bool] | None = None
 
 
 # fmt: off
 TEMPLATES = {
     "pointwise": Template(
         PointwiseWorkload, PointwiseTile, pointwise_tiles.default_tile, pointwise.pointwise,
-        pointwise.pack_weights,
+        pointwise.pack_weights, pointwise_tiles.runs_in_place,
     ),
     "window": Template(
         WindowWorkload, WindowTile, window.default_tile, window.window, window.pack_weights
@@ -74,6 +87,22 @@ TEMPLATES = {
         DenseWorkload, DenseTile, dense.default_tile, dense.dense, dense.pack_weights
     ),
     "lrn": Template(LrnWorkload, LrnTile, lrn.default_tile, lrn.lrn),
+    "int8_pointwise": Template(
+        Int8PointwiseWorkload, Int8Tile, int8_pointwise.default_tile,
+        int8_pointwise.int8_pointwise, int8_pointwise.pack_weights, int8_pointwise.runs_in_place,
+    ),
+    "int8_depthwise": Template(
+        Int8WindowWorkload, Int8DepthwiseTile, int8_depthwise.default_tile,
+        int8_depthwise.int8_depthwise, int8_depthwise.pack_weights,
+    ),
+    "int8_stem": Template(
+        Int8WindowWorkload, Int8Tile, int8_stem.default_tile, int8_stem.int8_stem,
+        int8_stem.pack_weights,
+    ),
+    "int8_dense": Template(
+        Int8DenseWorkload, Int8DenseTile, int8_head.default_tile, int8_head.int8_dense,
+        int8_head.pack_weights,
+    ),
 }
 # fmt: on
 CYCLES: dict[str, Callable[[Any, Core], float]] = {
@@ -107,15 +136,25 @@ def template_of(workload: Workload) -> str:
     """The name of the template for `workload`."""
     names = {
         PointwiseWorkload: "pointwise",
+        Int8PointwiseWorkload: "int8_pointwise",
+        Int8DenseWorkload: "int8_dense",
         StemPoolWorkload: "stem_pool",
         DenseWorkload: "dense",
         LrnWorkload: "lrn",
     }
     if type(workload) in names:
         return names[type(workload)]
+    if isinstance(workload, Int8WindowWorkload):
+        return "int8_depthwise" if workload.is_channelwise else "int8_stem"
     if workload.layout == "channels":
         return "window_channels"
     return "window" if workload.kind == "conv" else "pool"
+
+
+def runs_in_place(made: Made) -> bool:
+    """Whether the shortcut of `made` may be the output itself."""
+    allows = TEMPLATES[made.template].runs_in_place
+    return allows is not None and allows(made.workload, made.tile)
 
 
 def made_by_default(workload: Workload, core: Core, threads: int) -> Made:

@@ -1,0 +1,232 @@
+"""Kernels, weights and activations in int8; a network's input and output stay float32.
+
+    y = call_tir(pointwise, x, W, b, shortcut)   ->  call_tir(int8_pointwise, x, W', b', M, shortcut)
+    y = call_tir(window, x, W, b)                ->  call_tir(int8_depthwise, x, W', b', M)
+    y = call_tir(window, picture, W, b)          ->  call_tir(int8_stem, picture, W', b', M)
+    y = call_tir(average pool, x)                ->  call_tir(int8_depthwise, x, ones, 0, M)
+    y = call_tir(max pool, x)                    ->  call_tir(the same of int8, x)
+    out = call_tir(dense, x, W, b)               ->  call_tir(int8_dense, x, W', b', S, C, M)
+
+W', b' and the multipliers M come of the scales of a plan (`compile/quantise`), made of what the
+float32 kernels compute on calibration inputs. After all kernels are there, before any is in place.
+Everything else works on values that are converted before and behind it.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+
+import numpy as np
+import tvm
+from tvm import relax
+from tvm.relax.expr_functor import PyExprMutator, mutator
+
+from compile.passes.rewriting import is_call, reshaped_to, shape_of
+from compile.passes.take_decisions import WEIGHTS, unpacked
+from compile.quantise.observe import Observe, Range
+from compile.quantise.plan import Plan, Step, make_plan
+from compile.quantise.scale import (
+    Quantisation,
+    Requantisation,
+    dense_integers,
+    least_scale_of_means,
+    pool_requantisation,
+    quantisation_of,
+    requantisation,
+)
+from compile.quantise.sums import Sums, real_sums
+from compile.schedules.int8_head import padded_inputs, padded_outputs
+from compile.schedules.int8_lanes import LOWEST
+from compile.schedules.int8_workloads import (
+    INT8,
+    Int8DenseWorkload,
+    Int8PointwiseWorkload,
+    Int8WindowWorkload,
+)
+from compile.schedules.pointwise_workload import PointwiseWorkload
+from compile.schedules.templates import Made, made_by_default
+from deploy_rpc.cores import Core
+
+FLOAT = "float32"
+
+
+def into_int8(
+    core: Core, threads: int, observe: Observe
+) -> Callable[[tvm.IRModule], tvm.IRModule]:
+    """The pass for `core`: Relax to Relax, main only; planes, nothing in place yet."""
+
+    def apply(module: tvm.IRModule) -> tvm.IRModule:
+        plan = make_plan(module, observe(module), core)
+        updated = module.clone()
+        rewriter = _Quantising(updated, plan, core, threads)
+        main = rewriter.visit_expr(updated["main"])
+        updated = rewriter.builder_.get()
+        updated.update_func(updated.get_global_var("main"), main)
+        return relax.transform.DeadCodeElimination()(updated)
+
+    return apply
+
+
+@mutator
+class _Quantising(PyExprMutator):
+    def __init__(self, module: tvm.IRModule, plan: Plan, core: Core, threads: int) -> None:
+        super().__init__(module)
+        self._plan = plan
+        self._core, self._threads = core, threads
+        self._step: Step | None = None
+
+    def visit_var_binding_(self, binding: relax.VarBinding) -> None:
+        self._step = self._plan.steps.get(binding.var)
+        super().visit_var_binding_(binding)
+
+    def visit_tuple_(self, results: relax.Tuple) -> relax.Expr:
+        """What is returned; tuples of operands are not visited."""
+        return relax.Tuple([self._as_float(x) for x in results.fields])
+
+    def visit_call_(self, call: relax.Call) -> relax.Expr:
+        if is_call(call, ("relax.reshape",)):
+            return self.visit_expr_post_order(call)
+        if self._step is not None:
+            return self._in_int8(self._step)
+        operands = [self._float_operand(operand) for operand in call.args]
+        return tvm.ir.Call(call.op, operands, call.attrs, ty_args=list(call.ty_args))
+
+    def _in_int8(self, step: Step) -> relax.Expr:
+        others = {"max": self._max, "concat": self._concat, "dense": self._dense}
+        return others.get(step.kind, self._convolution)(step)
+
+    def _convolution(self, step: Step) -> relax.Expr:
+        sums = real_sums(step, self._plan)
+        x, *shortcut = step.inputs
+        integers = requantisation(
+            sums.weights, sums.bias, sums.inputs, sums.output, adds_zero=not shortcut
+        )
+        workload = self._workload(step, sums, integers.shift)
+        made = made_by_default(workload, self._core, self._threads)
+        weights = made.packed(integers.weights.reshape(_weights_shape(step, workload)))
+        given = [
+            self.visit_expr(x) if step.kind == "stem" else self._as_int8(x),
+            *(relax.const(each) for each in (weights, integers.bias, integers.multipliers)),
+            *(self._as_int8(each) for each in shortcut),
+        ]
+        return self._call(step, made, given)
+
+    def _workload(
+        self, step: Step, sums: Sums, shift: int
+    ) -> Int8PointwiseWorkload | Int8WindowWorkload:
+        old = step.made.workload
+        lowest = int(sums.output.zero.max()) if old.relu else LOWEST
+        fields = {f.name: getattr(old, f.name) for f in dataclasses.fields(old)}
+        fields |= {"dtype": INT8, "shift": shift, "lowest": lowest, "bias": True}
+        if isinstance(old, PointwiseWorkload):
+            return Int8PointwiseWorkload(**fields)
+        read = self._plan.of(step.inputs[0])
+        fields |= {"kind": "conv", "result_dtype": INT8, "zero": int(read.zero.max())}
+        if step.kind == "stem":
+            fields["picture_scale"] = float(np.float32(1 / read.scale.max()))
+        return Int8WindowWorkload(**fields)
+
+    def _max(self, step: Step) -> relax.Expr:
+        workload = dataclasses.replace(step.made.workload, dtype=INT8, result_dtype=INT8)
+        made = made_by_default(workload, self._core, self._threads)
+        return self._call(step, made, [self._as_int8(step.inputs[0])])
+
+    def _concat(self, step: Step) -> relax.Expr:
+        return relax.op.concat([self._as_int8(x) for x in step.inputs], axis=1)
+
+    def _dense(self, step: Step) -> relax.Expr:
+        old, (x,) = step.made.workload, step.inputs
+        read = self._plan.of(x).taken(np.arange(old.inputs))
+        means, pool = _means(read, self._plan.means[step.var], old.pixels)
+        shift = pool.shift if pool else 1
+        fields = {f.name: getattr(old, f.name) for f in dataclasses.fields(old)}
+        workload = Int8DenseWorkload(**fields | {"dtype": INT8, "shift": shift})
+        made = made_by_default(workload, self._core, self._threads)
+        operands = step.call.args[1].fields
+        real = unpacked(operands[WEIGHTS].value.numpy(), step.made).astype(np.float64)
+        bias = operands[WEIGHTS + 1].value.numpy().astype(np.float64)
+        weights, integer_bias, scales = dense_integers(real, bias, means)
+        padded = padded_outputs(workload, made.tile)
+        given = [
+            self._as_int8(x),
+            relax.const(made.packed(weights)),
+            relax.const(_padded(integer_bias, padded)),
+            relax.const(_padded(scales, padded)),
+        ]
+        if pool:
+            for each in (pool.bias, pool.multipliers):
+                given.append(relax.const(_padded(each, padded_inputs(workload))))
+        return self._call(step, made, given)
+
+    def _call(self, step: Step, made: Made, given: list[relax.Expr]) -> relax.Expr:
+        """The kernel's call, of the shape that the one in its place had."""
+        kernel = made.kernel()
+        *parameters, output = kernel.params
+        operands = [
+            reshaped_to(x, tuple(int(extent) for extent in parameter.shape))
+            for x, parameter in zip(given, parameters, strict=True)
+        ]
+        shape = tuple(int(extent) for extent in output.shape)
+        of = relax.TensorType(shape, str(output.dtype))
+        function = self.builder_.add_func(kernel, f"int8_{step.call.args[0].name_hint}")
+        value = relax.call_tir(function, operands, of)
+        wanted = shape_of(step.var)
+        return value if shape == wanted else relax.op.reshape(self.builder_.emit(value), wanted)
+
+    def _float_operand(self, operand: relax.Expr) -> relax.Expr:
+        if isinstance(operand, relax.Tuple):
+            return relax.Tuple([self._as_float(x) for x in operand.fields])
+        if isinstance(operand, relax.Var) and isinstance(operand.ty, relax.TensorType):
+            return self._as_float(operand)
+        return self.visit_expr(operand)
+
+    def _as_float(self, original: relax.Expr) -> relax.Expr:
+        value = self.visit_expr(original)
+        if not isinstance(value, relax.Var) or str(value.ty.dtype) != INT8:
+            return value
+        scale, zero = _broadcast(self._plan.of(original), shape_of(value))
+        centred = relax.op.subtract(relax.op.astype(value, FLOAT), relax.const(zero, FLOAT))
+        return self.builder_.emit(relax.op.multiply(centred, relax.const(scale, FLOAT)))
+
+    def _as_int8(self, original: relax.Expr) -> relax.Expr:
+        value = self.visit_expr(original)
+        if str(value.ty.dtype) == INT8:
+            return value
+        scale, zero = _broadcast(self._plan.of(original), shape_of(value))
+        scaled = relax.op.multiply(value, relax.const(1 / scale, FLOAT))
+        rounded = relax.op.add(relax.op.round(scaled), relax.const(zero, FLOAT))
+        within = relax.op.clip(rounded, -128, 127)
+        return self.builder_.emit(relax.op.astype(within, INT8))
+
+
+def _weights_shape(
+    step: Step, workload: Int8PointwiseWorkload | Int8WindowWorkload
+) -> tuple[int, int, int, int]:
+    kernel = (1, 1) if step.kind == "pointwise" else workload.kernel
+    return workload.channels, workload.inputs, *kernel
+
+
+def _means(
+    read: Quantisation, seen: Range, pixels: int
+) -> tuple[Quantisation, Requantisation | None]:
+    """How int8 stands for the inputs of a dense layer, and how its pool makes them where it has."""
+    if pixels == 1:
+        return read, None
+    symmetric = np.zeros(read.scale.shape, bool)
+    least = least_scale_of_means(read, pixels)
+    means = quantisation_of(seen.mean_low, seen.mean_high, symmetric, least)
+    return means, pool_requantisation(read, means, pixels)
+
+
+def _padded(values: np.ndarray, count: int) -> np.ndarray:
+    return np.pad(values, (0, count - len(values)))
+
+
+def _broadcast(of: Quantisation, shape: tuple[int, ...]) -> tuple[np.ndarray, np.ndarray]:
+    """Scale and zero, for an operation with a tensor of `shape`."""
+    if not of.of_channels:
+        return of.scale, of.zero
+    axis = next((i for i, extent in enumerate(shape) if extent > 1), 0)
+    aligned = (-1,) + (1,) * (len(shape) - axis - 1)
+    return of.scale.reshape(aligned), of.zero.reshape(aligned)

@@ -1,0 +1,190 @@
+"""What a network of int8 kernels must give, value for value, computed in another way.
+
+Each kernel's sums come of PyTorch's convolutions of floats that hold them exactly, whole numbers of
+up to 24 or 53 bits, and become int8 by the definition in `compile/schedules/int8_lanes.py`, in int64. So a build
+is checked bit by bit, on any core.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import torch
+import tvm
+from tvm import relax
+from torch.nn import functional
+
+from compile.passes.take_decisions import WEIGHTS, unpacked
+from compile.schedules.int8_lanes import HIGHEST, LOWEST, MULTIPLIER_BITS
+from compile.schedules.int8_workloads import (
+    Int8DenseWorkload,
+    Int8PointwiseWorkload,
+    Int8WindowWorkload,
+)
+from compile.schedules.templates import Made, made_from
+from compile.schedules.window_workload import WindowWorkload
+
+Values = np.ndarray
+LARGEST_PRODUCT = 127 * 255
+
+
+def integer_reference(module: tvm.IRModule) -> Callable[[Values], list[Values]] | None:
+    """From an input, float32, to the outputs of `main`; None where a kernel is not of int8."""
+    if not all(_is_known(value, module) for _, value in _bindings(module)):
+        return None
+    return lambda x: _run(module, x)
+
+
+def requantised(
+    sums: Values, multipliers: Values, shift: int, added: Values | int, lowest: int
+) -> Values:
+    """int8 of int64 `sums` of (channels, ...), with a multiplier for each channel."""
+    factors = multipliers.astype(np.int64).reshape(-1, *(1 for _ in sums.shape[1:]))
+    high = (sums * factors + (1 << (MULTIPLIER_BITS - 1))) >> MULTIPLIER_BITS
+    scaled = (high + (1 << (shift - 1))) >> shift
+    return np.clip(scaled + added, lowest, HIGHEST).astype(np.int8)
+
+
+def quantised(x: Values, scale: float, zero: int) -> Values:
+    """int8 of float32 values; NaN is the lowest."""
+    scaled = np.float32(scale) * x.astype(np.float32)
+    above = np.where(scaled > LOWEST - zero, scaled, np.float32(LOWEST - zero))
+    within = np.where(above < HIGHEST - zero, above, np.float32(HIGHEST - zero))
+    return (np.rint(within).astype(np.int64) + zero).astype(np.int8)
+
+
+def _bindings(module: tvm.IRModule) -> list[tuple[relax.Var, relax.Expr]]:
+    return [(b.var, b.value) for block in module["main"].body.blocks for b in block.bindings]
+
+
+def _name(value: relax.Expr) -> str:
+    return value.op.name if isinstance(value, tvm.ir.Call) else ""
+
+
+def _is_known(value: relax.Expr, module: tvm.IRModule) -> bool:
+    if _name(value) in ("relax.call_tir", "relax.call_tir_inplace"):
+        made = made_from(module[value.args[0]])
+        return made is not None and _kernel(made) is not None
+    return _name(value) == "relax.reshape" or isinstance(value, relax.Var | relax.Tuple)
+
+
+def _run(module: tvm.IRModule, x: Values) -> list[Values]:
+    main = module["main"]
+    known: dict[relax.Var, Values] = {main.params[0]: x}
+
+    def value_of(expression: relax.Expr) -> Values:
+        if isinstance(expression, tvm.ir.Constant):
+            return expression.value.numpy()
+        return known[expression]
+
+    for var, value in _bindings(module):
+        if isinstance(value, relax.Tuple):
+            known[var] = [value_of(each) for each in value.fields]
+        elif isinstance(value, relax.Var):
+            known[var] = known[value]
+        elif _name(value) == "relax.reshape":
+            known[var] = value_of(value.args[0]).reshape([int(n) for n in var.ty.shape])
+        else:
+            made = made_from(module[value.args[0]])
+            operands = [value_of(each) for each in value.args[1].fields]
+            shape = [int(extent) for extent in value.ty_args[0].shape] if value.ty_args else None
+            known[var] = _into_place(made, operands, shape or [int(n) for n in var.ty.shape])
+    result = main.body.body
+    values = known[result] if isinstance(result, relax.Var) else [value_of(r) for r in result.fields]
+    return values if isinstance(values, list) else [values]
+
+
+def _into_place(made: Made, operands: list[Values], shape: list[int]) -> Values:
+    """The output of a kernel, of `shape`; of a half of a concat the other half as it was."""
+    result = _kernel(made)(made, operands)
+    total = getattr(made.workload, "stored_channels", 0)
+    if not total:
+        return result.reshape(shape)
+    first = made.workload.first_channel
+    result = result.reshape(made.workload.channels, -1)
+    whole = np.zeros((total, result.shape[1]), np.int8)
+    if first:  # the second half is written in place, over the last operand
+        whole[:] = operands[-1].reshape(total, -1)
+    whole[first : first + len(result)] = result
+    return whole.reshape(shape)
+
+
+def _kernel(made: Made) -> Callable[[Made, list[Values]], Values] | None:
+    workload = made.workload
+    if isinstance(workload, Int8PointwiseWorkload):
+        return _pointwise
+    if isinstance(workload, Int8WindowWorkload):
+        return _window
+    if isinstance(workload, Int8DenseWorkload):
+        return _dense
+    is_max = isinstance(workload, WindowWorkload) and workload.kind == "max"
+    return _max if is_max and workload.dtype == "int8" else None
+
+
+def _pointwise(made: Made, operands: list[Values]) -> Values:
+    workload = made.workload
+    x, packed, bias, multipliers, *shortcut = operands
+    weights = unpacked(packed, made).reshape(workload.groups, workload.outputs, workload.inputs)
+    loaded = [workload.loaded_channel(k) for k in range(workload.groups * workload.inputs)]
+    exact = _holding(workload.inputs)
+    columns = x.astype(exact)[loaded].reshape(workload.groups, workload.inputs, -1)
+    sums = (weights.astype(exact) @ columns).reshape(workload.channels, -1)
+    sums = sums.astype(np.int64) + bias.astype(np.int64)[:, None]
+    added = shortcut[0].astype(np.int64).reshape(sums.shape) if workload.shortcut else 0
+    values = requantised(sums, multipliers, workload.shift, added, workload.lowest)
+    stored = [workload.stored_channel(c) - workload.first_channel for c in range(len(values))]
+    shuffled = np.empty_like(values)
+    shuffled[stored] = values
+    return shuffled
+
+
+def _window(made: Made, operands: list[Values]) -> Values:
+    workload = made.workload
+    x, packed, bias, multipliers = operands[:4]
+    x = x.reshape(-1, *workload.size)
+    if workload.picture_scale:
+        x = quantised(x, workload.picture_scale, workload.zero)
+    padding = workload.padding
+    top, left, bottom, right = padding if len(padding) == 4 else (*padding, *padding)
+    border = ((0, 0), (top, bottom), (left, right))
+    weights = unpacked(packed, made)
+    exact = _holding(weights[0].size)
+    bordered = np.pad(x.astype(exact), border, constant_values=workload.zero)
+    sums = functional.conv2d(
+        torch.from_numpy(bordered[np.newaxis]),
+        torch.from_numpy(weights.astype(exact)),
+        stride=workload.stride,
+        groups=workload.groups,
+    )
+    sums = sums.numpy()[0].astype(np.int64) + bias.astype(np.int64)[:, None, None]
+    return requantised(sums, multipliers, workload.shift, 0, workload.lowest)
+
+
+def _holding(products: int) -> type:
+    """A float that holds the sum of so many products."""
+    return np.float32 if products * LARGEST_PRODUCT < 1 << 24 else np.float64
+
+
+def _max(made: Made, operands: list[Values]) -> Values:
+    workload = made.workload
+    padding = workload.padding
+    top, left, bottom, right = padding if len(padding) == 4 else (*padding, *padding)
+    x = operands[0].reshape(-1, *workload.size).astype(np.float32)
+    bordered = np.pad(x, ((0, 0), (top, bottom), (left, right)), constant_values=LOWEST)
+    pooled = functional.max_pool2d(torch.from_numpy(bordered), workload.kernel, workload.stride)
+    return pooled.numpy().astype(np.int8)
+
+
+def _dense(made: Made, operands: list[Values]) -> Values:
+    workload = made.workload
+    x, packed, bias, scales, *pool = operands
+    inputs = x.reshape(workload.inputs, -1).astype(np.int64)
+    if pool:
+        offsets, multipliers = (each[: workload.inputs].astype(np.int64) for each in pool)
+        sums = inputs.sum(axis=1) + offsets
+        inputs = requantised(sums, multipliers, workload.shift, 0, LOWEST).astype(np.int64)
+    weights = unpacked(packed, made).astype(np.int64)
+    sums = weights @ inputs.reshape(-1) + bias[: workload.outputs]
+    result = sums.astype(np.float32) * scales[: workload.outputs]
+    return np.maximum(result, np.float32(0)) if workload.relu else result

@@ -1,0 +1,142 @@
+"""How int8 stands for real values, and the integers by which a kernel gets from one to the other.
+
+    real = scale * (q - zero)                 q in -128 .. 127
+
+A scale and zero of all values, or of each channel. Weights are symmetric, a scale for each output;
+the scales of the inputs are in them, so that a sum has the scale of its output's weights.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+LEVELS = 255
+LARGEST_WEIGHT = 127
+MOST_MULTIPLIER = 0.25  # what a sum may be multiplied by: see `int8_lanes`
+MULTIPLIER_BITS = 31
+MOST_SHIFT, SHIFT_STEP = 16, 4
+BIAS_LIMIT = 2.0**28  # of a bias in units of a sum, and of an output's zero
+LEAST_MULTIPLIER = 2.0**-20
+TINY = 1e-12  # instead of no range at all
+
+
+@dataclass(frozen=True)
+class Quantisation:
+    """The scale and zero of a tensor: float64 and int64, of shape () or (channels,)."""
+
+    scale: np.ndarray
+    zero: np.ndarray
+
+    @property
+    def of_channels(self) -> bool:
+        """Whether each channel has its own."""
+        return self.scale.ndim > 0
+
+    def taken(self, channels: np.ndarray) -> Quantisation:
+        """The same of some `channels`, in their order."""
+        shape = channels.shape
+        if not self.of_channels:
+            return Quantisation(np.broadcast_to(self.scale, shape), np.broadcast_to(self.zero, shape))
+        return Quantisation(self.scale[channels], self.zero[channels])
+
+
+@dataclass(frozen=True)
+class Requantisation:
+    """The integers of a kernel: weights as given, bias and multipliers (outputs,), one shift."""
+
+    weights: np.ndarray
+    bias: np.ndarray
+    multipliers: np.ndarray
+    shift: int
+
+
+def quantisation_of(
+    low: np.ndarray, high: np.ndarray, symmetric: np.ndarray, least_scale: np.ndarray
+) -> Quantisation:
+    """For values from `low` to `high`, all of shape (channels,); 0 is one of them, and exact.
+
+    Where it is `symmetric` the zero is 0. No scale is less than its `least_scale`.
+    """
+    low, high = np.minimum(low, 0.0), np.maximum(high, 0.0)
+    around_zero = np.maximum(-low / 128, high / 127)
+    scale = np.where(symmetric, around_zero, (high - low) / LEVELS)
+    scale = np.maximum(np.maximum(scale, least_scale), TINY)
+    zero = np.where(symmetric, 0, np.clip(np.rint(-128 - low / scale), -128, 127))
+    return Quantisation(scale, zero.astype(np.int64))
+
+
+def weight_scales(
+    scaled: np.ndarray, bias: np.ndarray, output_scale: np.ndarray
+) -> np.ndarray:
+    """Of the weights of each output, (outputs, inputs), the scales of their inputs in them."""
+    largest = np.abs(scaled).max(axis=1, initial=0) / LARGEST_WEIGHT
+    least = np.maximum(np.abs(bias) / BIAS_LIMIT, output_scale * LEAST_MULTIPLIER)
+    return np.maximum(largest, least)
+
+
+def requantisation(
+    weights: np.ndarray,
+    bias: np.ndarray,
+    inputs: Quantisation,
+    output: Quantisation,
+    *,
+    adds_zero: bool = True,
+) -> Requantisation:
+    """The integers of (outputs, inputs) real `weights` and (outputs,) real `bias`.
+
+    `inputs` are of (outputs, inputs), `output` of (outputs,), no scale of which may be less than
+    four times the scale of its weights. Without `adds_zero` the zero comes with a shortcut.
+    """
+    scaled = weights * inputs.scale
+    scales = weight_scales(scaled, bias, output.scale)
+    rounded = np.rint(scaled / scales[:, None]).astype(np.int64)
+    factors = scales / output.scale
+    total = np.rint(bias / scales) - (rounded * inputs.zero).sum(axis=1)
+    if adds_zero:
+        total = total + np.rint(output.zero / factors)
+    return Requantisation(rounded.astype(np.int8), total.astype(np.int32), *_multipliers(factors))
+
+
+def pool_requantisation(
+    inputs: Quantisation, means: Quantisation, pixels: int
+) -> Requantisation:
+    """The integers that make the mean of a channel of its sum over `pixels`; weights are 1.
+
+    All are of (channels,); no scale of `means` may be less than `least_scale_of_means`.
+    """
+    factors = inputs.scale / (pixels * means.scale)
+    total = np.rint(means.zero / factors) - pixels * inputs.zero
+    ones = np.ones(len(factors), np.int8)
+    return Requantisation(ones, total.astype(np.int32), *_multipliers(factors))
+
+
+def least_scale_of_means(inputs: Quantisation, pixels: int) -> np.ndarray:
+    """The finest scale that a sum over `pixels` can be brought to."""
+    return inputs.scale / (pixels * MOST_MULTIPLIER)
+
+
+def dense_integers(
+    weights: np.ndarray, bias: np.ndarray, inputs: Quantisation
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """int8 weights (M, K), int32 biases and the float32 scales of the sums, of real ones.
+
+    `inputs` are of (K,); the results stay real.
+    """
+    scaled = weights * inputs.scale
+    scales = weight_scales(scaled, bias, np.full(len(bias), TINY))
+    rounded = np.rint(scaled / scales[:, None]).astype(np.int64)
+    total = np.rint(bias / scales) - (rounded * inputs.zero).sum(axis=1)
+    return rounded.astype(np.int8), total.astype(np.int32), scales.astype(np.float32)
+
+
+def _multipliers(factors: np.ndarray) -> tuple[np.ndarray, int]:
+    """The int32 multipliers and the shift that come nearest to `factors`: see `int8_lanes`.
+
+    Few shifts, as each is code of its own; multipliers have 26 bits all the same.
+    """
+    shift = int(np.clip(np.floor(-1 - np.log2(factors.max())), 1, MOST_SHIFT))
+    shift = shift // SHIFT_STEP * SHIFT_STEP or shift
+    exact = np.rint(factors * 2.0 ** (MULTIPLIER_BITS + shift))
+    return np.clip(exact, 1, 2**30).astype(np.int32), shift

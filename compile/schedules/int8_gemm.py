@@ -1,0 +1,224 @@
+"""A register tile of int8 products: rows of outputs by vectors of pixels, from packed inputs.
+
+    for m_tile:
+      acc[rows, vectors] = B                               # int32, in registers
+      for step: acc += W[m_tile, step, row] . packed[step, vector]       # of `depth` inputs each
+      Y[..] = int8 of acc                                  # see `int8_lanes`
+
+Packed inputs are [step][pixel][depth], so that a vector holds `depth` inputs of each of its pixels,
+and are read once for every tile of outputs. Pixels behind the last one hold anything.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from tvm import tirx
+from tvm.script.ir_builder import tirx as T
+
+from compile.schedules.int8_lanes import (
+    DEPTHS,
+    OCTET,
+    STORED,
+    Dots,
+    add_dot,
+    broadcast_weights,
+    dots_of,
+    load_octets,
+    requantised,
+    store_octets,
+    sum_lanes,
+)
+from compile.schedules.overlap import start_of, tile_starts
+from deploy_rpc.cores import Core
+
+ACCUMULATORS = {"sdot": 28, "pairs": 10, "single": 24}  # vector registers for sums
+MOST_ROWS, MOST_VECTORS = 12, 14
+STORE_CYCLES = 0.9  # of starting one vector of sums and making int8 of it, in those of a product
+LOADS_PER_DOT = 1.0  # that hide behind it
+
+
+@dataclass(frozen=True)
+class Int8Tile:
+    """The decisions: `rows` outputs by `vectors` of `lanes` pixels."""
+
+    dots: Dots
+    rows: int
+    vectors: int
+    lanes: int
+
+    @property
+    def pixels(self) -> int:
+        """Of a tile, those that hold nothing included."""
+        return self.vectors * self.lanes
+
+    @property
+    def depth(self) -> int:
+        """Inputs of a step."""
+        return DEPTHS[self.dots]
+
+
+def default_tile(outputs: int, inputs: int, pixels: int, core: Core) -> Int8Tile:
+    """The tile with the fewest cycles, by a count of its instructions."""
+    return min(
+        fitting_tiles(outputs, pixels, core), key=lambda tile: _cost(tile, outputs, inputs, pixels)
+    )
+
+
+def fitting_tiles(outputs: int, pixels: int, core: Core) -> list[Int8Tile]:
+    """The tiles whose sums fit the registers, and which are no larger than they need be."""
+    dots, lanes = dots_of(core), sum_lanes(core)
+    rows = range(1, min(outputs, MOST_ROWS) + 1)
+    vectors = range(1, min(-(-pixels // lanes), MOST_VECTORS) + 1)
+    return [
+        Int8Tile(dots, r, v, lanes)
+        for r, v in itertools.product(rows, vectors)
+        if r * v <= ACCUMULATORS[dots]
+    ]
+
+
+def _cost(tile: Int8Tile, outputs: int, inputs: int, pixels: int) -> float:
+    steps = -(-inputs // tile.depth)
+    products = tile.rows * tile.vectors
+    loads = tile.vectors + tile.rows / (4 if tile.dots == "sdot" else 1)
+    step = max(products, LOADS_PER_DOT * loads, 8)
+    ends = STORE_CYCLES * products + tile.rows
+    tiles = -(-outputs // tile.rows) * len(tile_starts(max(pixels, tile.pixels), tile.pixels))
+    packing = steps * tile.vectors * tile.depth / 2
+    panels = len(tile_starts(max(pixels, tile.pixels), tile.pixels))
+    return tiles * (steps * step + ends) + panels * packing
+
+
+def is_exact(tile: Int8Tile, outputs: int, pixels: int) -> bool:
+    """Whether every value is computed once: then it may replace what it is added to."""
+    whole = pixels % tile.pixels == 0 or pixels <= tile.pixels
+    return whole and outputs % tile.rows == 0
+
+
+def pack_weights(grouped: np.ndarray, tile: Int8Tile) -> np.ndarray:
+    """(groups, M, K) to (groups, m tile, step, row * depth), K padded with 0."""
+    groups, outputs, inputs = grouped.shape
+    steps = -(-inputs // tile.depth)
+    padded = np.zeros((groups, outputs, steps * tile.depth), grouped.dtype)
+    padded[:, :, :inputs] = grouped
+    blocks = [
+        padded[:, start : start + tile.rows]
+        .reshape(groups, tile.rows, steps, tile.depth)
+        .transpose(0, 2, 1, 3)
+        .reshape(groups, steps, tile.rows * tile.depth)
+        for start in tile_starts(outputs, tile.rows)
+    ]
+    return np.ascontiguousarray(np.stack(blocks, axis=1))
+
+
+@dataclass(frozen=True)
+class Panel:
+    """What all tiles of some pixels share: the packed inputs, and where their results go.
+
+    `store_at` is the index in Y, and in R where there is one, of an output of the group at the
+    first pixel; `count` of the pixels are real.
+    """
+
+    packed: tirx.Buffer
+    group: tirx.Expr | int
+    count: int
+    store_at: Callable[[tirx.Expr], list[tirx.Expr]]
+    shortcut_at: Callable[[tirx.Expr], list[tirx.Expr]] | None = None
+
+
+@dataclass(frozen=True)
+class Operands:
+    """The buffers behind the sums."""
+
+    weights: tirx.Buffer
+    bias: tirx.Buffer
+    multipliers: tirx.Buffer
+    shortcut: tirx.Buffer | None
+    y: tirx.Buffer
+
+
+def multiply(
+    tile: Int8Tile,
+    outputs: int,
+    panel: Panel,
+    operands: Operands,
+    shift: int,
+    lowest: int,
+    bounds: tuple[int | tirx.Expr, int | tirx.Expr],
+) -> None:
+    """The loop over the tiles `bounds` of a panel's `outputs`."""
+    with T.serial(*bounds) as m_tile:
+        first = start_of(m_tile, tile.rows, outputs)
+        channel = panel.group * outputs + first
+        acc = T.alloc_buffer((tile.rows, tile.pixels), "int32", scope="local")
+        for row, vector in _each(tile):
+            start = T.Broadcast(operands.bias[channel + row], tile.lanes)
+            T.buffer_store(acc, start, [row, _lanes(tile, vector)])
+        steps = int(panel.packed.shape[0])
+        with T.serial(steps) as step:
+            at = [panel.group, m_tile, step, 0]
+            weights = broadcast_weights(
+                tile.dots, tile.lanes, operands.weights, at, tile.rows
+            )
+            for vector in range(tile.vectors):
+                values = T.bind(panel.packed[step, _packed_lanes(tile, vector)])
+                for row in range(tile.rows):
+                    place = [row, _lanes(tile, vector)]
+                    total = add_dot(tile.dots, tile.lanes, acc[tuple(place)], values, weights[row])
+                    T.buffer_store(acc, total, place)
+        for row in range(tile.rows):
+            _finish_row(tile, acc, row, first + row, channel + row, panel, operands, shift, lowest)
+
+
+def _finish_row(
+    tile: Int8Tile,
+    acc: tirx.Buffer,
+    row: int,
+    output: tirx.Expr,
+    channel: tirx.Expr,
+    panel: Panel,
+    operands: Operands,
+    shift: int,
+    lowest: int,
+) -> None:
+    multiplier = T.bind(T.Broadcast(operands.multipliers[channel], tile.lanes))
+    added = None
+    if operands.shortcut is not None:
+        added = load_octets(panel.count, operands.shortcut, panel.shortcut_at(output))
+    together = OCTET // tile.lanes
+    octets = []
+    for index in range(-(-panel.count // OCTET)):
+        vectors = range(index * together, min((index + 1) * together, tile.vectors))
+        sums = [acc[row, _lanes(tile, vector)] for vector in vectors]
+        octets.append(
+            requantised(
+                tile.dots, sums, [multiplier] * len(sums), shift, added and added[index], lowest
+            )
+        )
+    store_octets(octets, panel.count, operands.y, panel.store_at(output))
+
+
+def _each(tile: Int8Tile) -> itertools.product:
+    return itertools.product(range(tile.rows), range(tile.vectors))
+
+
+def _lanes(tile: Int8Tile, vector: int) -> tirx.Expr:
+    return T.Ramp(vector * tile.lanes, 1, tile.lanes)
+
+
+def _packed_lanes(tile: Int8Tile, vector: int) -> tirx.Expr:
+    lanes = tile.lanes * tile.depth
+    return T.Ramp(vector * lanes, 1, lanes)
+
+
+def packed_shape(tile: Int8Tile, inputs: int) -> tuple[int, int]:
+    """Of a panel's packed inputs."""
+    return -(-inputs // tile.depth), tile.pixels * tile.depth
+
+
+def packed_dtype(tile: Int8Tile) -> str:
+    """Of packed inputs."""
+    return STORED[tile.dots]

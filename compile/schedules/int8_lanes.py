@@ -1,0 +1,191 @@
+"""What int8 kernels do with vectors: products of whole groups of values, and the way back to int8.
+
+    sdot    sum[i] += x[4i .. 4i+3] . w[0..3]       AArch64 with DotProd: one instruction
+    pairs   sum[i] += x[2i .. 2i+1] . w[0..1]       x86: vpmaddwd of int16, and vpaddd
+    single  sum[i] += x[i] * w                      any other core: a widening multiply-add of int16
+
+A sum is int32 and exact. It becomes int8 by a multiplier and a shift, the same on every core:
+
+    v = (sum * multiplier + 2^30) >> 31;    q = clamp(((v + 2^(shift - 1)) >> shift) + r, lowest, 127)
+
+with an r of what is added behind, a shortcut. 0 < multiplier <= 2^30 and 0 < shift <= 16, so that
+no intermediate value leaves int32.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from tvm import tirx
+from tvm.script.ir_builder import tirx as T
+
+from deploy_rpc.cores import Core
+
+Dots = Literal["sdot", "pairs", "single"]
+DEPTHS: dict[Dots, int] = {"sdot": 4, "pairs": 2, "single": 1}
+STORED: dict[Dots, str] = {"sdot": "int8", "pairs": "int16", "single": "int16"}
+OCTET = 8  # values that become int8 together
+MULTIPLIER_BITS = 31
+LOWEST, HIGHEST = -128, 127
+
+
+def dots_of(core: Core) -> Dots:
+    """The products that `core` is fastest at."""
+    if core.isa == "aarch64" and core.dot:
+        return "sdot"
+    return "pairs" if core.isa == "x86_64" and core.vector_bits >= 256 else "single"
+
+
+def sum_lanes(core: Core) -> int:
+    """Sums in one vector register; those of AVX-512 are as long as AVX2's."""
+    return min(core.vector_bits, 256) // 32
+
+
+def broadcast_weights(
+    dots: Dots, lanes: int, weights: tirx.Buffer, at: list[tirx.Expr], rows: int
+) -> list[tirx.Expr]:
+    """The weights of a step for each of `rows`, in all lanes; they lie side by side from `at` on."""
+    if dots != "sdot":
+        return [_broadcast_few(dots, lanes, weights, at, row) for row in range(rows)]
+    splats = []
+    while len(splats) < rows:
+        count = next(n for n in (4, 2, 1) if len(splats) + n <= rows)
+        first = at[-1] + 4 * len(splats)
+        loaded = weights[(*at[:-1], T.Ramp(first, 1, 4 * count))]
+        words = T.bind(tirx.reinterpret(f"int32x{count}" if count > 1 else "int32", loaded))
+        for lane in range(count):
+            whole = [words] * (4 // count)  # a shuffle is no longer than what it takes from
+            splat = tirx.Shuffle(whole, [lane] * 4) if count > 1 else T.Broadcast(words, 4)
+            splats.append(tirx.reinterpret("int8x16", splat))
+    return splats
+
+
+def _broadcast_few(
+    dots: Dots, lanes: int, weights: tirx.Buffer, at: list[tirx.Expr], row: int
+) -> tirx.Expr:
+    depth = DEPTHS[dots]
+    first = at[-1] + depth * row
+    if depth == 1:
+        one = tirx.Cast("int16", weights[(*at[:-1], first)])
+        return T.Broadcast(one, lanes)
+    two = tirx.Cast("int16x2", weights[(*at[:-1], T.Ramp(first, 1, 2))])
+    return tirx.reinterpret(f"int16x{2 * lanes}", T.Broadcast(tirx.reinterpret("int32", two), lanes))
+
+
+def add_dot(
+    dots: Dots, lanes: int, so_far: tirx.Expr, values: tirx.Expr, weights: tirx.Expr
+) -> tirx.Expr:
+    """`so_far`, int32 sums, and the products of `values` and broadcast `weights`."""
+    of = f"int32x{lanes}"
+    if dots == "sdot":
+        return T.call_llvm_pure_intrin(of, "llvm.aarch64.neon.sdot", so_far, values, weights)
+    if dots == "pairs" and lanes == 8:
+        return so_far + T.call_llvm_pure_intrin(of, "llvm.x86.avx2.pmadd.wd", values, weights)
+    return so_far + tirx.Cast(of, values) * tirx.Cast(of, weights)
+
+
+def requantised(
+    dots: Dots,
+    sums: list[tirx.Expr],
+    multipliers: list[tirx.Expr],
+    shift: int,
+    added: tirx.Expr | None,
+    lowest: int,
+) -> tirx.Expr:
+    """An octet of int8 of its `sums`, one or two vectors, each with its vector of multipliers.
+
+    `added` is an octet of int8, too.
+    """
+    if dots == "sdot":
+        return _requantised_by_neon(sums, multipliers, shift, added, lowest)
+    narrow = [
+        _scaled(each, multiplier, shift)
+        for each, multiplier in zip(sums, multipliers, strict=True)
+    ]
+    if len(narrow) == 1 and int(narrow[0].ty.dtype.lanes) < OCTET:
+        narrow *= 2
+    whole = narrow[0] if len(narrow) == 1 else tirx.Shuffle(narrow, list(range(OCTET)))
+    if added is not None:
+        whole = whole + tirx.Cast(f"int32x{OCTET}", added)
+    low, high = (T.Broadcast(tirx.const(v, "int32"), OCTET) for v in (lowest, HIGHEST))
+    return tirx.Cast(f"int8x{OCTET}", tirx.min(tirx.max(whole, low), high))
+
+
+def _scaled(value: tirx.Expr, multiplier: tirx.Expr, shift: int) -> tirx.Expr:
+    """By the definition above, before anything is added."""
+    lanes = int(value.ty.dtype.lanes)
+    wide, narrow = f"int64x{lanes}", f"int32x{lanes}"
+
+    def every(constant: int, dtype: str) -> tirx.Expr:
+        return T.Broadcast(tirx.const(constant, dtype), lanes)
+
+    product = tirx.Cast(wide, value) * tirx.Cast(wide, multiplier)
+    rounded = product + every(1 << (MULTIPLIER_BITS - 1), "int64")
+    high = tirx.Cast(narrow, rounded >> every(MULTIPLIER_BITS, "int64"))
+    return (high + every(1 << (shift - 1), "int32")) >> every(shift, "int32")
+
+
+def _requantised_by_neon(
+    sums: list[tirx.Expr],
+    multipliers: list[tirx.Expr],
+    shift: int,
+    added: tirx.Expr | None,
+    lowest: int,
+) -> tirx.Expr:
+    narrow = []
+    for each, multiplier in zip(sums, multipliers, strict=True):
+        high = T.call_llvm_pure_intrin("int32x4", "llvm.aarch64.neon.sqrdmulh", each, multiplier)
+        by = tirx.const(shift, "int32")
+        narrow.append(T.call_llvm_pure_intrin("int16x4", "llvm.aarch64.neon.sqrshrn", high, by))
+    halves = narrow if len(narrow) == 2 else [narrow[0], narrow[0]]
+    whole = tirx.Shuffle(halves, list(range(OCTET)))
+    if added is not None:
+        wide = tirx.Cast(f"int16x{OCTET}", added)
+        whole = T.call_llvm_pure_intrin("int16x8", "llvm.aarch64.neon.sqadd", whole, wide)
+    octet = T.call_llvm_pure_intrin("int8x8", "llvm.aarch64.neon.sqxtn", whole)
+    if lowest == LOWEST:
+        return octet
+    return tirx.max(octet, T.Broadcast(tirx.const(lowest, "int8"), OCTET))
+
+
+def store_octets(
+    octets: list[tirx.Expr], count: int, y: tirx.Buffer, at: list[tirx.Expr]
+) -> None:
+    """Writes the first `count` values of `octets` side by side from `at` on, as few as it takes."""
+    bound = [T.bind(each) for each in octets]
+    for first, width in pieces(count):
+        place = [*at[:-1], at[-1] + first if width == 1 else T.Ramp(at[-1] + first, 1, width)]
+        octet, lane = divmod(first, OCTET)
+        if width == 2 * OCTET:
+            value = tirx.Shuffle(bound[octet : octet + 2], list(range(width)))
+        elif width == OCTET:
+            value = bound[octet]
+        else:
+            value = tirx.Shuffle([bound[octet]], list(range(lane, lane + width)))
+        T.buffer_store(y, value, place)
+
+
+def load_octets(count: int, x: tirx.Buffer, at: list[tirx.Expr]) -> list[tirx.Expr]:
+    """Octets of the `count` values from `at` on; nothing behind them is read."""
+    whole, rest = divmod(count, OCTET)
+    octets = [x[(*at[:-1], T.Ramp(at[-1] + OCTET * i, 1, OCTET))] for i in range(whole)]
+    if not rest:
+        return octets
+    if rest == OCTET // 2:
+        four = x[(*at[:-1], T.Ramp(at[-1] + OCTET * whole, 1, rest))]
+        return [*octets, tirx.Shuffle([four, four], list(range(OCTET)))]
+    few = T.alloc_buffer((OCTET,), str(x.dtype), scope="local")
+    for lane in range(OCTET):
+        source = at[-1] + OCTET * whole + min(lane, rest - 1)
+        T.buffer_store(few, x[(*at[:-1], source)], [lane])
+    return [*octets, few[T.Ramp(0, 1, OCTET)]]
+
+
+def pieces(count: int) -> list[tuple[int, int]]:
+    """First and width of vectors of at most 16 values, each a power of two, that make `count`."""
+    found, first = [], 0
+    while first < count:
+        width = min(2 * OCTET, 1 << ((count - first).bit_length() - 1))
+        found.append((first, width))
+        first += width
+    return found

@@ -1,0 +1,217 @@
+"""The convolution that reads the float32 picture: the picture made int8, then products of int8.
+
+    P = int8 of round(X * picture_scale) + zero, in a border of zero       # a scratch
+    for row: for n_tile of the row:
+      packed[(c, i, j / depth), x, j % depth] = P[c, s*row + i, s*x + j]
+      for m_tile: a tile of `int8_gemm`
+
+Taps of a row beyond the kernel's have weights of 0.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from tvm import tirx
+from tvm.script.ir_builder import IRBuilder
+from tvm.script.ir_builder import tirx as T
+
+from compile.schedules.int8_depthwise import fill_border
+from compile.schedules.int8_gemm import (
+    Int8Tile,
+    Operands,
+    Panel,
+    multiply,
+    packed_dtype,
+    packed_shape,
+)
+from compile.schedules.int8_gemm import default_tile as default_gemm_tile
+from compile.schedules.int8_gemm import pack_weights as pack_gemm_weights
+from compile.schedules.int8_lanes import DEPTHS, HIGHEST, LOWEST, dots_of, pieces, sum_lanes
+from compile.schedules.int8_workloads import Int8WindowWorkload
+from compile.schedules.overlap import start_of, tile_starts
+from compile.schedules.threads import share_of
+from deploy_rpc.cores import Core
+
+LOAD = 16  # bytes of one load of P
+
+
+def default_tile(workload: Int8WindowWorkload, core: Core) -> Int8Tile:
+    """By the count of instructions, of a row of outputs."""
+    depth = DEPTHS[dots_of(core)]
+    inputs = _inputs(workload, depth)
+    return default_gemm_tile(workload.outputs, inputs, workload.output_size[1], core)
+
+
+def can_convolve(workload: Int8WindowWorkload, core: Core) -> bool:
+    """Whether the inputs of a vector of outputs lie within one load."""
+    span = (sum_lanes(core) - 1) * workload.stride + DEPTHS[dots_of(core)]
+    planes = workload.layout == "planes" and not workload.writes_channels
+    return workload.groups == 1 and planes and span <= LOAD
+
+
+def pack_weights(
+    weights: np.ndarray, workload: Int8WindowWorkload, tile: Int8Tile
+) -> np.ndarray:
+    """OIHW as `int8_gemm` reads them: inputs are (channel, row, column), rows padded with 0."""
+    outputs, inputs, rows, columns = weights.shape
+    padded = -(-columns // tile.depth) * tile.depth
+    whole = np.zeros((outputs, inputs, rows, padded), weights.dtype)
+    whole[..., :columns] = weights
+    return pack_gemm_weights(whole.reshape(1, outputs, -1), tile)
+
+
+def int8_stem(workload: Int8WindowWorkload, tile: Int8Tile, threads: int) -> tirx.PrimFunc:
+    """The kernel: parameters X float32 (channels, H, W), W as packed, B and M int32, Y int8.
+
+    Threads share the rows of the picture, then those of the output.
+    """
+    rows, columns = workload.output_size
+    m_tiles = len(tile_starts(workload.outputs, tile.rows))
+    inputs = _inputs(workload, tile.depth)
+    steps, _ = packed_shape(tile, inputs)
+    channels = (workload.outputs,)
+    y_shape = (workload.stored_channels or workload.outputs, rows, columns)
+    with IRBuilder() as builder, T.prim_func(s_tir=True):
+        T.func_name("int8_stem")
+        T.func_attr({"tirx.noalias": True, "macs": workload.macs, "schedule": "default"})
+        x = T.arg("X", T.Buffer((workload.inputs, *workload.size), "float32"))
+        weights = T.arg("W", T.Buffer((1, m_tiles, steps, tile.rows * tile.depth), "int8"))
+        bias = T.arg("B", T.Buffer(channels, "int32"))
+        multipliers = T.arg("M", T.Buffer(channels, "int32"))
+        y = T.arg("Y", T.Buffer(y_shape, "int8"))
+        picture = T.alloc_buffer(_picture_shape(workload, tile), "int8")
+        with share_of(int(picture.shape[1]), threads) as share:
+            _make_int8(workload, x, picture, share)
+        operands = Operands(weights, bias, multipliers, None, y)
+        with share_of(rows, threads) as share, T.serial(*share) as row:
+            _make_row(workload, tile, row, picture, operands)
+    return builder.get().without_attr("global_symbol")
+
+
+def _inputs(workload: Int8WindowWorkload, depth: int) -> int:
+    """Of a sum, those beyond the kernel's rows included."""
+    rows, columns = workload.kernel
+    return workload.inputs * rows * (-(-columns // depth) * depth)
+
+
+def _picture_shape(workload: Int8WindowWorkload, tile: Int8Tile) -> tuple[int, int, int]:
+    """Of P, with what the last loads of a row read behind it."""
+    padding = workload.padding
+    top, left, bottom, right = padding if len(padding) == 4 else (*padding, *padding)
+    columns = max(workload.output_size[1], tile.pixels)
+    read = (columns - 1) * workload.stride + workload.kernel[1] + LOAD
+    rows, width = workload.size
+    return workload.inputs, rows + top + bottom, max(width + left + right, read)
+
+
+def _make_int8(
+    workload: Int8WindowWorkload,
+    x: tirx.Buffer,
+    picture: tirx.Buffer,
+    share: tuple[int | tirx.Expr, int | tirx.Expr],
+) -> None:
+    """A share of the rows of P, border included."""
+    rows, columns = workload.size
+    top, left = workload.padding[:2]
+    behind = int(picture.shape[2]) - left - columns
+    with T.serial(*share) as row, T.serial(workload.inputs) as channel:
+        with T.If(tirx.all(row >= top, row < top + rows)):
+            with T.Then():
+                for first, count in ((0, left), (left + columns, behind)):
+                    _fill(workload.zero, picture, [channel, row], first, count)
+                for start, width in _row_pieces(columns):
+                    at = T.Ramp(start, 1, width) if width > 1 else start
+                    there = T.Ramp(start + left, 1, width) if width > 1 else start + left
+                    value = quantised(x[channel, row - top, at], workload.picture_scale, workload.zero)
+                    T.buffer_store(picture, value, [channel, row, there])
+            with T.Else():
+                _fill(workload.zero, picture, [channel, row], 0, int(picture.shape[2]))
+
+
+def _row_pieces(columns: int) -> list[tuple[tirx.Expr | int, int]]:
+    """Vectors of a row; the last begins earlier."""
+    if columns < LOAD:
+        return pieces(columns)
+    return [(start, LOAD) for start in tile_starts(columns, LOAD)]
+
+
+def _fill(zero: int, picture: tirx.Buffer, at: list[tirx.Expr], first: int, count: int) -> None:
+    value = tirx.const(zero, "int8")
+    for start, width in pieces(count):
+        place = T.Ramp(first + start, 1, width) if width > 1 else first + start
+        T.buffer_store(picture, T.Broadcast(value, width) if width > 1 else value, [*at, place])
+
+
+def quantised(value: tirx.Expr, scale: float, zero: int) -> tirx.Expr:
+    """int8 of float32 values: round(value * scale) + zero, ties to even, within int8; NaN is the
+    lowest.
+    """
+    lanes = int(value.ty.dtype.lanes)
+
+    def every(constant: float | int, dtype: str) -> tirx.Expr:
+        one = tirx.const(constant, dtype)
+        return T.Broadcast(one, lanes) if lanes > 1 else one
+
+    def of(dtype: str) -> str:
+        return f"{dtype}x{lanes}" if lanes > 1 else dtype
+
+    scaled = T.bind(value * every(scale, "float32"))
+    low, high = (every(bound - zero, "float32") for bound in (LOWEST, HIGHEST))
+    above = T.bind(tirx.Select(scaled > low, scaled, low))
+    within = tirx.Select(above < high, above, high)
+    rounded = tirx.Cast(of("int32"), tirx.nearbyint(within))
+    return tirx.Cast(of("int8"), rounded + every(zero, "int32"))
+
+
+def _make_row(
+    workload: Int8WindowWorkload,
+    tile: Int8Tile,
+    row: tirx.Expr,
+    picture: tirx.Buffer,
+    operands: Operands,
+) -> None:
+    columns = workload.output_size[1]
+    inputs = _inputs(workload, tile.depth)
+    m_tiles = int(operands.weights.shape[1])
+    extent = max(columns, tile.pixels)
+    with T.serial(len(tile_starts(extent, tile.pixels))) as n_tile:
+        first = start_of(n_tile, tile.pixels, extent)
+        packed = T.alloc_buffer(packed_shape(tile, inputs), packed_dtype(tile))
+        _pack(workload, tile, row, first, picture, packed)
+
+        def store_at(output: tirx.Expr) -> list[tirx.Expr]:
+            return [workload.first_channel + output, row, first]
+
+        panel = Panel(packed, 0, min(tile.pixels, columns), store_at)
+        multiply(
+            tile,
+            workload.outputs,
+            panel,
+            operands,
+            workload.shift,
+            workload.lowest,
+            (0, m_tiles),
+        )
+
+
+def _pack(
+    workload: Int8WindowWorkload,
+    tile: Int8Tile,
+    row: tirx.Expr,
+    first: tirx.Expr,
+    picture: tirx.Buffer,
+    packed: tirx.Buffer,
+) -> None:
+    stride, depth, lanes = workload.stride, tile.depth, tile.lanes
+    rows, columns = workload.kernel
+    parts = -(-columns // depth)
+    order = [lane * stride + part for lane in range(lanes) for part in range(depth)]
+    with T.serial(workload.inputs) as channel, T.serial(rows) as i:
+        for part in range(parts):
+            for vector in range(tile.vectors):
+                column = (first + vector * lanes) * stride + part * depth
+                loaded = T.bind(picture[channel, row * stride + i, T.Ramp(column, 1, LOAD)])
+                taps = tirx.Shuffle([loaded], order)
+                value = tirx.Cast(f"{packed.dtype}x{len(order)}", taps)
+                at = T.Ramp(vector * len(order), 1, len(order))
+                T.buffer_store(packed, value, [(channel * rows + i) * parts + part, at])
