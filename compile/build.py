@@ -15,6 +15,8 @@ from compile.examine import check_board, examine
 from compile.library import build_library
 from compile.link import find_linker
 from compile.lower import LEVELS, lower
+from compile.network import Network
+from compile.quantise.inputs import Calibration, calibration_on_pictures, synthetic_calibration
 from compile.report import build_report, print_report
 from compile.source import import_network
 from compile.tuning.decisions import recorded_decisions
@@ -43,6 +45,7 @@ def main(arguments: list[str] | None = None) -> None:
         if options.level == "tuned":
             decisions = recorded_decisions(options.tuning_logs, options.target.core)
             logs = decisions.digests
+        calibration = _calibration(options, network)
         with phase(f"lower {', '.join(levels)}"):
             rungs = [
                 lower(
@@ -51,6 +54,7 @@ def main(arguments: list[str] | None = None) -> None:
                     options.target,
                     threads=options.threads,
                     decisions=decisions,
+                    calibration=calibration,
                     dump=options.dump,
                 )
                 for level in levels
@@ -78,11 +82,23 @@ def publish(files: Sequence[Path], out: Path) -> None:
 
 
 def _levels(options: argparse.Namespace) -> tuple[str, ...]:
-    """The rungs up to the level asked for; the lowest needs a runtime, and float32."""
+    """The rungs up to the level asked for; the lowest needs a runtime, and float32; int8 is fused."""
+    if options.target.dtype == "int8":
+        return (options.level,)
     levels = LEVELS[: LEVELS.index(options.level) + 1]
     modelled = options.board is not None and options.board.kind == "modelled"
     without_stock = modelled or options.target.dtype != "float32"
     return levels[1:] if without_stock and len(levels) > 1 else levels
+
+
+def _calibration(options: argparse.Namespace, network: Network) -> Calibration | None:
+    """What int8 is calibrated on; None for other types."""
+    if options.target.dtype != "int8":
+        return None
+    if options.calibration is None:
+        return synthetic_calibration(network)
+    with phase(f"read pictures of {options.calibration}"):
+        return calibration_on_pictures(options.calibration, network)
 
 
 @contextlib.contextmanager

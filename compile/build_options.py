@@ -23,7 +23,7 @@ from deploy_rpc.core_models import CoreModelError, llvm_model
 from deploy_rpc.cores import DTYPES
 from deploy_rpc.emulator import emulated_cores, missing_emulation_tools
 from deploy_rpc.network_cycles import missing_modelled_board_tools
-from model.cli import argument, existing_file, input_size, positive_int
+from model.cli import argument, existing_file, existing_folder, input_size, positive_int
 from model.preprocess import PREPROCESSINGS
 from model.zoo import DEFAULT_MODEL, model_name
 
@@ -48,6 +48,10 @@ def parse_options(arguments: list[str] | None) -> argparse.Namespace:
             parser.error(f"--abi: {error}")
     if options.dtype != "float32" and options.level == "stock":
         parser.error("--level stock is TVM's float32 pipeline; it takes no other --dtype")
+    if options.calibration and options.dtype != "int8":
+        parser.error("--calibration is for --dtype int8; other types need none")
+    if options.dtype == "int8" and options.level == "unfused":
+        parser.error("--level unfused has no int8: shuffles and sums are in its kernels; use fused")
     try:
         options.target = with_dtype(options.target, options.dtype)
     except TargetError as error:
@@ -121,8 +125,15 @@ def _parser() -> argparse.ArgumentParser:
         "--dtype",
         choices=DTYPES,
         default="float32",
-        help="of weights and activations; float16 for cores that have FEAT_FP16, input and output "
-        "stay float32 (default: %(default)s)",
+        help="of weights and activations; float16 for cores that have FEAT_FP16, int8 is quantised "
+        "(see --calibration), input and output stay float32 (default: %(default)s)",
+    )
+    how.add_argument(
+        "--calibration",
+        type=existing_folder,
+        metavar="DIR",
+        help="pictures by which --dtype int8 finds the ranges of values, some 50 of the kind that "
+        "the network will see (default: synthetic ones, which cost accuracy)",
     )
     how.add_argument(
         "--tuning-logs",

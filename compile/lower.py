@@ -25,8 +25,9 @@ from compile.network import Network
 from compile.operators import count_operators
 from compile.passes import Pass, passes_of
 from compile.passes.take_decisions import Decisions, take_decisions
-from compile.quantise.inputs import synthetic_inputs
-from compile.quantise.observe import Observe, observe_on
+from compile.quantise.inputs import Calibration, synthetic_calibration
+from compile.quantise.observe import observe_on
+from compile.quantise.reference import checked_by_integers
 from compile.schedules import schedule_kernels
 from compile.targets import CompileTarget
 
@@ -97,16 +98,19 @@ def lower(
     *,
     threads: int = 1,
     decisions: Decisions | None = None,
-    observe: Observe | None = None,
+    calibration: Calibration | None = None,
     dump: Path | None = None,
 ) -> Lowered:
     """Lowers `network`; writes the IR after each phase to `dump`, where one is named.
 
     `decisions` are those of tuning records; level tuned takes them, all other levels the defaults.
-    `observe` says what values int8 has to hold; by default those of synthetic pictures.
+    `calibration` says what values int8 has to hold, by default those of synthetic pictures; the
+    network of the result is then checked by what its integers have to be.
     """
-    if target.dtype == "int8" and observe is None:
-        observe = observe_on(synthetic_inputs(network))
+    observe = None
+    if target.dtype == "int8":
+        calibration = calibration or synthetic_calibration(network)
+        observe = observe_on(calibration)
     trail = _Trail(level, dump)
     with target.tvm:
         passes = passes_of(level, target.core, threads, target.dtype, observe)
@@ -118,6 +122,8 @@ def lower(
         legalise = LEGALISE_STOCK if level == "stock" else LEGALISE
         module = trail.run("legalised", module, legalise)
         kernels = list_kernels(module, source=level)
+        if calibration is not None:
+            network = checked_by_integers(network, module, calibration.described)
         if level != "stock":
             module, sources = schedule_kernels(module, target.core.of(target.dtype), threads)
             kernels = [dataclasses.replace(k, source=sources[k.name]) for k in kernels]

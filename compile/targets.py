@@ -89,7 +89,7 @@ def with_dtype(target: CompileTarget, dtype: Dtype) -> CompileTarget:
     """
     if dtype == target.dtype:
         return target
-    if not target.core.half:
+    if dtype == "float16" and not target.core.half:
         able = ", ".join(core.name for core in CORES if core.half)
         raise TargetError(
             f"{target.core.name} has no float16 arithmetic (FEAT_FP16); expected one of {able}, or "

@@ -100,7 +100,12 @@ class _Quantising(PyExprMutator):
         sums = real_sums(step, self._plan)
         x, *shortcut = step.inputs
         integers = requantisation(
-            sums.weights, sums.bias, sums.inputs, sums.output, adds_zero=not shortcut
+            sums.weights,
+            sums.bias,
+            sums.inputs,
+            sums.output,
+            sums.expected,
+            adds_zero=not shortcut,
         )
         workload = self._workload(step, sums, integers.shift)
         made = made_by_default(workload, self._core, self._threads)
@@ -138,7 +143,8 @@ class _Quantising(PyExprMutator):
     def _dense(self, step: Step) -> relax.Expr:
         old, (x,) = step.made.workload, step.inputs
         read = self._plan.of(x).taken(np.arange(old.inputs))
-        means, pool = _means(read, self._plan.means[step.var], old.pixels)
+        seen = self._plan.seen[self._plan.root(x)]
+        means, pool = _means(read, seen, old.pixels)
         shift = pool.shift if pool else 1
         fields = {f.name: getattr(old, f.name) for f in dataclasses.fields(old)}
         workload = Int8DenseWorkload(**fields | {"dtype": INT8, "shift": shift})
@@ -146,7 +152,7 @@ class _Quantising(PyExprMutator):
         operands = step.call.args[1].fields
         real = unpacked(operands[WEIGHTS].value.numpy(), step.made).astype(np.float64)
         bias = operands[WEIGHTS + 1].value.numpy().astype(np.float64)
-        weights, integer_bias, scales = dense_integers(real, bias, means)
+        weights, integer_bias, scales = dense_integers(real, bias, means, seen.mean)
         padded = padded_outputs(workload, made.tile)
         given = [
             self._as_int8(x),

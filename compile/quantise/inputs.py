@@ -1,25 +1,73 @@
 """What a network is calibrated on: pictures, or where there are none, noise that resembles them.
 
 Natural pictures have most of their power at low frequencies, where white noise has none: the noise
-here is a sum of octaves, each half as fine and twice as strong as the one before, the same over all
-three colours but for a part, and stretched to the range of values that the network expects.
+here is a sum of octaves, each half as fine and half as strong as the one before, mostly the same in
+all three colours, stretched to the range of values that the network expects.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
 from compile.network import Network
+from model.errors import InputError
+from model.labelled_pictures import PICTURE_SUFFIXES
+from model.preprocess import PREPROCESSINGS, load_image
 
+MOST_PICTURES = 64
 SYNTHETIC_INPUTS = 16
 SHARED_BY_COLOURS = 0.8
 SPREAD = 2.2  # standard deviations of a normalised picture, either side of grey
 
 
-def synthetic_inputs(network: Network, count: int = SYNTHETIC_INPUTS) -> Iterator[np.ndarray]:
-    """`count` seeded inputs of the network's shape and preprocessing, float32."""
+class CalibrationError(InputError):
+    """A folder that holds no pictures to calibrate on."""
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """`inputs` of the network's shape, and what a report says of them.
+
+    Ranges are made larger than what was seen by `deviations`, standard ones, of the extremes of
+    single inputs: the fewer there are, and the less like pictures, the more.
+    """
+
+    inputs: tuple[np.ndarray, ...]
+    described: str
+    deviations: float
+
+
+def calibration_on_pictures(folder: Path, network: Network) -> Calibration:
+    """On up to `MOST_PICTURES` pictures anywhere below `folder`, evenly spread by their names.
+
+    They are made inputs as the network's preprocessing says. Raises `CalibrationError`, and
+    `ImageError` for a picture that cannot be decoded.
+    """
+    found = sorted(p for p in folder.rglob("*") if p.suffix.lower() in PICTURE_SUFFIXES)
+    if not found:
+        raise CalibrationError(
+            f"expected pictures ({', '.join(PICTURE_SUFFIXES)}) in {folder} or its folders, found "
+            "none; leave --calibration away to calibrate on synthetic ones"
+        )
+    step = -(-len(found) // MOST_PICTURES)
+    taken = found[::step]
+    size = network.input_shape[2:]
+    preprocessing = PREPROCESSINGS[network.preprocessing]
+    inputs = tuple(load_image(path, preprocessing, size) for path in taken)
+    return Calibration(inputs, f"{len(taken)} of {len(found)} pictures of {folder.name}", 1.0)
+
+
+def synthetic_calibration(network: Network, count: int = SYNTHETIC_INPUTS) -> Calibration:
+    """On `count` seeded inputs of noise."""
+    inputs = tuple(_synthetic_inputs(network, count))
+    return Calibration(inputs, f"{count} synthetic pictures", 4.0)
+
+
+def _synthetic_inputs(network: Network, count: int) -> Iterator[np.ndarray]:
     for seed in range(count):
         unit = _noise(np.random.default_rng(seed), network.input_shape)
         if network.preprocessing == "bgr255":
@@ -29,14 +77,14 @@ def synthetic_inputs(network: Network, count: int = SYNTHETIC_INPUTS) -> Iterato
 
 
 def _noise(random: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray:
-    """(N, C, H, W) from 0 to 1, with contrast that differs from picture to picture."""
-    _, channels, rows, columns = shape
+    """(N, C, H, W) from 0 to 1."""
+    batch, channels, rows, columns = shape
     colours = np.stack([_octaves(random, rows, columns) for _ in range(channels)])
     shared = _octaves(random, rows, columns)
     mixed = SHARED_BY_COLOURS * shared + (1 - SHARED_BY_COLOURS) * colours
     low, high = mixed.min(), mixed.max()
     stretched = (mixed - low) / (high - low or 1.0)
-    return stretched[np.newaxis]
+    return np.repeat(stretched[np.newaxis], batch, axis=0)
 
 
 def _octaves(random: np.random.Generator, rows: int, columns: int) -> np.ndarray:

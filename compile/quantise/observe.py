@@ -3,20 +3,28 @@
 The module is the fused one in float32, just before its kernels become int8, so that every tensor
 that will be int8 is seen where it is. It runs in TVM's virtual machine on this machine, whatever
 core it was scheduled for.
+
+Other pictures have values beyond those seen, and int8 cuts them off, which costs more than coarser
+steps: with ranges cut to 0.8 of the largest value of 100 pictures, the first convolution of the
+official 0.5x g3 alone puts its logits off by 0.18 of their range, and by 0.01 without. So ranges
+are wider than what was seen, and no channel's is less than half of the widest of its tensor: a
+channel that the inputs at hand leave asleep may wake.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import tvm
 from tvm import relax
 
+from compile.quantise.inputs import Calibration
 from compile.schedules import schedule_kernels
 from compile.targets import host_target
 
+LEAST_OF_WIDEST = 0.5
 LOWER = (
     relax.transform.LegalizeOps(),
     relax.transform.RewriteDataflowReshape(),
@@ -35,33 +43,31 @@ TO_MACHINE = (
 )
 
 
-@dataclass
+@dataclass(frozen=True)
 class Range:
-    """The least and the largest value of each channel, (channels,), and of its mean over the pixels
-    of one input.
+    """Of each channel, (channels,): the least and the largest value to expect, the same of its mean
+    over the pixels of one input, and the mean over all.
     """
 
     low: np.ndarray
     high: np.ndarray
     mean_low: np.ndarray
     mean_high: np.ndarray
+    mean: np.ndarray
 
 
 Observe = Callable[[tvm.IRModule], list[Range]]
 
 
-def observe_on(inputs: Iterable[np.ndarray]) -> Observe:
-    """Looks at the tensors of a module's `main` as it runs on each of `inputs`: at its parameter,
-    then at what each binding makes. Channels are the first axis that is longer than 1.
+def observe_on(calibration: Calibration) -> Observe:
+    """Looks at the tensors of a module's `main` as it runs on the inputs of `calibration`: at its
+    parameter, then at what each binding makes. Channels are the first axis that is longer than 1.
     """
 
     def observe(module: tvm.IRModule) -> list[Range]:
         run = _all_values(module)
-        ranges: list[Range] = []
-        for x in inputs:
-            seen = [_range_of(values) for values in run(x)]
-            ranges = [_joined(*both) for both in zip(ranges or seen, seen, strict=True)]
-        return ranges
+        seen = [[_extremes(values) for values in run(x)] for x in calibration.inputs]
+        return [_range_of(tensor, calibration.deviations) for tensor in zip(*seen, strict=True)]
 
     return observe
 
@@ -82,9 +88,8 @@ def _all_values(module: tvm.IRModule) -> Callable[[np.ndarray], list[np.ndarray]
         updated, _ = schedule_kernels(updated, target.core, 1)
         for apply in TO_MACHINE:
             updated = apply(updated)
-        machine = relax.VirtualMachine(
-            relax.build(updated, target=target.tvm, relax_pipeline=None), tvm.cpu()
-        )
+        built = relax.build(updated, target=target.tvm, relax_pipeline=None)
+        machine = relax.VirtualMachine(built, tvm.cpu())
 
     def run(x: np.ndarray) -> list[np.ndarray]:
         return [x, *(value.numpy() for value in machine["main"](tvm.runtime.tensor(x)))]
@@ -92,17 +97,26 @@ def _all_values(module: tvm.IRModule) -> Callable[[np.ndarray], list[np.ndarray]
     return run
 
 
-def _range_of(values: np.ndarray) -> Range:
+def _extremes(values: np.ndarray) -> np.ndarray:
+    """(channels, 3): the least, the largest and the mean value of each."""
     channels = next((extent for extent in values.shape if extent > 1), 1)
     flat = values.reshape(channels, -1)
-    means = flat.mean(axis=1)
-    return Range(flat.min(axis=1), flat.max(axis=1), means, means)
+    return np.stack([flat.min(axis=1), flat.max(axis=1), flat.mean(axis=1)], axis=1)
 
 
-def _joined(a: Range, b: Range) -> Range:
+def _range_of(seen: Sequence[np.ndarray], deviations: float) -> Range:
+    """From the extremes of a tensor for each of the inputs."""
+    low, high, means = np.stack(seen).astype(np.float64).transpose(2, 0, 1)
     return Range(
-        np.minimum(a.low, b.low),
-        np.maximum(a.high, b.high),
-        np.minimum(a.mean_low, b.mean_low),
-        np.maximum(a.mean_high, b.mean_high),
+        -_upper(-low, deviations),
+        _upper(high, deviations),
+        -_upper(-means, deviations),
+        _upper(means, deviations),
+        means.mean(axis=0),
     )
+
+
+def _upper(seen: np.ndarray, deviations: float) -> np.ndarray:
+    """What (inputs, channels) may come to, at least 0: (channels,)."""
+    most = np.maximum(seen.max(axis=0) + deviations * seen.std(axis=0), 0.0)
+    return np.where(most > 0, np.maximum(most, LEAST_OF_WIDEST * most.max()), 0.0)

@@ -56,13 +56,13 @@ class Step:
 
 @dataclass
 class Plan:
-    """The steps by their variable, the quantisations by that of each tensor of int8, and what
-    dense layers were seen to read by the layer's.
+    """The steps by their variable, and of every tensor that was `seen` to have which values the
+    quantisation, by the variable that it is not a reshape of.
     """
 
     steps: dict[relax.Var, Step]
     quantisations: dict[relax.Var, Quantisation]
-    means: dict[relax.Var, Range] = field(default_factory=dict)
+    seen: dict[relax.Var, Range]
     roots: dict[relax.Var, relax.Var] = field(default_factory=dict)
 
     def root(self, var: relax.Var) -> relax.Var:
@@ -79,16 +79,11 @@ def make_plan(module: tvm.IRModule, seen: Sequence[Range], core: Core) -> Plan:
 
     Raises `QuantisationError` where no scales can be found.
     """
-    plan = _steps(module, core)
     main = module["main"]
     bound = [binding.var for block in main.body.blocks for binding in block.bindings]
-    ranges = dict(zip([main.params[0], *bound], seen, strict=True))
-    plan.means = {
-        step.var: ranges[step.inputs[0]]
-        for step in plan.steps.values()
-        if step.kind == "dense"
-    }
-    slots = _Slots(plan, ranges)
+    plan = Plan({}, {}, dict(zip([main.params[0], *bound], seen, strict=True)))
+    _find_steps(plan, module, core)
+    slots = _Slots(plan)
     for _ in range(MOST_ROUNDS):
         plan.quantisations = slots.quantisations()
         if not slots.raise_scales(plan):
@@ -99,9 +94,8 @@ def make_plan(module: tvm.IRModule, seen: Sequence[Range], core: Core) -> Plan:
     )
 
 
-def _steps(module: tvm.IRModule, core: Core) -> Plan:
+def _find_steps(plan: Plan, module: tvm.IRModule, core: Core) -> None:
     main = module["main"]
-    plan = Plan({}, {})
     for block in main.body.blocks:
         for binding in block.bindings:
             value = binding.value
@@ -112,7 +106,6 @@ def _steps(module: tvm.IRModule, core: Core) -> Plan:
             step = _step(binding.var, value, made, plan, main.params[0], core)
             if step is not None:
                 plan.steps[binding.var] = step
-    return plan
 
 
 def _step(
@@ -156,7 +149,7 @@ def _kind(workload: object, core: Core) -> str | None:
 class _Slots:
     """Which channels of which tensors share a scale: each has the number of its slot."""
 
-    def __init__(self, plan: Plan, ranges: dict[relax.Var, Range]) -> None:
+    def __init__(self, plan: Plan) -> None:
         self._count = 0
         self._joined: list[int] = []
         self._slots: dict[relax.Var, np.ndarray] = {}
@@ -164,7 +157,7 @@ class _Slots:
         for step in plan.steps.values():
             self._add(plan, step)
         self._find_all()
-        self._low, self._high = self._ranges(ranges)
+        self._low, self._high = self._ranges(plan.seen)
         self._least = np.zeros(self._count)
         self._symmetric = self._find_symmetric()
 
@@ -225,12 +218,11 @@ class _Slots:
         found = np.array([self._find(slot) for slot in range(self._count)], np.int64)
         self._slots = {var: found[slots] for var, slots in self._slots.items()}
 
-    def _ranges(self, ranges: dict[relax.Var, Range]) -> tuple[np.ndarray, np.ndarray]:
+    def _ranges(self, seen: dict[relax.Var, Range]) -> tuple[np.ndarray, np.ndarray]:
         low, high = np.zeros(self._count), np.zeros(self._count)
         for var, slots in self._slots.items():
-            seen = ranges[var]
-            np.minimum.at(low, slots, np.broadcast_to(seen.low, slots.shape))
-            np.maximum.at(high, slots, np.broadcast_to(seen.high, slots.shape))
+            np.minimum.at(low, slots, seen[var].low)
+            np.maximum.at(high, slots, seen[var].high)
         return low, high
 
     def _find_symmetric(self) -> np.ndarray:

@@ -7,6 +7,7 @@ is checked bit by bit, on any core.
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
 
 import numpy as np
@@ -15,7 +16,8 @@ import tvm
 from tvm import relax
 from torch.nn import functional
 
-from compile.passes.take_decisions import WEIGHTS, unpacked
+from compile.network import Network
+from compile.passes.take_decisions import unpacked
 from compile.schedules.int8_lanes import HIGHEST, LOWEST, MULTIPLIER_BITS
 from compile.schedules.int8_workloads import (
     Int8DenseWorkload,
@@ -27,6 +29,30 @@ from compile.schedules.window_workload import WindowWorkload
 
 Values = np.ndarray
 LARGEST_PRODUCT = 127 * 255
+
+
+def checked_by_integers(network: Network, module: tvm.IRModule, calibrated_on: str) -> Network:
+    """`network` with the outputs that `module`, of int8 kernels, must have as its references.
+
+    Where other kernels take part it keeps the references it has; a report says what it was
+    `calibrated_on` in any case.
+    """
+    provenance = network.provenance | {"calibrated_on": calibrated_on}
+    integers = integer_reference(module)
+    if integers is None:
+        return dataclasses.replace(network, provenance=provenance)
+
+    def references(x: Values) -> list[Values]:
+        shapes = network.output_shapes
+        return [y.reshape(shape) for y, shape in zip(integers(x), shapes, strict=True)]
+
+    return dataclasses.replace(
+        network,
+        references=references,
+        reference_name="exact integers",
+        tolerance=0.0,
+        provenance=provenance,
+    )
 
 
 def integer_reference(module: tvm.IRModule) -> Callable[[Values], list[Values]] | None:

@@ -20,7 +20,8 @@ class Sums:
     """Real `weights` (outputs, inputs of one) and `bias` (outputs,), with how int8 stands for the
     `inputs` of each, (outputs, inputs of one), and for the `output`, (outputs,).
 
-    `channels` says which channel of its tensor each output is.
+    `channels` says which channel of its tensor each output is; the inputs were `expected` (outputs,
+    inputs of one) in the mean.
     """
 
     weights: np.ndarray
@@ -28,6 +29,7 @@ class Sums:
     inputs: Quantisation
     output: Quantisation
     channels: np.ndarray
+    expected: np.ndarray
 
 def real_sums(step: Step, plan: Plan) -> Sums | None:
     """What the convolution or average of `step` sums; None where it sums nothing of its own."""
@@ -38,7 +40,8 @@ def real_sums(step: Step, plan: Plan) -> Sums | None:
     inputs = plan.of(step.inputs[0]).taken(sources)
     output = plan.of(step.var).taken(channels)
     bias = _bias(step) if step.kind != "mean" else np.zeros(len(channels))
-    return Sums(weights, bias, inputs, output, channels)
+    expected = plan.seen[plan.root(step.inputs[0])].mean[sources]
+    return Sums(weights, bias, inputs, output, channels, expected)
 
 
 def _bias(step: Step) -> np.ndarray:
