@@ -107,7 +107,7 @@ class _Quantising(PyExprMutator):
             sums.expected,
             adds_zero=not shortcut,
         )
-        workload = self._workload(step, sums, integers.shift)
+        workload = self._workload(step, sums, integers)
         made = made_by_default(workload, self._core, self._threads)
         weights = made.packed(integers.weights.reshape(_weights_shape(step, workload)))
         given = [
@@ -118,12 +118,13 @@ class _Quantising(PyExprMutator):
         return self._call(step, made, given)
 
     def _workload(
-        self, step: Step, sums: Sums, shift: int
+        self, step: Step, sums: Sums, integers: Requantisation
     ) -> Int8PointwiseWorkload | Int8WindowWorkload:
         old = step.made.workload
         lowest = int(sums.output.zero.max()) if old.relu else LOWEST
         fields = {f.name: getattr(old, f.name) for f in dataclasses.fields(old)}
-        fields |= {"dtype": INT8, "shift": shift, "lowest": lowest, "bias": True}
+        fields |= {"dtype": INT8, "lowest": lowest, "bias": True}
+        fields |= {"shift": integers.shift, "narrow": integers.narrow}
         if isinstance(old, PointwiseWorkload):
             return Int8PointwiseWorkload(**fields)
         read = self._plan.of(step.inputs[0])

@@ -17,6 +17,9 @@ LARGEST_WEIGHT = 127
 MOST_MULTIPLIER = 0.25  # what a sum may be multiplied by: see `int8_lanes`
 MULTIPLIER_BITS = 31
 MOST_SHIFT, SHIFT_STEP = 16, 4
+MOST_NARROW_SHIFT = 4  # 1/16 of a step is as good as none
+LARGEST_INT16 = 1 << 15
+SHORTCUT_LEVELS = 256
 BIAS_LIMIT = 2.0**28  # of a bias in units of a sum, and of an output's zero
 LEAST_MULTIPLIER = 2.0**-20
 TINY = 1e-12  # instead of no range at all
@@ -44,12 +47,16 @@ class Quantisation:
 
 @dataclass(frozen=True)
 class Requantisation:
-    """The integers of a kernel: weights as given, bias and multipliers (outputs,), one shift."""
+    """The integers of a kernel: weights as given, bias and multipliers (outputs,), one shift.
+
+    Where it is `narrow` no sum and shortcut, shifted, leave int16 (see `int8_lanes`).
+    """
 
     weights: np.ndarray
     bias: np.ndarray
     multipliers: np.ndarray
     shift: int
+    narrow: bool = False
 
 
 def quantisation_of(
@@ -96,7 +103,20 @@ def requantisation(
     factors = scales / output.scale
     if adds_zero:
         total = total + np.rint(output.zero / factors)
-    return Requantisation(rounded.astype(np.int8), total.astype(np.int32), *_multipliers(factors))
+    largest = _largest_sums(rounded, total)
+    room = (LARGEST_INT16 - 1) / ((largest * factors).max() + SHORTCUT_LEVELS)
+    most = int(np.floor(np.log2(room)))
+    multipliers, shift = _multipliers(factors, min(most, MOST_NARROW_SHIFT) if most > 0 else None)
+    return Requantisation(
+        rounded.astype(np.int8), total.astype(np.int32), multipliers, shift, narrow=most > 0
+    )
+
+
+def _largest_sums(weights: np.ndarray, bias: np.ndarray) -> np.ndarray:
+    """How far from 0 the sum of each output may be, whatever the inputs."""
+    above = bias + np.maximum(weights * 127, weights * -128).sum(axis=1)
+    below = bias + np.minimum(weights * 127, weights * -128).sum(axis=1)
+    return np.maximum(np.abs(above), np.abs(below))
 
 
 def pool_requantisation(
@@ -148,12 +168,13 @@ def _rounded(
     return rounded, total
 
 
-def _multipliers(factors: np.ndarray) -> tuple[np.ndarray, int]:
+def _multipliers(factors: np.ndarray, most_shift: int | None = None) -> tuple[np.ndarray, int]:
     """The int32 multipliers and the shift that come nearest to `factors`: see `int8_lanes`.
 
     Few shifts, as each is code of its own; multipliers have 26 bits all the same.
     """
-    shift = int(np.clip(np.floor(-1 - np.log2(factors.max())), 1, MOST_SHIFT))
-    shift = shift // SHIFT_STEP * SHIFT_STEP or shift
+    shift = int(np.clip(np.floor(-1 - np.log2(factors.max())), 1, most_shift or MOST_SHIFT))
+    if most_shift is None:
+        shift = shift // SHIFT_STEP * SHIFT_STEP or shift
     exact = np.rint(factors * 2.0 ** (MULTIPLIER_BITS + shift))
     return np.clip(exact, 1, 2**30).astype(np.int32), shift

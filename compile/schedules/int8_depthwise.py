@@ -33,6 +33,7 @@ from compile.schedules.int8_lanes import (
     requantised,
     store_octets,
     sum_lanes,
+    windows_of,
 )
 from compile.schedules.int8_workloads import Int8WindowWorkload
 from compile.schedules.overlap import start_of, tile_starts
@@ -177,14 +178,9 @@ def _convolve(
             vectors = range(-(-count // tile.lanes))
             sums = _sums(workload, tile, bordered, taps, start, row, column, len(vectors))
             for output in range(tile.rows):
-                octet = requantised(
-                    tile.dots,
-                    [sums[output, vector] for vector in vectors],
-                    [multiplier] * len(vectors),
-                    workload.shift,
-                    None,
-                    workload.lowest,
-                )
+                of_octet = [sums[output, vector] for vector in vectors]
+                multipliers_of = [multiplier] * len(vectors)
+                octet = requantised(tile.dots, of_octet, multipliers_of, workload.ending)
                 place = [workload.first_channel + channel, row + output, column]
                 store_octets([octet], count, y, place)
 
@@ -258,8 +254,7 @@ def _values(
     lanes, stride = tile.lanes, workload.stride
     if tile.dots == "sdot":
         loaded = T.bind(bordered[row, T.Ramp(first, 1, LOAD)])
-        order = [lane * stride + tap for lane in range(lanes) for tap in range(TAPS_OF_A_DOT)]
-        return [T.bind(tirx.Shuffle([loaded], order))]
+        return [T.bind(windows_of(loaded, lanes, stride, workload.kernel[1], TAPS_OF_A_DOT))]
     values = []
     for tap in range(workload.kernel[1]):
         loaded = bordered[row, T.Ramp(first + tap, 1, lanes * stride)]

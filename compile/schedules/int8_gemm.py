@@ -24,6 +24,7 @@ from compile.schedules.int8_lanes import (
     OCTET,
     STORED,
     Dots,
+    Ending,
     add_dot,
     broadcast_weights,
     dots_of,
@@ -61,11 +62,12 @@ class Int8Tile:
         return DEPTHS[self.dots]
 
 
-def default_tile(outputs: int, inputs: int, pixels: int, core: Core) -> Int8Tile:
+def default_tile(
+    outputs: int, inputs: int, pixels: int, core: Core, most_vectors: int = MOST_VECTORS
+) -> Int8Tile:
     """The tile with the fewest cycles, by a count of its instructions."""
-    return min(
-        fitting_tiles(outputs, pixels, core), key=lambda tile: _cost(tile, outputs, inputs, pixels)
-    )
+    tiles = [t for t in fitting_tiles(outputs, pixels, core) if t.vectors <= most_vectors]
+    return min(tiles, key=lambda tile: _cost(tile, outputs, inputs, pixels))
 
 
 def fitting_tiles(outputs: int, pixels: int, core: Core) -> list[Int8Tile]:
@@ -145,8 +147,7 @@ def multiply(
     outputs: int,
     panel: Panel,
     operands: Operands,
-    shift: int,
-    lowest: int,
+    ending: Ending,
     bounds: tuple[int | tirx.Expr, int | tirx.Expr],
 ) -> None:
     """The loop over the tiles `bounds` of a panel's `outputs`."""
@@ -170,7 +171,7 @@ def multiply(
                     total = add_dot(tile.dots, tile.lanes, acc[tuple(place)], values, weights[row])
                     T.buffer_store(acc, total, place)
         for row in range(tile.rows):
-            _finish_row(tile, acc, row, first + row, channel + row, panel, operands, shift, lowest)
+            _finish_row(tile, acc, row, first + row, channel + row, panel, operands, ending)
 
 
 def _finish_row(
@@ -181,8 +182,7 @@ def _finish_row(
     channel: tirx.Expr,
     panel: Panel,
     operands: Operands,
-    shift: int,
-    lowest: int,
+    ending: Ending,
 ) -> None:
     multiplier = T.bind(T.Broadcast(operands.multipliers[channel], tile.lanes))
     added = None
@@ -193,11 +193,9 @@ def _finish_row(
     for index in range(-(-panel.count // OCTET)):
         vectors = range(index * together, min((index + 1) * together, tile.vectors))
         sums = [acc[row, _lanes(tile, vector)] for vector in vectors]
-        octets.append(
-            requantised(
-                tile.dots, sums, [multiplier] * len(sums), shift, added and added[index], lowest
-            )
-        )
+        multipliers = [multiplier] * len(sums)
+        of_octet = None if added is None else added[index]
+        octets.append(requantised(tile.dots, sums, multipliers, ending, of_octet))
     store_octets(octets, panel.count, operands.y, panel.store_at(output))
 
 

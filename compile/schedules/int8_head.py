@@ -17,10 +17,10 @@ from tvm.script.ir_builder import tirx as T
 
 from compile.schedules.int8_lanes import (
     DEPTHS,
-    LOWEST,
     OCTET,
     STORED,
     Dots,
+    Ending,
     add_dot,
     dots_of,
     pieces,
@@ -148,7 +148,7 @@ def _take_means(
         factors = [
             multipliers[T.Ramp(octet * OCTET + first, 1, tile.lanes)] for first in firsts
         ]
-        value = requantised(tile.dots, sums, factors, workload.shift, None, LOWEST)
+        value = requantised(tile.dots, sums, factors, Ending(workload.shift))
         store_octets([value], OCTET, means, [octet * OCTET])
 
 

@@ -9,11 +9,14 @@ A sum is int32 and exact. It becomes int8 by a multiplier and a shift, the same 
     v = (sum * multiplier + 2^30) >> 31;    q = clamp(((v + 2^(shift - 1)) >> shift) + r, lowest, 127)
 
 with an r of what is added behind, a shortcut. 0 < multiplier <= 2^30 and 0 < shift <= 16, so that
-no intermediate value leaves int32.
+no intermediate value leaves int32. Where the weights allow no sum whose v and r, shifted, leave
+int16, a workload is `narrow`: AArch64 then takes the low halves of two vectors in one instruction
+that runs on either of a Neoverse N1's pipes, where a saturating shift runs on one.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Literal
 
 from tvm import tirx
@@ -27,6 +30,15 @@ STORED: dict[Dots, str] = {"sdot": "int8", "pairs": "int16", "single": "int16"}
 OCTET = 8  # values that become int8 together
 MULTIPLIER_BITS = 31
 LOWEST, HIGHEST = -128, 127
+
+
+@dataclass(frozen=True)
+class Ending:
+    """What makes int8 of a sum, besides its multiplier."""
+
+    shift: int
+    lowest: int = LOWEST
+    narrow: bool = False
 
 
 def dots_of(core: Core) -> Dots:
@@ -72,6 +84,21 @@ def _broadcast_few(
     return tirx.reinterpret(f"int16x{2 * lanes}", T.Broadcast(tirx.reinterpret("int32", two), lanes))
 
 
+def windows_of(loaded: tirx.Expr, lanes: int, stride: int, taps: int, depth: int) -> tirx.Expr:
+    """For each of `lanes`, `depth` of int8x16 `loaded` from lane * `stride` on, of which `taps` count.
+
+    The others, whose weights are 0, are the last value: LLVM would else load fewer bytes than a
+    vector, in pieces of which each is an instruction.
+    """
+    last = int(loaded.ty.dtype.lanes) - 1
+    order = [
+        lane * stride + tap if tap < taps else last
+        for lane in range(lanes)
+        for tap in range(depth)
+    ]
+    return tirx.Shuffle([loaded], order)
+
+
 def add_dot(
     dots: Dots, lanes: int, so_far: tirx.Expr, values: tirx.Expr, weights: tirx.Expr
 ) -> tirx.Expr:
@@ -88,18 +115,17 @@ def requantised(
     dots: Dots,
     sums: list[tirx.Expr],
     multipliers: list[tirx.Expr],
-    shift: int,
-    added: tirx.Expr | None,
-    lowest: int,
+    ending: Ending,
+    added: tirx.Expr | None = None,
 ) -> tirx.Expr:
     """An octet of int8 of its `sums`, one or two vectors, each with its vector of multipliers.
 
     `added` is an octet of int8, too.
     """
     if dots == "sdot":
-        return _requantised_by_neon(sums, multipliers, shift, added, lowest)
+        return _requantised_by_neon(sums, multipliers, ending, added)
     narrow = [
-        _scaled(each, multiplier, shift)
+        _scaled(each, multiplier, ending.shift)
         for each, multiplier in zip(sums, multipliers, strict=True)
     ]
     if len(narrow) == 1 and int(narrow[0].ty.dtype.lanes) < OCTET:
@@ -107,7 +133,7 @@ def requantised(
     whole = narrow[0] if len(narrow) == 1 else tirx.Shuffle(narrow, list(range(OCTET)))
     if added is not None:
         whole = whole + tirx.Cast(f"int32x{OCTET}", added)
-    low, high = (T.Broadcast(tirx.const(v, "int32"), OCTET) for v in (lowest, HIGHEST))
+    low, high = (T.Broadcast(tirx.const(v, "int32"), OCTET) for v in (ending.lowest, HIGHEST))
     return tirx.Cast(f"int8x{OCTET}", tirx.min(tirx.max(whole, low), high))
 
 
@@ -128,24 +154,42 @@ def _scaled(value: tirx.Expr, multiplier: tirx.Expr, shift: int) -> tirx.Expr:
 def _requantised_by_neon(
     sums: list[tirx.Expr],
     multipliers: list[tirx.Expr],
-    shift: int,
+    ending: Ending,
     added: tirx.Expr | None,
-    lowest: int,
 ) -> tirx.Expr:
-    narrow = []
-    for each, multiplier in zip(sums, multipliers, strict=True):
-        high = T.call_llvm_pure_intrin("int32x4", "llvm.aarch64.neon.sqrdmulh", each, multiplier)
-        by = tirx.const(shift, "int32")
-        narrow.append(T.call_llvm_pure_intrin("int16x4", "llvm.aarch64.neon.sqrshrn", high, by))
-    halves = narrow if len(narrow) == 2 else [narrow[0], narrow[0]]
+    scaled = [
+        T.call_llvm_pure_intrin("int32x4", "llvm.aarch64.neon.sqrdmulh", each, multiplier)
+        for each, multiplier in zip(sums, multipliers, strict=True)
+    ]
+    scaled = scaled if len(scaled) == 2 else scaled * 2
+    wide = None if added is None else tirx.Cast("int16x8", added)
+    octet = (_narrow_octet if ending.narrow else _octet)(scaled, ending.shift, wide)
+    if ending.lowest == LOWEST:
+        return octet
+    return tirx.max(octet, T.Broadcast(tirx.const(ending.lowest, "int8"), OCTET))
+
+
+def _narrow_octet(scaled: list[tirx.Expr], shift: int, added: tirx.Expr | None) -> tirx.Expr:
+    """int8x8 of two int32x4 whose upper halves are their signs."""
+    halves = [tirx.reinterpret("int16x8", T.bind(each)) for each in scaled]
+    whole = tirx.Shuffle(halves, list(range(0, 2 * OCTET, 2)))
+    if added is not None:
+        whole = whole + (added << T.Broadcast(tirx.const(shift, "int16"), OCTET))
+    by = tirx.const(shift, "int32")
+    return T.call_llvm_pure_intrin("int8x8", "llvm.aarch64.neon.sqrshrn", whole, by)
+
+
+def _octet(scaled: list[tirx.Expr], shift: int, added: tirx.Expr | None) -> tirx.Expr:
+    """int8x8 of two int32x4."""
+    by = tirx.const(shift, "int32")
+    halves = [
+        T.call_llvm_pure_intrin("int16x4", "llvm.aarch64.neon.sqrshrn", each, by)
+        for each in scaled
+    ]
     whole = tirx.Shuffle(halves, list(range(OCTET)))
     if added is not None:
-        wide = tirx.Cast(f"int16x{OCTET}", added)
-        whole = T.call_llvm_pure_intrin("int16x8", "llvm.aarch64.neon.sqadd", whole, wide)
-    octet = T.call_llvm_pure_intrin("int8x8", "llvm.aarch64.neon.sqxtn", whole)
-    if lowest == LOWEST:
-        return octet
-    return tirx.max(octet, T.Broadcast(tirx.const(lowest, "int8"), OCTET))
+        whole = T.call_llvm_pure_intrin("int16x8", "llvm.aarch64.neon.sqadd", whole, added)
+    return T.call_llvm_pure_intrin("int8x8", "llvm.aarch64.neon.sqxtn", whole)
 
 
 def store_octets(

@@ -110,9 +110,7 @@ def _compute(
                 return [group * workload.outputs + output, first]
 
             panel = Panel(packed, group, count, store_at, shortcut_at)
-            multiply(
-                tile, workload.outputs, panel, operands, workload.shift, workload.lowest, outputs
-            )
+            multiply(tile, workload.outputs, panel, operands, workload.ending, outputs)
 
 
 def _pack(

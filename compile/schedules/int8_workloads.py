@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from compile.schedules.dense import DenseWorkload
-from compile.schedules.int8_lanes import LOWEST
+from compile.schedules.int8_lanes import LOWEST, Ending
 from compile.schedules.pointwise_workload import PointwiseWorkload
 from compile.schedules.window_workload import WindowWorkload
 from deploy_rpc.cores import Dtype
@@ -25,6 +25,12 @@ class Int8PointwiseWorkload(PointwiseWorkload):
     dtype: Dtype = INT8
     shift: int = 1
     lowest: int = LOWEST
+    narrow: bool = False
+
+    @property
+    def ending(self) -> Ending:
+        """What makes int8 of a sum."""
+        return Ending(self.shift, self.lowest, self.narrow)
 
     @property
     def shortcut_operand(self) -> int:
@@ -43,8 +49,14 @@ class Int8WindowWorkload(WindowWorkload):
     result_dtype: Dtype = INT8
     shift: int = 1
     lowest: int = LOWEST
+    narrow: bool = False
     zero: int = 0
     picture_scale: float = 0.0
+
+    @property
+    def ending(self) -> Ending:
+        """What makes int8 of a sum."""
+        return Ending(self.shift, self.lowest, self.narrow)
 
 
 @dataclass(frozen=True)
