@@ -122,7 +122,10 @@ def print_report(
     removed = [f"{kind} {given} -> {left}" for kind, (given, left) in lowered.operators.items()]
     print(f"operators imported -> left: {', '.join(removed)}")
     console = Console(width=None if Console().is_terminal else 120)
-    console.print(_verification_table(verifications))
+    if verifications:
+        console.print(_verification_table(verifications))
+    else:
+        print("not verified: no board at hand runs it; see --board")
     if latencies:
         console.print(latency_table(latencies))
 

@@ -34,6 +34,8 @@ def parse_options(arguments: list[str] | None) -> argparse.Namespace:
         except TargetError as error:
             parser.error(f"--target: {error}")
         options.board = options.board or BoardSpec("modelled", core=options.target.core.name)
+        if options.dtype == "int8":
+            parser.error("--dtype int8 has default decisions only; tune float32 or float16")
         if options.dtype != "float32" and options.board.kind != "modelled":
             parser.error(
                 f"--dtype {options.dtype} is tuned on modelled cores only; expected --board "
