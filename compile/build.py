@@ -82,7 +82,7 @@ def publish(files: Sequence[Path], out: Path) -> None:
 
 
 def _levels(options: argparse.Namespace) -> tuple[str, ...]:
-    """The rungs up to the level asked for; the lowest needs a runtime, and float32; int8 is fused."""
+    """The rungs up to the level asked for, but for stock where it cannot be; int8 has one alone."""
     if options.target.dtype == "int8":
         return (options.level,)
     levels = LEVELS[: LEVELS.index(options.level) + 1]

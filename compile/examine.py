@@ -1,8 +1,9 @@
 """Verifies a build on its board, and times every level where a clock can be trusted.
 
 An emulated board answers right but has no times: there the same lowered modules, built for this
-machine, are verified and timed as well; not those of int8, which are of their core's instructions. A modelled board has cycles instead of times, for every
-level that is a plain C library (`compile/price_library.py`).
+machine, are verified and timed as well; not those of int8, which hold instructions of their core.
+A modelled board has cycles instead of times, for every level that is a plain C library
+(`compile/price_library.py`).
 """
 
 from __future__ import annotations

@@ -15,9 +15,9 @@ from model.errors import InputError
 TOLERANCES: dict[Dtype, float] = {"float32": 1e-4, "float16": 2e-2, "int8": 0.5}
 """Largest error, as a share of the reference output's range. float32 sums of up to 9216 products in
 another order differ by some 1e-6 of it; a wrong layer by more than 1e-2. In float16 the official
-0.5x g3 is off by 7e-3 in the median of 200 pictures, by 1.5e-2 at most (2026-11-25). int8 is checked
-by integers, exactly; where kernels of floats take part it cannot be, and only what is far off is an
-error."""
+0.5x g3 is off by 7e-3 in the median of 200 pictures, by 1.5e-2 at most (2026-11-25). int8 is
+checked by integers, exactly; where kernels of floats take part it cannot be, and only what is far
+off is an error."""
 
 
 class VerificationError(InputError):

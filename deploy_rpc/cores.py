@@ -6,7 +6,7 @@ per cycle on A53, A55, A72 and A73, two from A76 on, four on X1. Of the A7 none 
 the lanes of its 64-bit datapath. Cache sizes that a licensee chooses
 are those of the commonest chip, which the row names. Cores with `half` have FEAT_FP16,
 arithmetic on float16: an FMLA of 8 of them has the throughput of one of 4 float32 in all guides.
-Those with `dot` have FEAT_DotProd, whose SDOT of 16 int8 has it, too.
+All of them have FEAT_DotProd, too, whose SDOT of 16 int8 has that throughput as well.
 """
 
 from __future__ import annotations
@@ -44,9 +44,13 @@ class Core:
     l2_kib: int
     l2_ways: int
     half: bool = False
-    dot: bool = False
     features: tuple[str, ...] = ()
     value_bits: int = 32
+
+    @property
+    def dot(self) -> bool:
+        """Whether it has FEAT_DotProd, which came with the same generation as FEAT_FP16."""
+        return self.half
 
     @property
     def lanes(self) -> int:
@@ -67,17 +71,17 @@ class Core:
 
 # fmt: off
 CORES = (
-    #    name           isa        llvm_cpu      bits regs macs l1d ways   l2 ways  half dot
+    #    name           isa        llvm_cpu      bits regs macs l1d ways   l2 ways  half
     Core("cortex-a7",   "arm",     "cortex-a7",   128, 16,  2, 32, 4,  512,  8),  # BCM2836
     Core("cortex-a53",  "aarch64", "cortex-a53",  128, 32,  4, 32, 4,  512, 16),  # BCM2837
-    Core("cortex-a55",  "aarch64", "cortex-a55",  128, 32,  4, 32, 4,  128,  4, True, True),  # RK3588
+    Core("cortex-a55",  "aarch64", "cortex-a55",  128, 32,  4, 32, 4,  128,  4, True),  # RK3588
     Core("cortex-a72",  "aarch64", "cortex-a72",  128, 32,  4, 32, 2, 1024, 16),  # BCM2711
     Core("cortex-a73",  "aarch64", "cortex-a73",  128, 32,  4, 32, 4, 1024, 16),  # S922X
-    Core("cortex-a76",  "aarch64", "cortex-a76",  128, 32,  8, 64, 4,  512,  8, True, True),  # BCM2712
-    Core("cortex-a78",  "aarch64", "cortex-a78",  128, 32,  8, 64, 4,  512,  8, True, True),
-    Core("cortex-x1",   "aarch64", "cortex-x1",   128, 32, 16, 64, 4, 1024,  8, True, True),
-    Core("neoverse-n1", "aarch64", "neoverse-n1", 128, 32,  8, 64, 4, 1024,  8, True, True),  # Graviton2
-    Core("neoverse-n2", "aarch64", "neoverse-n2", 128, 32,  8, 64, 4, 1024,  8, True, True),
+    Core("cortex-a76",  "aarch64", "cortex-a76",  128, 32,  8, 64, 4,  512,  8, True),  # BCM2712
+    Core("cortex-a78",  "aarch64", "cortex-a78",  128, 32,  8, 64, 4,  512,  8, True),
+    Core("cortex-x1",   "aarch64", "cortex-x1",   128, 32, 16, 64, 4, 1024,  8, True),
+    Core("neoverse-n1", "aarch64", "neoverse-n1", 128, 32,  8, 64, 4, 1024,  8, True),  # Graviton2
+    Core("neoverse-n2", "aarch64", "neoverse-n2", 128, 32,  8, 64, 4, 1024,  8, True),
 )
 # fmt: on
 

@@ -1,11 +1,11 @@
 """Kernels, weights and activations in int8; a network's input and output stay float32.
 
-    y = call_tir(pointwise, x, W, b, shortcut)   ->  call_tir(int8_pointwise, x, W', b', M, shortcut)
-    y = call_tir(window, x, W, b)                ->  call_tir(int8_depthwise, x, W', b', M)
-    y = call_tir(window, picture, W, b)          ->  call_tir(int8_stem, picture, W', b', M)
-    y = call_tir(average pool, x)                ->  call_tir(int8_depthwise, x, ones, 0, M)
-    y = call_tir(max pool, x)                    ->  call_tir(the same of int8, x)
-    out = call_tir(dense, x, W, b)               ->  call_tir(int8_dense, x, W', b', S, C, M)
+    y = call_tir(pointwise, x, W, b, shortcut)  ->  call_tir(int8_pointwise, x, W', b', M, shortcut)
+    y = call_tir(window, x, W, b)               ->  call_tir(int8_depthwise, x, W', b', M)
+    y = call_tir(window, picture, W, b)         ->  call_tir(int8_stem, picture, W', b', M)
+    y = call_tir(average pool, x)               ->  call_tir(int8_depthwise, x, shares, b', M)
+    y = call_tir(max pool, x)                   ->  call_tir(the same of int8, x)
+    out = call_tir(dense, x, W, b)              ->  call_tir(int8_dense, x, W', b', S, C, M)
 
 W', b' and the multipliers M come of the scales of a plan (`compile/quantise`), made of what the
 float32 kernels compute on calibration inputs. After all kernels are there, before any is in place.
@@ -51,9 +51,7 @@ from deploy_rpc.cores import Core
 FLOAT = "float32"
 
 
-def into_int8(
-    core: Core, threads: int, observe: Observe
-) -> Callable[[tvm.IRModule], tvm.IRModule]:
+def into_int8(core: Core, threads: int, observe: Observe) -> Callable[[tvm.IRModule], tvm.IRModule]:
     """The pass for `core`: Relax to Relax, main only; planes, nothing in place yet."""
 
     def apply(module: tvm.IRModule) -> tvm.IRModule:
@@ -232,8 +230,6 @@ def _padded(values: np.ndarray, count: int) -> np.ndarray:
 
 def _broadcast(of: Quantisation, shape: tuple[int, ...]) -> tuple[np.ndarray, np.ndarray]:
     """Scale and zero, for an operation with a tensor of `shape`."""
-    if not of.of_channels:
-        return of.scale, of.zero
     axis = next((i for i, extent in enumerate(shape) if extent > 1), 0)
     aligned = (-1,) + (1,) * (len(shape) - axis - 1)
     return of.scale.reshape(aligned), of.zero.reshape(aligned)

@@ -1,1 +1,1 @@
-"""From float32 to int8: what values a network takes, how int8 stands for them, what it then does."""
+"""From float32 to int8: what values a network takes, how int8 stands for them, what follows."""

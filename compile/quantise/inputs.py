@@ -32,13 +32,14 @@ class CalibrationError(InputError):
 class Calibration:
     """`inputs` of the network's shape, and what a report says of them.
 
-    Ranges are made larger than what was seen by `deviations`, standard ones, of the extremes of
-    single inputs: the fewer there are, and the less like pictures, the more.
+    Ranges are `headroom` times what was seen, and those of no channel less than `least_of_widest`
+    of the widest of its tensor: the fewer inputs there are, and the less like pictures, the more.
     """
 
     inputs: tuple[np.ndarray, ...]
     described: str
-    deviations: float
+    headroom: float
+    least_of_widest: float
 
 
 def calibration_on_pictures(folder: Path, network: Network) -> Calibration:
@@ -58,13 +59,13 @@ def calibration_on_pictures(folder: Path, network: Network) -> Calibration:
     size = network.input_shape[2:]
     preprocessing = PREPROCESSINGS[network.preprocessing]
     inputs = tuple(load_image(path, preprocessing, size) for path in taken)
-    return Calibration(inputs, f"{len(taken)} of {len(found)} pictures of {folder.name}", 1.0)
+    return Calibration(inputs, f"{len(taken)} of {len(found)} pictures of {folder.name}", 1.3, 0.4)
 
 
 def synthetic_calibration(network: Network, count: int = SYNTHETIC_INPUTS) -> Calibration:
     """On `count` seeded inputs of noise."""
     inputs = tuple(_synthetic_inputs(network, count))
-    return Calibration(inputs, f"{count} synthetic pictures", 4.0)
+    return Calibration(inputs, f"{count} synthetic pictures", 2.0, 1.0)
 
 
 def _synthetic_inputs(network: Network, count: int) -> Iterator[np.ndarray]:

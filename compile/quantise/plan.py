@@ -89,8 +89,8 @@ def make_plan(module: tvm.IRModule, seen: Sequence[Range], core: Core) -> Plan:
         if not slots.raise_scales(plan):
             return plan
     raise QuantisationError(
-        "expected weights whose products int8 can be brought to from 32-bit sums, got some that grow "
-        "without bound from layer to layer; build this network with --dtype float32 or float16"
+        "expected layers of which each can follow the scale of the one before, got weights that "
+        "grow from layer to layer; build this network with --dtype float32 or float16"
     )
 
 
@@ -124,7 +124,7 @@ def _step(
     if kind is None:
         return None
     x = plan.root(value.args[1].fields[0])
-    if kind == "stem" and x != picture or kind == "max" and x not in plan.steps:
+    if (kind == "stem" and x != picture) or (kind == "max" and x not in plan.steps):
         return None
     if kind != "stem" and x == picture:
         return None

@@ -1,8 +1,8 @@
 """What a network of int8 kernels must give, value for value, computed in another way.
 
 Each kernel's sums come of PyTorch's convolutions of floats that hold them exactly, whole numbers of
-up to 24 or 53 bits, and become int8 by the definition in `compile/schedules/int8_lanes.py`, in int64. So a build
-is checked bit by bit, on any core.
+up to 24 or 53 bits, and become int8 by the definition in `compile/schedules/int8_lanes.py`, in
+int64. So a build is checked bit by bit, on any core.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ from collections.abc import Callable
 import numpy as np
 import torch
 import tvm
-from tvm import relax
 from torch.nn import functional
+from tvm import relax
 
 from compile.network import Network
 from compile.passes.take_decisions import unpacked
@@ -117,7 +117,9 @@ def _run(module: tvm.IRModule, x: Values) -> list[Values]:
             shape = [int(extent) for extent in value.ty_args[0].shape] if value.ty_args else None
             known[var] = _into_place(made, operands, shape or [int(n) for n in var.ty.shape])
     result = main.body.body
-    values = known[result] if isinstance(result, relax.Var) else [value_of(r) for r in result.fields]
+    values = (
+        known[result] if isinstance(result, relax.Var) else [value_of(r) for r in result.fields]
+    )
     return values if isinstance(values, list) else [values]
 
 

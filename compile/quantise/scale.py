@@ -2,7 +2,7 @@
 
     real = scale * (q - zero)                 q in -128 .. 127
 
-A scale and zero of all values, or of each channel. Weights are symmetric, a scale for each output;
+Each channel has a scale and a zero. Weights are symmetric, a scale for each output;
 the scales of the inputs are in them, so that a sum has the scale of its output's weights.
 """
 
@@ -27,21 +27,13 @@ TINY = 1e-12  # instead of no range at all
 
 @dataclass(frozen=True)
 class Quantisation:
-    """The scale and zero of a tensor: float64 and int64, of shape () or (channels,)."""
+    """The scale and zero of each channel of a tensor: float64 and int64, (channels,)."""
 
     scale: np.ndarray
     zero: np.ndarray
 
-    @property
-    def of_channels(self) -> bool:
-        """Whether each channel has its own."""
-        return self.scale.ndim > 0
-
     def taken(self, channels: np.ndarray) -> Quantisation:
-        """The same of some `channels`, in their order."""
-        shape = channels.shape
-        if not self.of_channels:
-            return Quantisation(np.broadcast_to(self.scale, shape), np.broadcast_to(self.zero, shape))
+        """The same of some `channels`, in their order and shape."""
         return Quantisation(self.scale[channels], self.zero[channels])
 
 
@@ -74,9 +66,7 @@ def quantisation_of(
     return Quantisation(scale, zero.astype(np.int64))
 
 
-def weight_scales(
-    scaled: np.ndarray, bias: np.ndarray, output_scale: np.ndarray
-) -> np.ndarray:
+def weight_scales(scaled: np.ndarray, bias: np.ndarray, output_scale: np.ndarray) -> np.ndarray:
     """Of the weights of each output, (outputs, inputs), the scales of their inputs in them."""
     largest = np.abs(scaled).max(axis=1, initial=0) / LARGEST_WEIGHT
     least = np.maximum(np.abs(bias) / BIAS_LIMIT, output_scale * LEAST_MULTIPLIER)
@@ -119,9 +109,7 @@ def _largest_sums(weights: np.ndarray, bias: np.ndarray) -> np.ndarray:
     return np.maximum(np.abs(above), np.abs(below))
 
 
-def pool_requantisation(
-    inputs: Quantisation, means: Quantisation, pixels: int
-) -> Requantisation:
+def pool_requantisation(inputs: Quantisation, means: Quantisation, pixels: int) -> Requantisation:
     """The integers that make the mean of a channel of its sum over `pixels`; weights are 1.
 
     All are of (channels,); no scale of `means` may be less than `least_scale_of_means`.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -30,6 +29,7 @@ class Sums:
     output: Quantisation
     channels: np.ndarray
     expected: np.ndarray
+
 
 def real_sums(step: Step, plan: Plan) -> Sums | None:
     """What the convolution or average of `step` sums; None where it sums nothing of its own."""

@@ -140,7 +140,9 @@ def fill_border(zero: int, bordered: tirx.Buffer) -> None:
         for first, width in pieces(columns):
             value = tirx.const(zero, "int8")
             place = T.Ramp(first, 1, width) if width > 1 else first
-            T.buffer_store(bordered, T.Broadcast(value, width) if width > 1 else value, [*at, place])
+            T.buffer_store(
+                bordered, T.Broadcast(value, width) if width > 1 else value, [*at, place]
+            )
 
 
 def _copy(

@@ -161,9 +161,7 @@ def multiply(
         steps = int(panel.packed.shape[0])
         with T.serial(steps) as step:
             at = [panel.group, m_tile, step, 0]
-            weights = broadcast_weights(
-                tile.dots, tile.lanes, operands.weights, at, tile.rows
-            )
+            weights = broadcast_weights(tile.dots, tile.lanes, operands.weights, at, tile.rows)
             for vector in range(tile.vectors):
                 values = T.bind(panel.packed[step, _packed_lanes(tile, vector)])
                 for row in range(tile.rows):

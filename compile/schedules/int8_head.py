@@ -145,9 +145,7 @@ def _take_means(
             T.buffer_store(totals, total[0], [lane])
         firsts = range(0, OCTET, tile.lanes)
         sums = [totals[T.Ramp(first, 1, tile.lanes)] for first in firsts]
-        factors = [
-            multipliers[T.Ramp(octet * OCTET + first, 1, tile.lanes)] for first in firsts
-        ]
+        factors = [multipliers[T.Ramp(octet * OCTET + first, 1, tile.lanes)] for first in firsts]
         value = requantised(tile.dots, sums, factors, Ending(workload.shift))
         store_octets([value], OCTET, means, [octet * OCTET])
 

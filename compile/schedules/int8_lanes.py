@@ -6,7 +6,8 @@
 
 A sum is int32 and exact. It becomes int8 by a multiplier and a shift, the same on every core:
 
-    v = (sum * multiplier + 2^30) >> 31;    q = clamp(((v + 2^(shift - 1)) >> shift) + r, lowest, 127)
+    v = (sum * multiplier + 2^30) >> 31
+    q = clamp(((v + 2^(shift - 1)) >> shift) + r, lowest, 127)
 
 with an r of what is added behind, a shortcut. 0 < multiplier <= 2^30 and 0 < shift <= 16, so that
 no intermediate value leaves int32. Where the weights allow no sum whose v and r, shifted, leave
@@ -56,7 +57,7 @@ def sum_lanes(core: Core) -> int:
 def broadcast_weights(
     dots: Dots, lanes: int, weights: tirx.Buffer, at: list[tirx.Expr], rows: int
 ) -> list[tirx.Expr]:
-    """The weights of a step for each of `rows`, in all lanes; they lie side by side from `at` on."""
+    """The weights of a step for each of `rows`, in all lanes; they lie side by side, from `at`."""
     if dots != "sdot":
         return [_broadcast_few(dots, lanes, weights, at, row) for row in range(rows)]
     splats = []
@@ -81,20 +82,20 @@ def _broadcast_few(
         one = tirx.Cast("int16", weights[(*at[:-1], first)])
         return T.Broadcast(one, lanes)
     two = tirx.Cast("int16x2", weights[(*at[:-1], T.Ramp(first, 1, 2))])
-    return tirx.reinterpret(f"int16x{2 * lanes}", T.Broadcast(tirx.reinterpret("int32", two), lanes))
+    return tirx.reinterpret(
+        f"int16x{2 * lanes}", T.Broadcast(tirx.reinterpret("int32", two), lanes)
+    )
 
 
 def windows_of(loaded: tirx.Expr, lanes: int, stride: int, taps: int, depth: int) -> tirx.Expr:
-    """For each of `lanes`, `depth` of int8x16 `loaded` from lane * `stride` on, of which `taps` count.
+    """For each of `lanes` `depth` values of `loaded` from lane * `stride` on; `taps` of them count.
 
     The others, whose weights are 0, are the last value: LLVM would else load fewer bytes than a
     vector, in pieces of which each is an instruction.
     """
     last = int(loaded.ty.dtype.lanes) - 1
     order = [
-        lane * stride + tap if tap < taps else last
-        for lane in range(lanes)
-        for tap in range(depth)
+        lane * stride + tap if tap < taps else last for lane in range(lanes) for tap in range(depth)
     ]
     return tirx.Shuffle([loaded], order)
 
@@ -183,8 +184,7 @@ def _octet(scaled: list[tirx.Expr], shift: int, added: tirx.Expr | None) -> tirx
     """int8x8 of two int32x4."""
     by = tirx.const(shift, "int32")
     halves = [
-        T.call_llvm_pure_intrin("int16x4", "llvm.aarch64.neon.sqrshrn", each, by)
-        for each in scaled
+        T.call_llvm_pure_intrin("int16x4", "llvm.aarch64.neon.sqrshrn", each, by) for each in scaled
     ]
     whole = tirx.Shuffle(halves, list(range(OCTET)))
     if added is not None:
@@ -192,9 +192,7 @@ def _octet(scaled: list[tirx.Expr], shift: int, added: tirx.Expr | None) -> tirx
     return T.call_llvm_pure_intrin("int8x8", "llvm.aarch64.neon.sqxtn", whole)
 
 
-def store_octets(
-    octets: list[tirx.Expr], count: int, y: tirx.Buffer, at: list[tirx.Expr]
-) -> None:
+def store_octets(octets: list[tirx.Expr], count: int, y: tirx.Buffer, at: list[tirx.Expr]) -> None:
     """Writes the first `count` values of `octets` side by side from `at` on, as few as it takes."""
     bound = [T.bind(each) for each in octets]
     for first, width in pieces(count):

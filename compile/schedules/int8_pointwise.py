@@ -57,9 +57,7 @@ def pack_weights(
     return pack_gemm_weights(grouped, tile)
 
 
-def int8_pointwise(
-    workload: Int8PointwiseWorkload, tile: Int8Tile, threads: int
-) -> tirx.PrimFunc:
+def int8_pointwise(workload: Int8PointwiseWorkload, tile: Int8Tile, threads: int) -> tirx.PrimFunc:
     """The kernel: parameters X int8, W as packed, B and M int32, [R int8], Y int8; planes.
 
     B and M, the multipliers, hold a value for each of groups * M channels. Threads share the tiles
@@ -179,9 +177,7 @@ def _interleaved(vectors: list[tirx.Expr]) -> list[tirx.Expr]:
     if len(vectors) == 1:
         return vectors
     half = len(vectors) // 2
-    together = [
-        _zipped(a, b) for a, b in zip(vectors[:half], vectors[half:], strict=True)
-    ]
+    together = [_zipped(a, b) for a, b in zip(vectors[:half], vectors[half:], strict=True)]
     if len(vectors) == 2:
         return list(together[0])
     # 0 with 2 and 1 with 3 by single values: then those pairs, by single values again
@@ -193,6 +189,4 @@ def _interleaved(vectors: list[tirx.Expr]) -> list[tirx.Expr]:
 def _zipped(a: tirx.Expr, b: tirx.Expr) -> tuple[tirx.Expr, tirx.Expr]:
     """The values of two vectors in turns, in two vectors."""
     order = [lane for i in range(CHUNK) for lane in (i, CHUNK + i)]
-    return tuple(
-        T.bind(tirx.Shuffle([a, b], order[start : start + CHUNK])) for start in (0, CHUNK)
-    )
+    return tuple(T.bind(tirx.Shuffle([a, b], order[start : start + CHUNK])) for start in (0, CHUNK))

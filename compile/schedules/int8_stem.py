@@ -15,7 +15,6 @@ from tvm import tirx
 from tvm.script.ir_builder import IRBuilder
 from tvm.script.ir_builder import tirx as T
 
-from compile.schedules.int8_depthwise import fill_border
 from compile.schedules.int8_gemm import (
     Int8Tile,
     Operands,
@@ -26,7 +25,16 @@ from compile.schedules.int8_gemm import (
 )
 from compile.schedules.int8_gemm import default_tile as default_gemm_tile
 from compile.schedules.int8_gemm import pack_weights as pack_gemm_weights
-from compile.schedules.int8_lanes import DEPTHS, HIGHEST, LOWEST, Dots, dots_of, pieces, sum_lanes, windows_of
+from compile.schedules.int8_lanes import (
+    DEPTHS,
+    HIGHEST,
+    LOWEST,
+    Dots,
+    dots_of,
+    pieces,
+    sum_lanes,
+    windows_of,
+)
 from compile.schedules.int8_workloads import Int8WindowWorkload
 from compile.schedules.overlap import start_of, tile_starts
 from compile.schedules.threads import share_of
@@ -51,9 +59,7 @@ def can_convolve(workload: Int8WindowWorkload, core: Core) -> bool:
     return workload.groups == 1 and planes and span <= LOAD
 
 
-def pack_weights(
-    weights: np.ndarray, workload: Int8WindowWorkload, tile: Int8Tile
-) -> np.ndarray:
+def pack_weights(weights: np.ndarray, workload: Int8WindowWorkload, tile: Int8Tile) -> np.ndarray:
     """OIHW as `int8_gemm` reads them: inputs are (channel, row, column), rows padded with 0."""
     outputs, inputs, rows, columns = weights.shape
     padded = -(-columns // tile.depth) * tile.depth
@@ -117,18 +123,21 @@ def _make_int8(
     rows, columns = workload.size
     top, left = workload.padding[:2]
     behind = int(picture.shape[2]) - left - columns
-    with T.serial(*share) as row, T.serial(workload.inputs) as channel:
-        with T.If(tirx.all(row >= top, row < top + rows)):
-            with T.Then():
-                for first, count in ((0, left), (left + columns, behind)):
-                    _fill(workload.zero, picture, [channel, row], first, count)
-                for start, width in _row_pieces(columns):
-                    at = T.Ramp(start, 1, width) if width > 1 else start
-                    there = T.Ramp(start + left, 1, width) if width > 1 else start + left
-                    value = _quantised(workload, x[channel, row - top, at], dots)
-                    T.buffer_store(picture, value, [channel, row, there])
-            with T.Else():
-                _fill(workload.zero, picture, [channel, row], 0, int(picture.shape[2]))
+    with (
+        T.serial(*share) as row,
+        T.serial(workload.inputs) as channel,
+        T.If(tirx.all(row >= top, row < top + rows)),
+    ):
+        with T.Then():
+            for first, count in ((0, left), (left + columns, behind)):
+                _fill(workload.zero, picture, [channel, row], first, count)
+            for start, width in _row_pieces(columns):
+                at = T.Ramp(start, 1, width) if width > 1 else start
+                there = T.Ramp(start + left, 1, width) if width > 1 else start + left
+                value = _quantised(workload, x[channel, row - top, at], dots)
+                T.buffer_store(picture, value, [channel, row, there])
+        with T.Else():
+            _fill(workload.zero, picture, [channel, row], 0, int(picture.shape[2]))
 
 
 def _row_pieces(columns: int) -> list[tuple[tirx.Expr | int, int]]:
@@ -169,7 +178,7 @@ def _quantised(workload: Int8WindowWorkload, value: tirx.Expr, dots: Dots) -> ti
 
 
 def _quantised_by_neon(value: tirx.Expr, zero: int) -> tirx.Expr:
-    """The same of 16 values that are not too low: conversions to integers keep within their types."""
+    """The same of 16 values that are not too low; conversions to integers end at their bounds."""
     octets = []
     for octet in range(2):
         halves = []
