@@ -26,7 +26,6 @@ from compile.operators import count_operators
 from compile.passes import Pass, passes_of
 from compile.passes.take_decisions import Decisions, take_decisions
 from compile.quantise.inputs import Calibration, synthetic_calibration
-from compile.quantise.observe import observe_on
 from compile.quantise.reference import checked_by_integers
 from compile.schedules import schedule_kernels
 from compile.targets import CompileTarget
@@ -107,13 +106,11 @@ def lower(
     `calibration` says what values int8 has to hold, by default those of synthetic pictures; the
     network of the result is then checked by what its integers have to be.
     """
-    observe = None
     if target.dtype == "int8":
         calibration = calibration or synthetic_calibration(network)
-        observe = observe_on(calibration)
     trail = _Trail(level, dump)
     with target.tvm:
-        passes = passes_of(level, target.core, threads, target.dtype, observe)
+        passes = passes_of(level, target.core, threads, target.dtype, calibration)
         if level == "tuned" and decisions is not None:
             passes = (*passes, take_decisions(decisions))
         module = trail.run("graph", network.module, passes)

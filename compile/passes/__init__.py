@@ -20,7 +20,7 @@ from compile.passes.plain_forms import into_plain_forms
 from compile.passes.relus import move_relus
 from compile.passes.rewriting import Choices
 from compile.passes.shuffle import move_shuffles, shuffle_in_layout
-from compile.quantise.observe import Observe
+from compile.quantise.inputs import Calibration
 from deploy_rpc.cores import Core, Dtype
 
 Pass = Callable[[tvm.IRModule], tvm.IRModule]
@@ -37,22 +37,22 @@ def passes_of(
     core: Core,
     threads: int,
     dtype: Dtype = "float32",
-    observe: Observe | None = None,
+    calibration: Calibration | None = None,
 ) -> tuple[Pass, ...]:
     """The graph passes of a level of the ladder, for `core` and activations of `dtype`.
 
     Unfused and fused differ in nothing but fusion: both take the same templates and layouts. Tuned
-    is fused here; what records say comes behind (`take_decisions`). int8 needs to `observe` what
-    values there are, and is fused in any case.
+    is fused here; what records say comes behind (`take_decisions`). int8 needs a
+    `calibration`, and is fused in any case.
     """
     if level == "stock":
         return ()
     if dtype == "int8":
-        return (*CLEAN, _into_int8_templates(core, threads, observe))
+        return (*CLEAN, _into_int8_templates(core, threads, calibration))
     return (*CLEAN, _into_templates(core, threads, dtype, fused=level != "unfused"))
 
 
-def _into_int8_templates(core: Core, threads: int, observe: Observe) -> Pass:
+def _into_int8_templates(core: Core, threads: int, calibration: Calibration) -> Pass:
     """Operators into kernels of planes in float32, which are then made again in int8.
 
     Biases stay where they are: a sum of int8 begins with one for nothing.
@@ -63,7 +63,7 @@ def _into_int8_templates(core: Core, threads: int, observe: Observe) -> Pass:
         steps = (
             move_relus,
             *_templates(choices),
-            into_int8(core, threads, observe),
+            into_int8(core, threads, calibration),
             write_in_place,
         )
         for step in steps:

@@ -19,14 +19,17 @@ from collections.abc import Callable
 
 import numpy as np
 import tvm
-from tvm import relax
+from tvm import relax, tirx
 from tvm.relax.expr_functor import PyExprMutator, mutator
 
 from compile.passes.rewriting import is_call, reshaped_to, shape_of
 from compile.passes.take_decisions import WEIGHTS, unpacked
-from compile.quantise.observe import Observe, Range
+from compile.quantise.inputs import Calibration
+from compile.quantise.observe import Range, observe_on
 from compile.quantise.plan import Plan, Step, make_plan
+from compile.quantise.rehearsal import Rehearsal
 from compile.quantise.scale import (
+    Means,
     Quantisation,
     Requantisation,
     dense_integers,
@@ -51,13 +54,16 @@ from deploy_rpc.cores import Core
 FLOAT = "float32"
 
 
-def into_int8(core: Core, threads: int, observe: Observe) -> Callable[[tvm.IRModule], tvm.IRModule]:
+def into_int8(
+    core: Core, threads: int, calibration: Calibration
+) -> Callable[[tvm.IRModule], tvm.IRModule]:
     """The pass for `core`: Relax to Relax, main only; planes, nothing in place yet."""
 
     def apply(module: tvm.IRModule) -> tvm.IRModule:
-        plan = make_plan(module, observe(module), core)
+        plan = make_plan(module, observe_on(calibration)(module), core)
+        rehearsal = Rehearsal(module["main"].params[0], calibration)
         updated = module.clone()
-        rewriter = _Quantising(updated, plan, core, threads)
+        rewriter = _Quantising(updated, plan, rehearsal, core, threads)
         main = rewriter.visit_expr(updated["main"])
         updated = rewriter.builder_.get()
         updated.update_func(updated.get_global_var("main"), main)
@@ -68,9 +74,11 @@ def into_int8(core: Core, threads: int, observe: Observe) -> Callable[[tvm.IRMod
 
 @mutator
 class _Quantising(PyExprMutator):
-    def __init__(self, module: tvm.IRModule, plan: Plan, core: Core, threads: int) -> None:
+    def __init__(
+        self, module: tvm.IRModule, plan: Plan, rehearsal: Rehearsal, core: Core, threads: int
+    ) -> None:
         super().__init__(module)
-        self._plan = plan
+        self._plan, self._rehearsal = plan, rehearsal
         self._core, self._threads = core, threads
         self._step: Step | None = None
 
@@ -102,18 +110,21 @@ class _Quantising(PyExprMutator):
             sums.bias,
             sums.inputs,
             sums.output,
-            sums.expected,
+            self._means(x, sums.sources),
             adds_zero=not shortcut,
         )
         workload = self._workload(step, sums, integers)
         made = made_by_default(workload, self._core, self._threads)
         weights = made.packed(integers.weights.reshape(_weights_shape(step, workload)))
-        given = [
-            self.visit_expr(x) if step.kind == "stem" else self._as_int8(x),
-            *(relax.const(each) for each in (weights, integers.bias, integers.multipliers)),
-            *(self._as_int8(each) for each in shortcut),
-        ]
-        return self._call(step, made, given)
+        constants = (weights, integers.bias, integers.multipliers)
+        return self._call(step, made, [x, *constants, *shortcut])
+
+    def _means(self, x: relax.Var, sources: np.ndarray) -> Means:
+        """Of the inputs of sums, which are channels of `x`."""
+        root, of = self._plan.root(x), self._plan.of(x)
+        real = self._plan.seen[root].mean
+        steps = self._rehearsal.mean(root, of)
+        return Means(real[sources], (real / of.scale if steps is None else steps)[sources])
 
     def _workload(
         self, step: Step, sums: Sums, integers: Requantisation
@@ -134,42 +145,45 @@ class _Quantising(PyExprMutator):
     def _max(self, step: Step) -> relax.Expr:
         workload = dataclasses.replace(step.made.workload, dtype=INT8, result_dtype=INT8)
         made = made_by_default(workload, self._core, self._threads)
-        return self._call(step, made, [self._as_int8(step.inputs[0])])
+        return self._call(step, made, [step.inputs[0]])
 
     def _concat(self, step: Step) -> relax.Expr:
+        self._rehearsal.join(step.var, [self._plan.root(part) for part in step.inputs])
         return relax.op.concat([self._as_int8(x) for x in step.inputs], axis=1)
 
     def _dense(self, step: Step) -> relax.Expr:
         old, (x,) = step.made.workload, step.inputs
         read = self._plan.of(x).taken(np.arange(old.inputs))
         seen = self._plan.seen[self._plan.root(x)]
-        means, pool = _means(read, seen, old.pixels)
-        shift = pool.shift if pool else 1
+        inputs, pool = _pooled(read, seen, old.pixels)
         fields = {f.name: getattr(old, f.name) for f in dataclasses.fields(old)}
-        workload = Int8DenseWorkload(**fields | {"dtype": INT8, "shift": shift})
-        made = made_by_default(workload, self._core, self._threads)
+        fields |= {"dtype": INT8, "shift": pool.shift if pool else 1}
+        made = made_by_default(Int8DenseWorkload(**fields), self._core, self._threads)
         operands = step.call.args[1].fields
         real = unpacked(operands[WEIGHTS].value.numpy(), step.made).astype(np.float64)
         bias = operands[WEIGHTS + 1].value.numpy().astype(np.float64)
-        weights, integer_bias, scales = dense_integers(real, bias, means, seen.mean)
-        padded = padded_outputs(workload, made.tile)
-        given = [
-            self._as_int8(x),
-            relax.const(made.packed(weights)),
-            relax.const(_padded(integer_bias, padded)),
-            relax.const(_padded(scales, padded)),
-        ]
+        of_inputs = self._means(x, np.arange(old.inputs))
+        steps = of_inputs.steps * read.scale / inputs.scale
+        weights, integer_bias, scales = dense_integers(
+            real, bias, inputs, Means(of_inputs.real, steps)
+        )
+        padded = padded_outputs(made.workload, made.tile)
+        given = [x, made.packed(weights), _padded(integer_bias, padded), _padded(scales, padded)]
         if pool:
             for each in (pool.bias, pool.multipliers):
-                given.append(relax.const(_padded(each, padded_inputs(workload))))
+                given.append(_padded(each, padded_inputs(made.workload)))
         return self._call(step, made, given)
 
-    def _call(self, step: Step, made: Made, given: list[relax.Expr]) -> relax.Expr:
-        """The kernel's call, of the shape that the one in its place had."""
+    def _call(self, step: Step, made: Made, given: list[relax.Var | np.ndarray]) -> relax.Expr:
+        """The kernel's call on variables of the old module and constants, of the shape that the one
+        in its place had.
+        """
+        roots = [self._plan.root(x) if isinstance(x, relax.Var) else x for x in given]
+        self._rehearsal.run(step.var, made, roots)
         kernel = made.kernel()
         *parameters, output = kernel.params
         operands = [
-            reshaped_to(x, tuple(int(extent) for extent in parameter.shape))
+            reshaped_to(self._operand(x, parameter), tuple(int(n) for n in parameter.shape))
             for x, parameter in zip(given, parameters, strict=True)
         ]
         shape = tuple(int(extent) for extent in output.shape)
@@ -178,6 +192,11 @@ class _Quantising(PyExprMutator):
         value = relax.call_tir(function, operands, of)
         wanted = shape_of(step.var)
         return value if shape == wanted else relax.op.reshape(self.builder_.emit(value), wanted)
+
+    def _operand(self, given: relax.Var | np.ndarray, parameter: tirx.Buffer) -> relax.Expr:
+        if isinstance(given, np.ndarray):
+            return relax.const(given)
+        return self._as_int8(given) if parameter.dtype == INT8 else self.visit_expr(given)
 
     def _float_operand(self, operand: relax.Expr) -> relax.Expr:
         if isinstance(operand, relax.Tuple):
@@ -212,7 +231,7 @@ def _weights_shape(
     return workload.channels, workload.inputs, *kernel
 
 
-def _means(
+def _pooled(
     read: Quantisation, seen: Range, pixels: int
 ) -> tuple[Quantisation, Requantisation | None]:
     """How int8 stands for the inputs of a dense layer, and how its pool makes them where it has."""

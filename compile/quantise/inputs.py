@@ -19,6 +19,7 @@ from model.labelled_pictures import PICTURE_SUFFIXES
 from model.preprocess import PREPROCESSINGS, load_image
 
 MOST_PICTURES = 64
+MOST_REHEARSED = 16
 SYNTHETIC_INPUTS = 16
 SHARED_BY_COLOURS = 0.8
 SPREAD = 2.2  # standard deviations of a normalised picture, either side of grey
@@ -40,6 +41,11 @@ class Calibration:
     described: str
     headroom: float
     least_of_widest: float
+
+    @property
+    def rehearsed(self) -> slice:
+        """Which of the inputs the kernels of int8 are tried on, too: `MOST_REHEARSED` at most."""
+        return slice(None, None, -(-len(self.inputs) // MOST_REHEARSED))
 
 
 def calibration_on_pictures(folder: Path, network: Network) -> Calibration:

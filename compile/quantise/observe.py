@@ -47,7 +47,7 @@ TO_MACHINE = (
 @dataclass(frozen=True)
 class Range:
     """Of each channel, (channels,): the least and the largest value to expect, the same of its mean
-    over the pixels of one input, and the mean over all.
+    over the pixels of one input, and the mean over the inputs that are rehearsed.
     """
 
     low: np.ndarray
@@ -113,7 +113,7 @@ def _range_of(seen: Sequence[np.ndarray], calibration: Calibration) -> Range:
         _upper(high, calibration),
         -_upper(-means, calibration),
         _upper(means, calibration),
-        means.mean(axis=0),
+        means[calibration.rehearsed].mean(axis=0),
     )
 
 

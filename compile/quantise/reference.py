@@ -91,7 +91,7 @@ def _name(value: relax.Expr) -> str:
 def _is_known(value: relax.Expr, module: tvm.IRModule) -> bool:
     if _name(value) in ("relax.call_tir", "relax.call_tir_inplace"):
         made = made_from(module[value.args[0]])
-        return made is not None and _kernel(made) is not None
+        return made is not None and kernel_reference(made) is not None
     return _name(value) == "relax.reshape" or isinstance(value, relax.Var | relax.Tuple)
 
 
@@ -125,7 +125,7 @@ def _run(module: tvm.IRModule, x: Values) -> list[Values]:
 
 def _into_place(made: Made, operands: list[Values], shape: list[int]) -> Values:
     """The output of a kernel, of `shape`; of a half of a concat the other half as it was."""
-    result = _kernel(made)(made, operands)
+    result = kernel_reference(made)(made, operands)
     total = getattr(made.workload, "stored_channels", 0)
     if not total:
         return result.reshape(shape)
@@ -138,7 +138,12 @@ def _into_place(made: Made, operands: list[Values], shape: list[int]) -> Values:
     return whole.reshape(shape)
 
 
-def _kernel(made: Made) -> Callable[[Made, list[Values]], Values] | None:
+def kernel_reference(made: Made) -> Callable[[Made, list[Values]], Values] | None:
+    """From the operands of the kernel of `made`, its output left out, to its output; None where it
+    is not of int8.
+
+    Channels come first, in the order in which a shuffle stores them.
+    """
     workload = made.workload
     if isinstance(workload, Int8PointwiseWorkload):
         return _pointwise
@@ -156,7 +161,8 @@ def _pointwise(made: Made, operands: list[Values]) -> Values:
     weights = unpacked(packed, made).reshape(workload.groups, workload.outputs, workload.inputs)
     loaded = [workload.loaded_channel(k) for k in range(workload.groups * workload.inputs)]
     exact = _holding(workload.inputs)
-    columns = x.astype(exact)[loaded].reshape(workload.groups, workload.inputs, -1)
+    matrix = x.reshape(len(loaded), -1).astype(exact)
+    columns = matrix[loaded].reshape(workload.groups, workload.inputs, -1)
     sums = (weights.astype(exact) @ columns).reshape(workload.channels, -1)
     sums = sums.astype(np.int64) + bias.astype(np.int64)[:, None]
     added = shortcut[0].astype(np.int64).reshape(sums.shape) if workload.shortcut else 0

@@ -38,6 +38,16 @@ class Quantisation:
 
 
 @dataclass(frozen=True)
+class Means:
+    """Of inputs: what they should be in the mean, real, and the mean of q - zero that stands for
+    it.
+    """
+
+    real: np.ndarray
+    steps: np.ndarray
+
+
+@dataclass(frozen=True)
 class Requantisation:
     """The integers of a kernel: weights as given, bias and multipliers (outputs,), one shift.
 
@@ -78,18 +88,18 @@ def requantisation(
     bias: np.ndarray,
     inputs: Quantisation,
     output: Quantisation,
-    expected: np.ndarray,
+    means: Means,
     *,
     adds_zero: bool = True,
 ) -> Requantisation:
     """The integers of (outputs, inputs) real `weights` and (outputs,) real `bias`.
 
-    `inputs` and what they are `expected` to be in the mean are of (outputs, inputs), `output` of
-    (outputs,), no scale of which may be less than four times the scale of its weights. Without
-    `adds_zero` the zero comes with a shortcut.
+    `inputs` and their `means` are of (outputs, inputs), `output` of (outputs,), no scale of which
+    may be less than four times the scale of its weights. Without `adds_zero` the zero comes with a
+    shortcut.
     """
     scales = weight_scales(weights * inputs.scale, bias, output.scale)
-    rounded, total = _rounded(weights, bias, inputs, expected, scales)
+    rounded, total = _rounded(weights, bias, inputs, means, scales)
     factors = scales / output.scale
     if adds_zero:
         total = total + np.rint(output.zero / factors)
@@ -126,14 +136,14 @@ def least_scale_of_means(inputs: Quantisation, pixels: int) -> np.ndarray:
 
 
 def dense_integers(
-    weights: np.ndarray, bias: np.ndarray, inputs: Quantisation, expected: np.ndarray
+    weights: np.ndarray, bias: np.ndarray, inputs: Quantisation, means: Means
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """int8 weights (M, K), int32 biases and the float32 scales of the sums, of real ones.
 
-    `inputs` and what they are `expected` to be are of (K,); the results stay real.
+    `inputs` and their `means` are of (K,); the results stay real.
     """
     scales = weight_scales(weights * inputs.scale, bias, np.full(len(bias), TINY))
-    rounded, total = _rounded(weights, bias, inputs, expected, scales)
+    rounded, total = _rounded(weights, bias, inputs, means, scales)
     return rounded.astype(np.int8), total.astype(np.int32), scales.astype(np.float32)
 
 
@@ -141,17 +151,17 @@ def _rounded(
     weights: np.ndarray,
     bias: np.ndarray,
     inputs: Quantisation,
-    expected: np.ndarray,
+    means: Means,
     scales: np.ndarray,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Integer weights and biases in units of `scales`, (outputs,).
 
-    What rounding the weights takes from an output in the mean is given back by its bias: of the
-    official 0.5x g3, whose picture is 0 to 255, it was most of the error.
+    What the rounding of weights, and of all that came before, takes from an output in the mean is
+    given back by its bias: of the official 0.5x g3, whose picture is 0 to 255, it was most of the
+    error.
     """
-    scaled = weights * inputs.scale
-    rounded = np.rint(scaled / scales[:, None]).astype(np.int64)
-    lost = ((scaled / scales[:, None] - rounded) * (expected / inputs.scale)).sum(axis=1)
+    rounded = np.rint(weights * inputs.scale / scales[:, None]).astype(np.int64)
+    lost = (weights * means.real).sum(axis=1) / scales - (rounded * means.steps).sum(axis=1)
     total = np.rint(bias / scales + lost) - (rounded * inputs.zero).sum(axis=1)
     return rounded, total
 

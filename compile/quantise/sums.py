@@ -19,8 +19,8 @@ class Sums:
     """Real `weights` (outputs, inputs of one) and `bias` (outputs,), with how int8 stands for the
     `inputs` of each, (outputs, inputs of one), and for the `output`, (outputs,).
 
-    `channels` says which channel of its tensor each output is; the inputs were `expected` (outputs,
-    inputs of one) in the mean.
+    `channels` says which channel of its tensor each output is; `sources` of which
+    channel each input is, (outputs, inputs of one).
     """
 
     weights: np.ndarray
@@ -28,7 +28,7 @@ class Sums:
     inputs: Quantisation
     output: Quantisation
     channels: np.ndarray
-    expected: np.ndarray
+    sources: np.ndarray
 
 
 def real_sums(step: Step, plan: Plan) -> Sums | None:
@@ -40,8 +40,7 @@ def real_sums(step: Step, plan: Plan) -> Sums | None:
     inputs = plan.of(step.inputs[0]).taken(sources)
     output = plan.of(step.var).taken(channels)
     bias = _bias(step) if step.kind != "mean" else np.zeros(len(channels))
-    expected = plan.seen[plan.root(step.inputs[0])].mean[sources]
-    return Sums(weights, bias, inputs, output, channels, expected)
+    return Sums(weights, bias, inputs, output, channels, sources)
 
 
 def _bias(step: Step) -> np.ndarray:

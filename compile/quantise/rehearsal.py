@@ -1,0 +1,60 @@
+"""The kernels of int8 run on calibration inputs as they are made, one after the other.
+
+So a kernel can be made for the inputs that it will get, errors of those before it included: what
+its sums are off by in the mean, its biases take back. Without it the digits model of the project
+loses 2.5 points of its 97.8 % (2026-11-26).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from tvm import relax
+
+from compile.quantise.inputs import Calibration
+from compile.quantise.reference import kernel_reference, quantised
+from compile.quantise.scale import Quantisation
+from compile.schedules.templates import Made
+
+
+class Rehearsal:
+    """Values of int8 of tensors by their variables, for some of the calibration inputs."""
+
+    def __init__(self, picture: relax.Var, calibration: Calibration) -> None:
+        inputs = list(calibration.inputs[calibration.rehearsed])
+        self._values: dict[relax.Var, list[np.ndarray]] = {picture: inputs}
+
+    def mean(self, var: relax.Var, of: Quantisation) -> np.ndarray | None:
+        """Of q - zero of each channel of `var`; None where it is not known."""
+        channels = len(of.scale)
+        means = []
+        for values in self._values.get(var, []):
+            if values.dtype != np.int8:  # the picture, of which all channels have one scale
+                values = quantised(
+                    values, float(np.float32(1 / of.scale.max())), int(of.zero.max())
+                )
+            means.append(values.reshape(channels, -1).mean(axis=1) - of.zero)
+        return np.mean(means, axis=0) if means else None
+
+    def run(self, var: relax.Var, made: Made, operands: Sequence[relax.Var | np.ndarray]) -> None:
+        """Computes `var`, which `made` makes of `operands`; nothing where one is not known."""
+        variables = [each for each in operands if isinstance(each, relax.Var)]
+        if not all(each in self._values for each in variables):
+            return
+        kernel, count = kernel_reference(made), len(self._values[variables[0]])
+        self._values[var] = [
+            kernel(
+                made,
+                [self._values[x][i] if isinstance(x, relax.Var) else x for x in operands],
+            )
+            for i in range(count)
+        ]
+
+    def join(self, var: relax.Var, parts: Sequence[relax.Var]) -> None:
+        """`var` as the channels of its `parts`."""
+        if all(part in self._values for part in parts):
+            every = zip(*(self._values[part] for part in parts), strict=True)
+            self._values[var] = [
+                np.concatenate([part.reshape(len(part), -1) for part in each]) for each in every
+            ]
