@@ -18,8 +18,7 @@ from model.errors import InputError
 from model.labelled_pictures import PICTURE_SUFFIXES
 from model.preprocess import PREPROCESSINGS, load_image
 
-MOST_PICTURES = 64
-MOST_REHEARSED = 16
+MOST_PICTURES = 100
 SYNTHETIC_INPUTS = 16
 SHARED_BY_COLOURS = 0.8
 SPREAD = 2.2  # standard deviations of a normalised picture, either side of grey
@@ -34,18 +33,15 @@ class Calibration:
     """`inputs` of the network's shape, and what a report says of them.
 
     Ranges are `headroom` times what was seen, and those of no channel less than `least_of_widest`
-    of the widest of its tensor: the fewer inputs there are, and the less like pictures, the more.
+    of the widest of its tensor: the less like pictures the inputs are, the more. Where they are
+    `rehearsed`, biases take back what kernels are off by on them in the mean.
     """
 
     inputs: tuple[np.ndarray, ...]
     described: str
     headroom: float
     least_of_widest: float
-
-    @property
-    def rehearsed(self) -> slice:
-        """Which of the inputs the kernels of int8 are tried on, too: `MOST_REHEARSED` at most."""
-        return slice(None, None, -(-len(self.inputs) // MOST_REHEARSED))
+    rehearsed: bool
 
 
 def calibration_on_pictures(folder: Path, network: Network) -> Calibration:
@@ -65,13 +61,15 @@ def calibration_on_pictures(folder: Path, network: Network) -> Calibration:
     size = network.input_shape[2:]
     preprocessing = PREPROCESSINGS[network.preprocessing]
     inputs = tuple(load_image(path, preprocessing, size) for path in taken)
-    return Calibration(inputs, f"{len(taken)} of {len(found)} pictures of {folder.name}", 1.3, 0.4)
+    return Calibration(
+        inputs, f"{len(taken)} of {len(found)} pictures of {folder.name}", 1.3, 0.4, True
+    )
 
 
 def synthetic_calibration(network: Network, count: int = SYNTHETIC_INPUTS) -> Calibration:
     """On `count` seeded inputs of noise."""
     inputs = tuple(_synthetic_inputs(network, count))
-    return Calibration(inputs, f"{count} synthetic pictures", 2.0, 1.0)
+    return Calibration(inputs, f"{count} synthetic pictures", 2.0, 0.8, False)
 
 
 def _synthetic_inputs(network: Network, count: int) -> Iterator[np.ndarray]:
