@@ -20,13 +20,14 @@ from compile.aot.compute import compile_module, exported
 from compile.aot.kernels import CKernel, as_c_kernel
 from compile.price_share import BARRIER_SYMBOL, Share, compile_share
 from compile.targets import CompileTarget
-from deploy_rpc.cores import DTYPES, Core
+from deploy_rpc.cores import Core
 from deploy_rpc.cycles import CycleReport, modelled_cycles
 from deploy_rpc.isa import isa_called
 from deploy_rpc.kernel_program import MAX_BUFFERS, link_kernel_program
 from model.errors import InputError
 
 SYMBOL = "kernel"  # as the harness calls it
+PRICED = ("float32", "float16", "int8", "int32")
 FLOAT_BYTES = 4  # the harness fills buffers with float32 values
 
 
@@ -91,9 +92,9 @@ def _compile(kernel: CKernel, target: CompileTarget, folder: Path) -> Path:
 
 def _bytes(buffer: tirx.Buffer) -> int:
     shape = [extent for extent in buffer.shape if isinstance(extent, tirx.IntImm)]
-    if buffer.dtype not in DTYPES or len(shape) != len(buffer.shape):
+    if buffer.dtype not in PRICED or len(shape) != len(buffer.shape):
         raise KernelPriceError(
             f"buffer {buffer.name} is {buffer.dtype} of shape {list(buffer.shape)}; only "
-            f"{' and '.join(DTYPES)} of static shape are priced"
+            f"{', '.join(PRICED)} of static shape are priced"
         )
     return math.prod(int(extent) for extent in shape) * np.dtype(str(buffer.dtype)).itemsize

@@ -24,6 +24,12 @@ def test_float16_is_where_llvm_has_it(core: Core) -> None:
     assert core.half == codegen.target_has_features("fullfp16", target)
 
 
+@pytest.mark.parametrize("core", CORES, ids=lambda core: core.name)
+def test_products_of_four_int8_are_where_llvm_has_them(core: Core) -> None:
+    target = Target({"kind": "llvm", "mtriple": f"{core.isa}-linux-gnu", "mcpu": core.llvm_cpu})
+    assert core.dot == codegen.target_has_features("dotprod", target)
+
+
 def test_a_core_has_twice_the_lanes_and_multiply_adds_of_float16() -> None:
     core = find_core("neoverse-n1")
     half = core.of("float16")

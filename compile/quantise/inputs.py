@@ -34,7 +34,8 @@ class Calibration:
 
     Ranges are `headroom` times what was seen, and those of no channel less than `least_of_widest`
     of the widest of its tensor: the less like pictures the inputs are, the more. Where they are
-    `rehearsed`, biases take back what kernels are off by on them in the mean.
+    `rehearsed`, biases take back what kernels are off by on them in the mean. `bounds` are the
+    values that any picture may have.
     """
 
     inputs: tuple[np.ndarray, ...]
@@ -42,6 +43,7 @@ class Calibration:
     headroom: float
     least_of_widest: float
     rehearsed: bool
+    bounds: tuple[float, float]
 
 
 def calibration_on_pictures(folder: Path, network: Network) -> Calibration:
@@ -61,15 +63,22 @@ def calibration_on_pictures(folder: Path, network: Network) -> Calibration:
     size = network.input_shape[2:]
     preprocessing = PREPROCESSINGS[network.preprocessing]
     inputs = tuple(load_image(path, preprocessing, size) for path in taken)
-    return Calibration(
-        inputs, f"{len(taken)} of {len(found)} pictures of {folder.name}", 1.3, 0.4, True
-    )
+    described = f"{len(taken)} of {len(found)} pictures of {folder.name}"
+    return Calibration(inputs, described, 1.3, 0.4, True, _bounds(network))
 
 
 def synthetic_calibration(network: Network, count: int = SYNTHETIC_INPUTS) -> Calibration:
     """On `count` seeded inputs of noise."""
     inputs = tuple(_synthetic_inputs(network, count))
-    return Calibration(inputs, f"{count} synthetic pictures", 2.0, 0.8, False)
+    return Calibration(inputs, f"{count} synthetic pictures", 2.0, 0.8, False, _bounds(network))
+
+
+def _bounds(network: Network) -> tuple[float, float]:
+    """The least and the largest value that the preprocessing makes of a pixel."""
+    known = PREPROCESSINGS[network.preprocessing]
+    each = list(zip(known.mean, known.std, strict=True))
+    lowest = min(-mean / std for mean, std in each)
+    return lowest, max((known.max_value - mean) / std for mean, std in each)
 
 
 def _synthetic_inputs(network: Network, count: int) -> Iterator[np.ndarray]:

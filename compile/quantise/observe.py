@@ -17,7 +17,7 @@ range and at least 0.8 of the widest (2026-11-26).
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import tvm
@@ -69,7 +69,9 @@ def observe_on(calibration: Calibration) -> Observe:
     def observe(module: tvm.IRModule) -> list[Range]:
         run = _all_values(module)
         seen = [[_extremes(values) for values in run(x)] for x in calibration.inputs]
-        return [_range_of(tensor, calibration) for tensor in zip(*seen, strict=True)]
+        picture, *others = (_range_of(tensor, calibration) for tensor in zip(*seen, strict=True))
+        low, high = (np.full(picture.low.shape, bound) for bound in calibration.bounds)
+        return [replace(picture, low=low, high=high), *others]
 
     return observe
 
