@@ -3,7 +3,10 @@
 Two networks: the digits model that comes along, over its 359 held-out pictures, and, where weights
 and pictures are named, that checkpoint over them. Each is built in every number format that the
 target's core computes in and run on a board: an emulated or a real one computes as silicon does,
-this machine converts. The reference is PyTorch's float32.
+this machine converts float16. The reference is PyTorch's float32.
+
+int8 is calibrated on pictures, without their labels: of the digits on those it was trained on, of
+a checkpoint on up to 100 of those that it is judged by, where there are no others.
 
 The errors by layer come from a library of the same network that gives every layer's output, too
 (`model/layer_outputs.py`): the root of the mean squared error, as a share of the standard deviation
@@ -12,7 +15,7 @@ of what the layer has to give, of each of the first pictures. They add up along 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -25,15 +28,17 @@ from bench.rows import ENGINE, Row, report_row
 from compile.frontend.torch_import import ONE_OUTPUT, import_torch
 from compile.lower import Lowered, lower
 from compile.network import Network
+from compile.quantise.inputs import Calibration, calibration_on_pictures
 from compile.targets import CompileTarget, TargetError, with_dtype
 from compile.tuning.decisions import TUNING_LOGS, recorded_decisions
 from deploy_rpc.board_spec import BoardSpec
-from deploy_rpc.cores import DTYPES, Dtype
+from deploy_rpc.cores import DTYPES, Core, Dtype
+from deploy_rpc.host import machine_isa
 from deploy_rpc.session import emulated_core
 from model import digits
 from model.checkpoints import LoadedCheckpoint, load_checkpoint
 from model.cli import phase
-from model.digits.pictures import DIGITS, HELD_OUT, DigitsError, digits_folder
+from model.digits.pictures import DIGITS, HELD_OUT, TRAIN, DigitsError, digits_folder
 from model.errors import InputError
 from model.labelled_pictures import LabelledPicture, labelled_pictures
 from model.layer_outputs import LayerOutputs
@@ -52,11 +57,15 @@ class AccuracyError(InputError):
 
 @dataclass(frozen=True)
 class Subject:
-    """A trained network and labelled pictures, which the report calls `data`."""
+    """A trained network and labelled pictures, which the report calls `data`.
+
+    int8 is calibrated on pictures below `to_calibrate`.
+    """
 
     data: str
     loaded: LoadedCheckpoint
     pictures: Sequence[LabelledPicture]
+    to_calibrate: Path
     reference: Run
 
     def network(self) -> Network:
@@ -78,12 +87,12 @@ def subjects(
     """
     found, missing = [], {}
     try:
-        folder = digits_folder() / HELD_OUT
-        found.append(_subject(DIGITS, DIGITS_WEIGHTS, folder, first))
+        folder = digits_folder()
+        found.append(_subject(DIGITS, DIGITS_WEIGHTS, folder / HELD_OUT, folder / TRAIN, first))
     except DigitsError as error:
         missing[DIGITS] = str(error)
     if weights and data:
-        found.append(_subject(data.name, weights, data, first))
+        found.append(_subject(data.name, weights, data, data, first))
     else:
         missing["pictures"] = "not named: --weights FILE --data DIR"
     if not found:
@@ -95,20 +104,34 @@ def subjects(
 def offered_dtypes(
     target: CompileTarget, board: BoardSpec
 ) -> tuple[dict[Dtype, CompileTarget], dict[str, str]]:
-    """The target in each number format that it and an emulated `board` compute in; why not others.
+    """The target in each number format that it and `board` compute in; why not others.
 
-    This machine converts what it cannot compute in.
+    This machine converts float16, but has no instruction for dot products of another one.
     """
     offered, missing = {}, {}
     for dtype in DTYPES:
         try:
             offered[dtype] = with_dtype(target, dtype)
-            if board.kind == "emulated" and dtype == "float16" and not emulated_core(board).half:
-                raise TargetError(f"{board} has no float16 arithmetic (FEAT_FP16)")
+            _require_arithmetic(dtype, target.core, board)
         except TargetError as error:
             offered.pop(dtype, None)
             missing[dtype] = str(error)
     return offered, missing
+
+
+def _require_arithmetic(dtype: Dtype, core: Core, board: BoardSpec) -> None:
+    """Raises `TargetError` where kernels for `core` have instructions that `board` lacks."""
+    emulated = board.kind == "emulated"
+    if dtype == "float16" and emulated and not emulated_core(board).half:
+        raise TargetError(f"{board} has no float16 arithmetic (FEAT_FP16)")
+    without_dot = emulated and not emulated_core(board).dot
+    if board.kind == "local":
+        without_dot = machine_isa() != core.isa
+    if dtype == "int8" and core.dot and without_dot:
+        raise TargetError(
+            f"int8 kernels for {core.name} need dot products (FEAT_DotProd), which {board} has "
+            f"not; expected emulated:{core.name} or a board of this core"
+        )
 
 
 def measure_accuracy(
@@ -128,7 +151,11 @@ def measure_accuracy(
     networks = subject.network(), subject.layers()
     for dtype, target in targets.items():
         decisions = recorded_decisions(TUNING_LOGS, target.core)
-        whole, layers = (lower(each, level, target, decisions=decisions) for each in networks)
+        calibration = _calibration(subject, networks[0]) if dtype == "int8" else None
+        whole, layers = (
+            lower(each, level, target, decisions=decisions, calibration=calibration)
+            for each in networks
+        )
         what = {"data": subject.data, "dtype": dtype, "board": str(board), "level": level,
                 "target": target.name, "revision": revision}  # fmt: skip
         partial = json_path.with_name(f"{json_path.name}.{subject.data}.{dtype}.partial")
@@ -137,7 +164,9 @@ def measure_accuracy(
                 whole, board, subject.pictures, subject.reference, what=what, partial=partial
             )
         with phase(f"layers of {subject.data} in {dtype} on {board}"):
-            errors = layer_errors(layers, board, subject.pictures[:LAYER_PICTURES])
+            errors = layer_errors(
+                layers, networks[1].references, board, subject.pictures[:LAYER_PICTURES]
+            )
         yield _row(subject, whole, board, predictions)
         yield from (
             _layer_row(layers, board, subject.data, *of_layer) for of_layer in errors.items()
@@ -145,16 +174,21 @@ def measure_accuracy(
 
 
 def layer_errors(
-    lowered: Lowered, board: BoardSpec, pictures: Sequence[LabelledPicture]
+    lowered: Lowered,
+    references: Callable[[np.ndarray], Sequence[np.ndarray]],
+    board: BoardSpec,
+    pictures: Sequence[LabelledPicture],
 ) -> dict[str, list[float]]:
-    """Of each output of `lowered` its error over each picture, as `relative_rms` has it."""
+    """Of each output of `lowered` its error over each picture, as `relative_rms` has it, beside
+    `references` in float32.
+    """
     network = lowered.network
     preprocessing, size = PREPROCESSINGS[network.preprocessing], network.input_shape[2:]
     errors: dict[str, list[float]] = {output.name: [] for output in network.outputs}
     with loaded_on_board(lowered, board) as module:
         for picture in pictures:
             x = load_image(picture.path, preprocessing, size)
-            pairs = zip(module.run_all(x), network.references(x), strict=True)
+            pairs = zip(module.run_all(x), references(x), strict=True)
             for of_layer, (y, expected) in zip(errors.values(), pairs, strict=True):
                 of_layer.append(relative_rms(y, expected))
     return errors
@@ -166,10 +200,17 @@ def relative_rms(y: np.ndarray, expected: np.ndarray) -> float:
     return float(np.sqrt(np.mean(error**2)) / (np.std(expected, dtype=np.float64) or 1.0))
 
 
-def _subject(data: str, weights: Path, folder: Path, first: int | None) -> Subject:
+def _calibration(subject: Subject, network: Network) -> Calibration:
+    with phase(f"pictures of {subject.to_calibrate.name} to calibrate on"):
+        return calibration_on_pictures(subject.to_calibrate, network)
+
+
+def _subject(
+    data: str, weights: Path, folder: Path, to_calibrate: Path, first: int | None
+) -> Subject:
     loaded = load_checkpoint(weights)
     pictures = labelled_pictures(folder, loaded.classes)[:first]
-    return Subject(data, loaded, pictures, remembered(loaded.run))
+    return Subject(data, loaded, pictures, to_calibrate, remembered(loaded.run))
 
 
 def _imported(loaded: LoadedCheckpoint, module: Any, outputs: dict[str, None]) -> Network:  # noqa: ANN401
@@ -211,7 +252,8 @@ def _layer_row(
 def _base_row(
     lowered: Lowered, board: BoardSpec, data: str, unit: str, samples: Sequence[float]
 ) -> Row:
-    """`converted` says that the machine has no arithmetic of its own in the number format.
+    """`converted` says that the machine has no arithmetic of its own in the number format,
+    `calibrated_on` what int8 is, elsewhere None.
 
     There is no interval: samples are of different pictures, not of one figure again.
     """
@@ -235,5 +277,6 @@ def _base_row(
         "data": data,
         "board": str(board),
         "converted": converted,
+        "calibrated_on": lowered.network.provenance.get("calibrated_on"),
         "target": target.name.removesuffix(f"-{target.dtype}"),
     }

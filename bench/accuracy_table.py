@@ -35,6 +35,16 @@ def dtypes_of(rows: Sequence[Row]) -> list[str]:
     return list(dict.fromkeys(row["dtype"] for row in rows))
 
 
+def calibrated_on(rows: Sequence[Row]) -> list[str]:
+    """What int8 is calibrated on, a clause for each data set."""
+    described = {
+        row["data"]: f"{row['data']}: int8 calibrated on {row['calibrated_on']}, without labels"
+        for row in rows
+        if row.get("calibrated_on")
+    }
+    return list(described.values())
+
+
 def where_run(row: Row) -> str:
     """The board of `row`, and whether it only converts."""
     return f"{row['board']}, by conversion" if row["converted"] else row["board"]
@@ -60,7 +70,8 @@ def _whole_table(rows: Sequence[Row]) -> Table:
             f"{row['median']:.1e}",
             f"{row['largest_error']:.1e}",
         )
-    table.caption = "median, largest: error of a logit, as a share of their range"
+    told = ("median, largest: error of a logit, as a share of their range", *calibrated_on(rows))
+    table.caption = "; ".join(told)
     return table
 
 

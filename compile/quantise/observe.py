@@ -62,8 +62,8 @@ Observe = Callable[[tvm.IRModule], list[Range]]
 
 
 def observe_on(calibration: Calibration) -> Observe:
-    """Looks at the tensors of a module's `main` as it runs on the inputs of `calibration`: at its
-    parameter, then at what each binding makes. Channels are the first axis that is longer than 1.
+    """Looks at the tensors of a module's `main` as it runs on the inputs of `calibration`, in the
+    order of `tensors_of`. Channels are the first axis that is longer than 1.
     """
 
     def observe(module: tvm.IRModule) -> list[Range]:
@@ -76,12 +76,18 @@ def observe_on(calibration: Calibration) -> Observe:
     return observe
 
 
+def tensors_of(main: relax.Function) -> list[relax.Var]:
+    """The parameter of `main` and what its bindings make; not the tuple of several outputs."""
+    bound = [binding.var for block in main.body.blocks for binding in block.bindings]
+    return [main.params[0], *(var for var in bound if isinstance(var.ty, relax.TensorType))]
+
+
 def _all_values(module: tvm.IRModule) -> Callable[[np.ndarray], list[np.ndarray]]:
     """What computes, from the input of `main`, all its values in order, the input first."""
     target = host_target()
     plain = relax.transform.ToNonDataflow()(module)
     main = plain["main"]
-    variables = [binding.var for block in main.body.blocks for binding in block.bindings]
+    _, *variables = tensors_of(main)
     body = relax.SeqExpr(main.body.blocks, relax.Tuple(variables))
     updated = plain.clone()
     everything = relax.Function(main.params, body, relax.TupleType([v.ty for v in variables]))

@@ -16,7 +16,7 @@ import tvm
 from tvm import relax
 
 from compile.passes.rewriting import is_call, shape_of
-from compile.quantise.observe import Range
+from compile.quantise.observe import Range, tensors_of
 from compile.quantise.scale import MOST_MULTIPLIER, Quantisation, quantisation_of, weight_scales
 from compile.quantise.sums import real_sums
 from compile.schedules import int8_depthwise, int8_stem
@@ -75,13 +75,11 @@ class Plan:
 
 
 def make_plan(module: tvm.IRModule, seen: Sequence[Range], core: Core) -> Plan:
-    """The plan for `main`, all of planes, whose parameter and then bindings have the ranges `seen`.
+    """The plan for `main`, all of planes, whose tensors have the ranges `seen`.
 
     Raises `QuantisationError` where no scales can be found.
     """
-    main = module["main"]
-    bound = [binding.var for block in main.body.blocks for binding in block.bindings]
-    plan = Plan({}, {}, dict(zip([main.params[0], *bound], seen, strict=True)))
+    plan = Plan({}, {}, dict(zip(tensors_of(module["main"]), seen, strict=True)))
     _find_steps(plan, module, core)
     slots = _Slots(plan)
     for _ in range(MOST_ROUNDS):
