@@ -2,8 +2,8 @@
 
 LLVM 19 has models of the Cortex-A53, A55, A57 and A510 and of the Neoverse cores; whatever else it
 is asked for (A72, A73, A76, A78, X1), it takes the A57's, of which the A72 is the successor. A
-model is offered only where it prices micro-kernels (FMLAs, of float16 where the core has them, and
-loads between them) as plausibly as the core's documents ask.
+model is offered only where it prices micro-kernels (FMLAs, of float16 and dot products of int8
+where the core has them, and loads between them) as plausibly as the core's documents ask.
 That refuses the A53, whose loads delay FMLAs that do not use them, and the A55, twice as fast as in
 silicon. The N1's model dispatches 8 micro-operations a cycle where the core decodes 4 instructions:
 code that is all loads and moves is flattered.
@@ -74,12 +74,16 @@ def _faults(core: Core) -> tuple[str, ...]:
     """What is implausible in the model of `core`, a clause each."""
     isa = isa_called(core.isa)
     faults = _faults_of(core, isa.multiply_adds)
-    return (*faults, *_faults_of(core, isa.half_multiply_adds)) if core.half else faults
+    if core.half:
+        faults += _faults_of(core, isa.half_multiply_adds)
+    if core.dot:
+        faults += _faults_of(core, isa.dot_products)
+    return faults
 
 
 def _faults_of(core: Core, multiply_adds: tuple[str, ...]) -> tuple[str, ...]:
-    """Of these FMAs of whole vectors, of which a core begins as many a cycle whatever is in them,
-    and of loads between them.
+    """Of these FMAs or dot products of whole vectors, of which a core begins as many a cycle
+    whatever is in them, and of loads between them.
     """
     isa = isa_called(core.isa)
     vector_loads = isa.vector_loads
@@ -101,4 +105,6 @@ def _faults_of(core: Core, multiply_adds: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def _name_of(instruction: str) -> str:
+    if instruction.startswith("sdot"):
+        return "SDOTs"
     return "FMLAs of float16" if ".8h" in instruction else "FMLAs"

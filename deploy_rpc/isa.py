@@ -18,8 +18,9 @@ class Isa:
 
     `markers` are the instructions around what is counted (`cycle_model/markers.h`), `jumps` says of
     an instruction's bytes whether it ends a block, `loads` and `stores` match LLVM's text of one.
-    `multiply_adds`, `half_multiply_adds` (of float16) and `vector_loads` are independent of each
-    other, of the longest vectors that QEMU knows: what a pipeline model is tested with.
+    `multiply_adds`, `half_multiply_adds` (of float16), `dot_products` (of int8) and `vector_loads`
+    are independent of each other, of the longest vectors that QEMU knows: what a pipeline model is
+    tested with.
     `jumps_from_end`: a jump's distance is from the instruction's end, not its beginning.
     """
 
@@ -34,6 +35,7 @@ class Isa:
     stores: re.Pattern[str]
     multiply_adds: tuple[str, ...]
     half_multiply_adds: tuple[str, ...]
+    dot_products: tuple[str, ...]
     vector_loads: tuple[str, ...]
     jumps_from_end: bool
 
@@ -82,6 +84,7 @@ AARCH64 = Isa(
     stores=re.compile("st"),
     multiply_adds=tuple(f"fmla v{i}.4s, v30.4s, v31.s[0]" for i in range(16)),
     half_multiply_adds=tuple(f"fmla v{i}.8h, v30.8h, v15.h[0]" for i in (*range(14), 24, 25)),
+    dot_products=tuple(f"sdot v{i}.4s, v30.16b, v31.4b[0]" for i in range(16)),
     vector_loads=tuple(f"ldr q{16 + i}, [x0, #{16 * i}]" for i in range(8)),
     jumps_from_end=False,
 )
@@ -97,6 +100,7 @@ X86_64 = Isa(
     stores=re.compile(r"(?!nop|prefetch|cmp|test|j|call)\S+ .*\([^()]*\)$"),
     multiply_adds=tuple(f"vfmadd231ps %ymm14, %ymm15, %ymm{i}" for i in range(12)),
     half_multiply_adds=(),
+    dot_products=(),
     vector_loads=tuple(f"vmovups {32 * i}(%rax), %ymm{12 + i % 2}" for i in range(8)),
     jumps_from_end=True,
 )

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import pytest
 
+from deploy_rpc import core_models
 from deploy_rpc.block_prices import price_text
-from deploy_rpc.core_models import CoreModelError, llvm_model, modelled_cores
-from deploy_rpc.cores import find_core
+from deploy_rpc.core_models import CoreModelError, _faults, llvm_model, modelled_cores
+from deploy_rpc.cores import Dtype, find_core
 from deploy_rpc.isa import AARCH64
 from tests.marked_program import needs_cycle_model
 
@@ -18,17 +21,44 @@ def test_the_cores_offered() -> None:
 
 @needs_cycle_model
 @pytest.mark.parametrize("name", ["cortex-a76", "neoverse-n1", "neoverse-n2"])
-def test_an_fmla_of_eight_float16_is_priced_as_one_of_four_float32(name: str) -> None:
+@pytest.mark.parametrize(
+    ("dtype", "instructions", "lanes"),
+    [("float16", AARCH64.half_multiply_adds, 8), ("int8", AARCH64.dot_products, 16)],
+)
+def test_a_vector_of_a_smaller_format_is_priced_as_an_fmla_of_four_float32(
+    name: str, dtype: Dtype, instructions: tuple[str, ...], lanes: int
+) -> None:
     core = find_core(name)
     assert core.half
-    single, half = price_text(
-        ["\n".join(AARCH64.multiply_adds), "\n".join(AARCH64.half_multiply_adds)],
-        llvm_model(core),
-        AARCH64,
+    assert core.dot
+    single, smaller = price_text(
+        ["\n".join(AARCH64.multiply_adds), "\n".join(instructions)], llvm_model(core), AARCH64
     )
-    assert half == pytest.approx(single, rel=0.02)
-    # 16 FMLAs, two a cycle, as Arm's optimisation guides publish for both
-    assert half * core.of("float16").macs_per_cycle == pytest.approx(16 * 8, rel=0.05)
+    assert smaller == pytest.approx(single, rel=0.02)
+    # 16 of them, two a cycle, as Arm's optimisation guides publish for both
+    assert smaller * core.of(dtype).macs_per_cycle == pytest.approx(16 * lanes, rel=0.05)
+
+
+@needs_cycle_model
+@pytest.mark.parametrize(
+    ("field", "slow", "named"),
+    [
+        ("half_multiply_adds", "fmla v0.8h, v30.8h, v15.h[0]", "FMLAs of float16"),
+        ("dot_products", "sdot v0.4s, v30.16b, v31.4b[0]", "SDOTs"),
+    ],
+)
+def test_a_model_that_misprices_a_smaller_format_is_refused(
+    field: str, slow: str, named: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Instructions that wait for each other stand for a model that begins too few a cycle."""
+    waiting = dataclasses.replace(AARCH64, **{field: (slow,) * 16})
+    monkeypatch.setattr(core_models, "isa_called", lambda _: waiting)
+    _faults.cache_clear()
+    try:
+        with pytest.raises(CoreModelError, match=rf"16 {named} cost .* cycles there, 8 in silicon"):
+            llvm_model(find_core("neoverse-n1"))
+    finally:
+        _faults.cache_clear()
 
 
 @needs_cycle_model
