@@ -9,16 +9,32 @@ import pytest
 
 import bench.accuracy
 import bench.suites
-from bench.accuracy import AccuracyError, offered_dtypes, relative_rms, subjects
-from bench.accuracy_table import accuracy_tables, dtypes_of, layer_lines, where_run, whole_rows
+from bench.accuracy import (
+    AccuracyError,
+    Subject,
+    measure_accuracy,
+    offered_dtypes,
+    relative_rms,
+    subjects,
+)
+from bench.accuracy_table import (
+    accuracy_tables,
+    calibrated_on,
+    dtypes_of,
+    layer_lines,
+    where_run,
+    whole_rows,
+)
 from bench.report_page.accuracy import accuracy_blocks
 from bench.reports import read_report
 from bench.run import main
-from compile.targets import parse_target
+from compile.network import Network
+from compile.targets import parse_target, with_dtype
 from compile.verify import TOLERANCES
 from deploy_rpc.board_spec import parse_board
 from model.digits.pictures import DigitsError
 from tests.report_rows import a_report, accuracy_rows
+from tests.small_networks import small_maps, small_network
 
 
 def test_the_digits_in_float16(
@@ -43,10 +59,61 @@ def test_the_digits_in_float16(
     assert list(tmp_path.iterdir()) == [path]
 
 
+class SmallSubject(Subject):
+    """Of a few layers, over the pictures of the digits."""
+
+    def network(self) -> Network:
+        return small_network()
+
+    def layers(self) -> Network:
+        return small_maps()
+
+
+def test_int8_is_calibrated_on_pictures_and_its_layers_compared_with_float32(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Layers are outputs of the network, each converted from int8."""
+    monkeypatch.setattr("compile.quantise.inputs.MOST_PICTURES", 8)
+    (digits,), _ = subjects(None, None, first=3)
+    assert digits.to_calibrate.name == "train"
+    small = SmallSubject(
+        "small", digits.loaded, digits.pictures, digits.to_calibrate, small_network().reference
+    )
+    targets = {"int8": with_dtype(parse_target("host"), "int8")}
+    board = parse_board("local")
+    rows = list(measure_accuracy(small, targets, board, "fused", tmp_path / "a.json", "none"))
+    (whole,) = whole_rows(rows)
+    assert (whole["dtype"], whole["converted"], whole["pictures"]) == ("int8", False, 3)
+    assert whole["calibrated_on"] == "8 of 1438 pictures of train"
+    assert calibrated_on(rows) == [
+        "small: int8 calibrated on 8 of 1438 pictures of train, without labels"
+    ]
+    assert 1e-3 < whole["largest_error"] < 0.1
+    errors = {layer: of_layer["int8"] for (_, layer), of_layer in layer_lines(rows)}
+    assert list(errors) == ["stride2", "stride4"]
+    assert all(1e-3 < error < 0.1 for error in errors.values())
+
+
 def test_a_number_format_that_a_core_lacks_is_named() -> None:
     offered, missing = offered_dtypes(parse_target("cortex-a72"), parse_board("local"))
     assert "float32" in offered
     assert missing["float16"].startswith("cortex-a72 has no float16 arithmetic")
+
+
+def test_int8_is_offered_without_dot_products_too() -> None:
+    board = parse_board("emulated:cortex-a72")
+    offered, _ = offered_dtypes(parse_target("cortex-a72"), board)
+    assert list(offered) == ["float32", "int8"]
+
+
+@pytest.mark.parametrize("board", ["emulated:cortex-a72", "local"])
+def test_dot_products_need_a_board_that_has_them(
+    board: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bench.accuracy, "machine_isa", lambda: "x86_64")
+    offered, missing = offered_dtypes(parse_target("neoverse-n1"), parse_board(board))
+    assert "int8" not in offered
+    assert f"dot products (FEAT_DotProd), which {board} has not" in missing["int8"]
 
 
 def test_an_emulated_core_without_it_cannot_stand_for_one_with_it() -> None:
