@@ -65,17 +65,19 @@ class Loop:
         return line.split()[0]
 
 
-def hot_loop(function: tirx.PrimFunc, target: CompileTarget) -> Loop:
+def hot_loop(function: tirx.PrimFunc, target: CompileTarget, multiply_add: str = "fmla") -> Loop:
     """The loop with the most multiply-adds in what `target` makes of `function`.
 
-    Loops around one with multiply-adds do not count: peeled steps stand in them.
+    They are instructions called `multiply_add`. Loops around one with multiply-adds do not count:
+    peeled steps stand in them.
     """
     kernel = exported(as_c_kernel(function).function, "kernel")
     module = compile_module(tvm.IRModule({"kernel": kernel}), target.tvm)
-    return max(_loops(module.inspect_source("asm").splitlines()), key=lambda loop: loop.fmlas)
+    lines = module.inspect_source("asm").splitlines()
+    return max(_loops(lines, multiply_add), key=lambda loop: loop.count(multiply_add))
 
 
-def _loops(lines: list[str]) -> list[Loop]:
+def _loops(lines: list[str], multiply_add: str) -> list[Loop]:
     labels: dict[str, int] = {}
     spans: list[tuple[int, int]] = []
     for index, line in enumerate(lines):
@@ -84,7 +86,7 @@ def _loops(lines: list[str]) -> list[Loop]:
         if (branch := BRANCH.match(line)) and branch[1] in labels:
             spans.append((labels[branch[1]] + 1, index + 1))
     found = {span: Loop(tuple(_own_instructions(lines, span, spans))) for span in spans}
-    working = [span for span, loop in found.items() if loop.fmlas]
+    working = [span for span, loop in found.items() if loop.count(multiply_add)]
     return [found[span] for span in working if not any(_holds(span, o) for o in working)]
 
 

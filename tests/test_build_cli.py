@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from PIL import Image
 
 from compile.build import main, publish
 from deploy_rpc.elf import elf_machine
@@ -156,6 +157,27 @@ def test_a_library_of_float16_answers_on_an_emulated_core_that_has_it(tmp_path: 
     assert "float32" in Path(f"{stem}.h").read_text()
 
 
+def test_a_library_of_int8_is_calibrated_on_pictures_and_verified_to_the_bit(
+    tmp_path: Path,
+) -> None:
+    for index, colour in enumerate(("red", "olive", "navy", "white")):
+        folder = tmp_path / "pictures" / str(index % 2)
+        folder.mkdir(parents=True, exist_ok=True)
+        Image.new("RGB", (80, 72), colour).save(folder / f"{colour}.png")
+    result = build(
+        "--target", "host", "--dtype", "int8", "--calibration", "pictures", *SMALL, "--static",
+        cwd=tmp_path,
+    )  # fmt: skip
+    assert result.returncode == 0, result.stdout + result.stderr
+    stem = tmp_path / "build/shufflenet-0.25x-g3.host-int8"
+    report = json.loads(Path(f"{stem}.json").read_text())
+    assert report["model"]["calibrated_on"] == "4 of 4 pictures of pictures"
+    (row,) = report["verification"]
+    assert (row["reference"], row["max_abs_error"], row["tolerance"]) == ("exact integers", 0, 0)
+    assert "int8" in Path(f"{stem}.h").read_text()
+    assert Path(f"{stem}.a").stat().st_size < 4 * report["model"]["parameters"]
+
+
 def test_an_onnx_file_builds_and_the_lowest_level_alone(tmp_path: Path) -> None:
     model = create_model("shufflenet-0.25x-g1")
     torch.onnx.export(model, (torch.zeros(1, 3, 64, 64),), tmp_path / "net.onnx", dynamo=False)
@@ -190,6 +212,8 @@ def test_the_program_ends_with_its_exit_code(tmp_path: Path) -> None:
         (("--target", "host", "--onnx", __file__, "--features"), "has its maps as outputs"),
         (("--target", "rpi4", "--dtype", "float16"), "cortex-a72 has no float16 arithmetic"),
         (("--target", "rpi5", "--dtype", "float16", "--level", "stock"), "float32 pipeline"),
+        (("--target", "host", "--dtype", "int8", "--level", "unfused"), "unfused has no int8"),
+        (("--target", "host", "--calibration", "."), "--calibration is for --dtype int8"),
     ],
 )
 def test_wrong_usage_exits_2_and_writes_nothing(

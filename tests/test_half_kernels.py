@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from compile.passes.take_decisions import WEIGHTS, indices_of
 from compile.schedules.dense import DenseWorkload
+from compile.schedules.packing import WEIGHTS, indices_of
 from compile.schedules.pointwise_workload import PointwiseWorkload
 from compile.schedules.stem_pool import StemPoolWorkload
 from compile.schedules.templates import Made, made_by_default

@@ -25,8 +25,8 @@ from tvm import relax
 from tvm.relax.expr_functor import PyExprMutator, mutator
 
 from compile.passes.rewriting import is_call, results_of
-from compile.passes.take_decisions import WEIGHTS, repacked
 from compile.schedules.dense import DenseWorkload
+from compile.schedules.packing import WEIGHTS, repacked
 from compile.schedules.pointwise_workload import PointwiseWorkload
 from compile.schedules.stem_pool import StemPoolWorkload
 from compile.schedules.templates import TEMPLATES, Made, Workload, made_by_default, made_from

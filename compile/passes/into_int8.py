@@ -22,11 +22,11 @@ import tvm
 from tvm import relax, tirx
 from tvm.relax.expr_functor import PyExprMutator, mutator
 
-from compile.passes.rewriting import is_call, reshaped_to, shape_of
-from compile.passes.take_decisions import WEIGHTS, unpacked
+from compile.passes.int8_plan import Plan, Step, make_plan
+from compile.passes.int8_sums import Sums, real_sums
+from compile.passes.rewriting import is_call, reshaped_to, results_of, shape_of
 from compile.quantise.inputs import Calibration
 from compile.quantise.observe import Range, observe_on
-from compile.quantise.plan import Plan, Step, make_plan
 from compile.quantise.rehearsal import Rehearsal
 from compile.quantise.scale import (
     Means,
@@ -38,7 +38,6 @@ from compile.quantise.scale import (
     quantisation_of,
     requantisation,
 )
-from compile.quantise.sums import Sums, real_sums
 from compile.schedules.int8_head import padded_inputs, padded_outputs
 from compile.schedules.int8_lanes import LOWEST
 from compile.schedules.int8_workloads import (
@@ -47,6 +46,7 @@ from compile.schedules.int8_workloads import (
     Int8PointwiseWorkload,
     Int8WindowWorkload,
 )
+from compile.schedules.packing import WEIGHTS, unpacked
 from compile.schedules.pointwise_workload import PointwiseWorkload
 from compile.schedules.templates import Made, made_by_default
 from deploy_rpc.cores import Core
@@ -80,10 +80,13 @@ class _Quantising(PyExprMutator):
         super().__init__(module)
         self._plan, self._rehearsal = plan, rehearsal
         self._core, self._threads = core, threads
+        results = results_of(module["main"])
+        self._result = results[0] if len(results) == 1 else None
         self._step: Step | None = None
+        self._bound: relax.Var | None = None
 
     def visit_var_binding_(self, binding: relax.VarBinding) -> None:
-        self._step = self._plan.steps.get(binding.var)
+        self._step, self._bound = self._plan.steps.get(binding.var), binding.var
         super().visit_var_binding_(binding)
 
     def visit_tuple_(self, results: relax.Tuple) -> relax.Expr:
@@ -91,6 +94,12 @@ class _Quantising(PyExprMutator):
         return relax.Tuple([self._as_float(x) for x in results.fields])
 
     def visit_call_(self, call: relax.Call) -> relax.Expr:
+        value = self._value(call)
+        if self._bound != self._result:
+            return value
+        return self._converted(self.builder_.emit(value), self._result)
+
+    def _value(self, call: relax.Call) -> relax.Expr:
         if is_call(call, ("relax.reshape",)):
             return self.visit_expr_post_order(call)
         if self._step is not None:
@@ -137,7 +146,7 @@ class _Quantising(PyExprMutator):
         if isinstance(old, PointwiseWorkload):
             return Int8PointwiseWorkload(**fields)
         read = self._plan.of(step.inputs[0])
-        fields |= {"kind": "conv", "result_dtype": INT8, "zero": int(read.zero.max())}
+        fields |= {"result_dtype": INT8, "zero": int(read.zero.max())}
         if step.kind == "stem":
             fields["picture_scale"] = float(np.float32(1 / read.scale.max()))
         return Int8WindowWorkload(**fields)
@@ -206,7 +215,10 @@ class _Quantising(PyExprMutator):
         return self.visit_expr(operand)
 
     def _as_float(self, original: relax.Expr) -> relax.Expr:
-        value = self.visit_expr(original)
+        return self._converted(self.visit_expr(original), original)
+
+    def _converted(self, value: relax.Expr, original: relax.Expr) -> relax.Expr:
+        """`value`, which stands for `original`, as float32."""
         if not isinstance(value, relax.Var) or str(value.ty.dtype) != INT8:
             return value
         scale, zero = _broadcast(self._plan.of(original), shape_of(value))

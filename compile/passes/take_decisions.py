@@ -14,17 +14,13 @@ import dataclasses
 from collections.abc import Callable
 from typing import Any
 
-import numpy as np
 import tvm
 from tvm import relax
 from tvm.relax.expr_functor import PyExprMutator, mutator
 
-from compile.schedules.dense import DenseWorkload
-from compile.schedules.stem_pool import KERNEL, StemPoolWorkload
-from compile.schedules.templates import TEMPLATES, Made, Workload, made_from
-from compile.schedules.window_workload import WindowWorkload
+from compile.schedules.packing import WEIGHTS, repacked
+from compile.schedules.templates import TEMPLATES, Workload, made_from
 
-WEIGHTS = 1  # which operand they are
 CALLS = ("relax.call_tir", "relax.call_tir_inplace")
 
 
@@ -53,20 +49,6 @@ def take_decisions(decisions: Decisions) -> Callable[[tvm.IRModule], tvm.IRModul
     return apply
 
 
-def repacked(packed: np.ndarray, old: Made, new: Made) -> np.ndarray:
-    """Weights packed for `old` in the order of `new`, which differ in their tiles alone."""
-    return new.packed(unpacked(packed, old))
-
-
-def unpacked(packed: np.ndarray, made: Made) -> np.ndarray:
-    """OIHW, or (M, K), of the weights that were packed for `made`."""
-    places = made.packed(indices_of(made.workload))
-    weights = np.empty(_weights_shape(made.workload), packed.dtype)
-    there = places > 0  # where there is no padding
-    weights.reshape(-1)[places[there] - 1] = packed[there]
-    return weights
-
-
 @mutator
 class _Deciding(PyExprMutator):
     def __init__(self, module: tvm.IRModule, decisions: Decisions) -> None:
@@ -91,19 +73,3 @@ class _Deciding(PyExprMutator):
         return tvm.ir.Call(
             call.op, [function, relax.Tuple(operands)], call.attrs, ty_args=list(call.ty_args)
         )
-
-
-def _weights_shape(workload: Workload) -> tuple[int, ...]:
-    """Of the weights before they are packed: OIHW, or (M, K)."""
-    if isinstance(workload, DenseWorkload):
-        return workload.outputs, workload.inputs
-    if isinstance(workload, StemPoolWorkload):
-        return workload.outputs, workload.inputs, KERNEL, KERNEL
-    kernel = workload.kernel if isinstance(workload, WindowWorkload) else (1, 1)
-    return workload.groups * workload.outputs, workload.inputs, *kernel
-
-
-def indices_of(workload: Workload) -> np.ndarray:
-    """The place of each weight before it is packed, from 1 on, as 0 is padding."""
-    shape = _weights_shape(workload)
-    return np.arange(1, np.prod(shape) + 1).reshape(shape)

@@ -17,13 +17,13 @@ from torch.nn import functional
 from tvm import relax
 
 from compile.network import Network
-from compile.passes.take_decisions import unpacked
 from compile.schedules.int8_lanes import HIGHEST, LOWEST, MULTIPLIER_BITS
 from compile.schedules.int8_workloads import (
     Int8DenseWorkload,
     Int8PointwiseWorkload,
     Int8WindowWorkload,
 )
+from compile.schedules.packing import unpacked
 from compile.schedules.templates import Made, made_from
 from compile.schedules.window_workload import WindowWorkload
 
@@ -74,7 +74,8 @@ def requantised(
 
 def quantised(x: Values, scale: float, zero: int) -> Values:
     """int8 of float32 values; NaN is the lowest."""
-    scaled = np.float32(scale) * x.astype(np.float32)
+    with np.errstate(over="ignore"):
+        scaled = np.float32(scale) * x.astype(np.float32)
     above = np.where(scaled > LOWEST - zero, scaled, np.float32(LOWEST - zero))
     within = np.where(above < HIGHEST - zero, above, np.float32(HIGHEST - zero))
     return (np.rint(within).astype(np.int64) + zero).astype(np.int8)

@@ -42,6 +42,8 @@ class Int8PointwiseWorkload(PointwiseWorkload):
 class Int8WindowWorkload(WindowWorkload):
     """A convolution of int8, channelwise or of the float32 picture, which it makes int8 first.
 
+    An average pool is a channelwise one, too, with its shares for weights.
+
     The border holds `zero`. The picture is multiplied by `picture_scale` and rounded.
     """
 

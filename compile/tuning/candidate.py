@@ -17,8 +17,8 @@ import numpy as np
 import tvm
 from tvm import tirx
 
-from compile.passes.take_decisions import WEIGHTS, indices_of
 from compile.price_kernel import price_kernel
+from compile.schedules.packing import WEIGHTS, indices_of
 from compile.schedules.precision import dtype_of
 from compile.schedules.templates import TEMPLATES, Made
 from compile.targets import host_target, parse_target

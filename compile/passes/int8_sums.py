@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from compile.passes.take_decisions import WEIGHTS, unpacked
 from compile.quantise.scale import Quantisation
+from compile.schedules.packing import WEIGHTS, unpacked
 
 if TYPE_CHECKING:
-    from compile.quantise.plan import Plan, Step
+    from compile.passes.int8_plan import Plan, Step
 
 
 @dataclass(frozen=True)

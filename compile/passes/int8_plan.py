@@ -15,10 +15,10 @@ import numpy as np
 import tvm
 from tvm import relax
 
+from compile.passes.int8_sums import real_sums
 from compile.passes.rewriting import is_call, shape_of
 from compile.quantise.observe import Range, tensors_of
 from compile.quantise.scale import MOST_MULTIPLIER, Quantisation, quantisation_of, weight_scales
-from compile.quantise.sums import real_sums
 from compile.schedules import int8_depthwise, int8_stem
 from compile.schedules.dense import DenseWorkload
 from compile.schedules.pointwise_workload import PointwiseWorkload
