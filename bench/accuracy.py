@@ -5,8 +5,8 @@ and pictures are named, that checkpoint over them. Each is built in every number
 target's core computes in and run on a board: an emulated or a real one computes as silicon does,
 this machine converts float16. The reference is PyTorch's float32.
 
-int8 is calibrated on pictures, without their labels: of the digits on those it was trained on, of
-a checkpoint on up to 100 of those that it is judged by, where there are no others.
+int8 is calibrated on pictures, without their labels: the digits on some that they were trained on,
+the checkpoint on up to 100 of those that it is judged by.
 
 The errors by layer come from a library of the same network that gives every layer's output, too
 (`model/layer_outputs.py`): the root of the mean squared error, as a share of the standard deviation
@@ -121,13 +121,11 @@ def offered_dtypes(
 
 def _require_arithmetic(dtype: Dtype, core: Core, board: BoardSpec) -> None:
     """Raises `TargetError` where kernels for `core` have instructions that `board` lacks."""
-    emulated = board.kind == "emulated"
-    if dtype == "float16" and emulated and not emulated_core(board).half:
+    runs_on = emulated_core(board) if board.kind == "emulated" else None
+    if dtype == "float16" and runs_on and not runs_on.half:
         raise TargetError(f"{board} has no float16 arithmetic (FEAT_FP16)")
-    without_dot = emulated and not emulated_core(board).dot
-    if board.kind == "local":
-        without_dot = machine_isa() != core.isa
-    if dtype == "int8" and core.dot and without_dot:
+    foreign = board.kind == "local" and core.isa != machine_isa()
+    if dtype == "int8" and core.dot and (foreign or (runs_on and not runs_on.dot)):
         raise TargetError(
             f"int8 kernels for {core.name} need dot products (FEAT_DotProd), which {board} has "
             f"not; expected emulated:{core.name} or a board of this core"
