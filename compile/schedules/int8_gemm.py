@@ -29,6 +29,7 @@ from compile.schedules.int8_lanes import (
     broadcast_weights,
     dots_of,
     load_octets,
+    pieces,
     requantised,
     store_octets,
     sum_lanes,
@@ -151,6 +152,7 @@ def multiply(
     bounds: tuple[int | tirx.Expr, int | tirx.Expr],
 ) -> None:
     """The loop over the tiles `bounds` of a panel's `outputs`."""
+    by_pairs = tile.dots == "pairs"
     with T.serial(*bounds) as m_tile:
         first = start_of(m_tile, tile.rows, outputs)
         channel = panel.group * outputs + first
@@ -159,17 +161,70 @@ def multiply(
             start = T.Broadcast(operands.bias[channel + row], tile.lanes)
             T.buffer_store(acc, start, [row, _lanes(tile, vector)])
         steps = int(panel.packed.shape[0])
+        wide = _widened(tile, operands.weights, [panel.group, m_tile]) if by_pairs else None
         with T.serial(steps) as step:
-            at = [panel.group, m_tile, step, 0]
-            weights = broadcast_weights(tile.dots, tile.lanes, operands.weights, at, tile.rows)
-            for vector in range(tile.vectors):
-                values = T.bind(panel.packed[step, _packed_lanes(tile, vector)])
-                for row in range(tile.rows):
-                    place = [row, _lanes(tile, vector)]
-                    total = add_dot(tile.dots, tile.lanes, acc[tuple(place)], values, weights[row])
-                    T.buffer_store(acc, total, place)
+            if by_pairs:
+                _add_pairs(tile, acc, panel.packed, wide, step)
+            else:
+                at = [panel.group, m_tile, step, 0]
+                _add_step(tile, acc, panel.packed, operands.weights, at)
         for row in range(tile.rows):
             _finish_row(tile, acc, row, first + row, channel + row, panel, operands, ending)
+
+
+def _add_step(
+    tile: Int8Tile,
+    acc: tirx.Buffer,
+    packed: tirx.Buffer,
+    weights: tirx.Buffer,
+    at: list[tirx.Expr],
+) -> None:
+    """The products of a step, whose weights are side by side from `at` on."""
+    every = broadcast_weights(tile.dots, tile.lanes, weights, at, tile.rows)
+    for vector in range(tile.vectors):
+        values = T.bind(packed[at[2], _packed_lanes(tile, vector)])
+        for row in range(tile.rows):
+            _add(tile, acc, row, vector, values, every[row])
+
+
+def _widened(tile: Int8Tile, weights: tirx.Buffer, at: list[tirx.Expr]) -> tirx.Buffer:
+    """The weights of a tile as int16, once for all of its vectors: x86 then broadcasts a pair of
+    them in one load.
+    """
+    steps, width = (int(extent) for extent in weights.shape[2:])
+    wide = T.alloc_buffer((steps, width), "int16")
+    with T.serial(steps) as step:
+        for first, count in pieces(width):
+            place = T.Ramp(first, 1, count)
+            value = tirx.Cast(f"int16x{count}", weights[(*at, step, place)])
+            T.buffer_store(wide, value, [step, place])
+    return wide
+
+
+def _add_pairs(
+    tile: Int8Tile, acc: tirx.Buffer, packed: tirx.Buffer, wide: tirx.Buffer, step: tirx.Expr
+) -> None:
+    """The products of a step; one row's weights are in registers at a time."""
+    values = [T.bind(packed[step, _packed_lanes(tile, v)]) for v in range(tile.vectors)]
+    for row in range(tile.rows):
+        pair = tirx.reinterpret("int32", wide[step, T.Ramp(tile.depth * row, 1, tile.depth)])
+        splat = T.Broadcast(pair, tile.lanes)
+        weights = T.bind(tirx.reinterpret(f"int16x{tile.depth * tile.lanes}", splat))
+        for vector in range(tile.vectors):
+            _add(tile, acc, row, vector, values[vector], weights)
+
+
+def _add(
+    tile: Int8Tile,
+    acc: tirx.Buffer,
+    row: int,
+    vector: int,
+    values: tirx.Expr,
+    weights: tirx.Expr,
+) -> None:
+    place = [row, _lanes(tile, vector)]
+    total = add_dot(tile.dots, tile.lanes, acc[tuple(place)], values, weights)
+    T.buffer_store(acc, total, place)
 
 
 def _finish_row(
