@@ -24,9 +24,11 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from bench.quantised_onnx import quantise_onnx
 from bench.rows import ENGINE
 from compile.library import Library
 from compile.network import Network
+from compile.quantise.inputs import synthetic_calibration
 from compile.verify import TOLERANCES
 from deploy_rpc.cores import Dtype
 from model.errors import InputError
@@ -45,13 +47,21 @@ ARM_PEERS_IN: dict[Dtype, tuple[str, ...]] = {  # and which of them compute in a
     "float32": ARM_PEERS,
     "float16": ("ncnn", "mnn"),
 }  # in any other, ours alone
+QUANTISED_PEERS = ("onnxruntime", "openvino")  # those that run a file of int8 on this machine
 NOT_OFFERED = {
     "litert": "not offered: its converter litert-torch 0.10 takes typing-extensions 4.12 and TVM "
     "4.13 or newer, so no environment holds both"
 }
+NOT_QUANTISED = {  # why a peer of this machine has no file of int8
+    "ncnn": "not offered in int8: its wheel has no quantiser",
+    "mnn": "not offered in int8: the quantiser of its 3.6.1 wheel writes no file",
+    "pytorch": "not offered in int8: its quantised program is no export of ours",
+    "pytorch-compile": "not offered in int8: its quantised program is no export of ours",
+}
 COMPILERS = ("g++", "clang++")
 
 LEAST_TOLERANCE = 1e-3  # of the output's range; ncnn's own error is 2e-4
+LEAST_CORRELATION = 0.9  # of int8 with float32; of one network ONNX Runtime's is 0.98
 
 CONVERT_LIMIT_S = 300
 ONNX_OPSET = 17
@@ -69,9 +79,14 @@ class Engine:
     model: str
 
 
-def quick_peers() -> tuple[str, ...]:
+def peers_in(dtype: Dtype) -> tuple[str, ...]:
+    """Those that compute in `dtype` on this machine; none of float16, which it does not have."""
+    return {"float32": tuple(PEERS), "int8": QUANTISED_PEERS}.get(dtype, ())
+
+
+def quick_peers(dtype: Dtype = "float32") -> tuple[str, ...]:
     """Those that load within seconds: torch.compile takes a minute for a network on one core."""
-    return tuple(name for name in PEERS if name != "pytorch-compile")
+    return tuple(name for name in peers_in(dtype) if name != "pytorch-compile")
 
 
 def missing_engines(peers: Collection[str] | None = None) -> dict[str, str]:
@@ -87,9 +102,12 @@ def missing_engines(peers: Collection[str] | None = None) -> dict[str, str]:
     return missing
 
 
-def unmeasured_engines(peers: Collection[str]) -> dict[str, str]:
+def unmeasured_engines(peers: Collection[str], dtype: Dtype = "float32") -> dict[str, str]:
     """Why any engine that is known here is not among those of `peers` that are installed."""
-    left_out = {name: "left out of this run" for name in PEERS if name not in peers}
+    reasons = NOT_QUANTISED if dtype == "int8" else {}
+    left_out = {
+        name: reasons.get(name, "left out of this run") for name in PEERS if name not in peers
+    }
     return NOT_OFFERED | left_out | missing_engines(peers)
 
 
@@ -117,12 +135,16 @@ def prepare_engines(
 
 
 class PeerFiles:
-    """The peers' files of `network` in `folder`; its random weights are drawn again for them."""
+    """The peers' files of `network` in `folder`; its random weights are drawn again for them.
 
-    def __init__(self, network: Network, folder: Path) -> None:
+    Those of int8 are calibrated on the inputs that ours is.
+    """
+
+    def __init__(self, network: Network, folder: Path, dtype: Dtype = "float32") -> None:
         self._network = network
         self._example = torch.zeros(network.input_shape)
         self._folder = folder
+        self._onnx_file = self._quantised if dtype == "int8" else self._onnx
 
     @functools.cached_property
     def _module(self) -> torch.nn.Module:
@@ -132,10 +154,10 @@ class PeerFiles:
     def engine(self, name: str) -> Engine:
         """The peer `name` with its file; raises `EngineError` where it cannot be made."""
         makers = {
-            "onnxruntime": self._onnx,
+            "onnxruntime": self._onnx_file,
             "ncnn": self._ncnn,
             "mnn": self._mnn,
-            "openvino": self._onnx,
+            "openvino": self._onnx_file,
             "pytorch": self._exported,
             "pytorch-compile": self._exported,
         }
@@ -153,6 +175,13 @@ class PeerFiles:
                     dynamo=False,
                     opset_version=ONNX_OPSET,
                 )
+        return str(path)
+
+    def _quantised(self) -> str:
+        path = self._folder / "network.int8.onnx"
+        if not path.is_file():
+            inputs = synthetic_calibration(self._network).inputs
+            quantise_onnx(Path(self._onnx()), inputs, path)
         return str(path)
 
     def _exported(self) -> str:
@@ -205,7 +234,28 @@ def _silent_inside(folder: Path) -> Iterator[None]:
 def check_output(
     engine: str, network: Network, y: np.ndarray, expected: np.ndarray, dtype: Dtype = "float32"
 ) -> None:
-    """Raises `EngineError` where `y` is not the network's output, computed in `dtype`."""
+    """Raises `EngineError` where `y` is not the network's output, computed in `dtype`.
+
+    Of int8 it has to correlate with `expected`, or where the network has a tolerance of its own, as
+    our own of int8 have, to be within that.
+    """
+    if dtype == "int8" and network.tolerance is None:
+        found = correlation(y, expected)
+        if not found >= LEAST_CORRELATION:
+            raise EngineError(
+                f"{engine} answers wrong for {network.name}: its correlation with "
+                f"{network.reference_name} is {found:.2f}, at least {LEAST_CORRELATION} is expected"
+            )
+        return
+    allowed = max(TOLERANCES[dtype], LEAST_TOLERANCE)
+    if dtype == "int8":
+        allowed = network.tolerance
     error = float(np.abs(y.reshape(expected.shape) - expected).max() / np.ptp(expected))
-    if not error <= max(TOLERANCES[dtype], LEAST_TOLERANCE):
+    if not error <= allowed:
         raise EngineError(f"{engine} answers wrong for {network.name}: error {error:.2g}")
+
+
+def correlation(y: np.ndarray, expected: np.ndarray) -> float:
+    """Pearson's, of two outputs; NaN where one is the same everywhere."""
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return float(np.corrcoef(y.ravel(), expected.ravel())[0, 1])

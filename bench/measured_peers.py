@@ -8,7 +8,7 @@ from pathlib import Path
 
 from rich.table import Table
 
-from bench.engines import EngineError, PeerFiles, missing_engines
+from bench.engines import EngineError, PeerFiles, correlation, missing_engines
 from bench.our_networks import our_entry
 from bench.rows import ENGINE, Row, report_row
 from bench.turns import Entry, Timing, time_in_turns
@@ -26,17 +26,22 @@ def measure_peers_here(
 ) -> tuple[list[Row], dict[str, str]]:
     """A row for each engine, ours first; and why each of `peers` that has none is not measured.
 
-    Ours is there fused and, where this machine has tuning records, tuned.
+    All compute in the target's dtype. Ours is there fused and, where this machine has tuning
+    records, tuned. Rows of int8 have the `correlation` of their output with float32's.
     """
     with tempfile.TemporaryDirectory(prefix="peers-") as name:
         rungs = our_rungs(network, target)
-        entries, failed = engine_entries(rungs, peers, Path(name))
-        timings, refused = time_in_turns(entries, rounds)
+        entries, failed = engine_entries(network, rungs, peers, Path(name))
+        timings, refused = time_in_turns(entries, rounds, target.dtype)
     failed |= {f"{entries[key].engine.name} ({network.name})": why for key, why in refused.items()}
     for engine, reason in failed.items():
         print(f"  without {engine}: {reason}")
     macs = rungs[0].macs
     rows = [entry_row(entries[key], target, timing, macs) for key, timing in timings.items()]
+    if target.dtype == "int8":
+        expected = network.reference(network.example_input())
+        for row, timing in zip(rows, timings.values(), strict=True):
+            row["correlation"] = correlation(timing.output, expected)
     return rows, failed
 
 
@@ -48,18 +53,18 @@ def our_rungs(network: Network, target: CompileTarget) -> list[Lowered]:
 
 
 def engine_entries(
-    rungs: Sequence[Lowered], peers: Collection[str], folder: Path
+    network: Network, rungs: Sequence[Lowered], peers: Collection[str], folder: Path
 ) -> tuple[dict[str, Entry], dict[str, str]]:
     """Ours of `rungs`, by level, and `peers`, by name; and why a peer has no entry.
 
-    All are of one network, and their files are made in `folder`.
+    All are of `network`, which is checked by integers in rungs of int8; their files are made in
+    `folder`.
     """
-    network = rungs[0].network
     entries, failed = {}, missing_engines(peers)
     with phase(f"build {network.name}, {' and '.join(rung.level for rung in rungs)}"):
         for rung in rungs:
             entries[rung.level] = our_entry(rung, folder / f"{rung.level}.so")
-    files = PeerFiles(network, folder)
+    files = PeerFiles(network, folder, rungs[0].target.dtype)
     for name in peers:
         if name not in failed:
             try:

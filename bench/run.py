@@ -11,7 +11,7 @@ from typing import Any
 from rich.console import Console
 
 from bench.context import measurement_context
-from bench.engines import PEERS, quick_peers
+from bench.engines import peers_in, quick_peers
 from bench.machine import measured_machine
 from bench.noise import noise_warnings
 from bench.page import write_page
@@ -21,7 +21,7 @@ from bench.suites import DEFAULTS, LONG_ROUNDS, SHORT_ROUNDS, SUITES, Suite
 from compile.lower import DEFAULT_LEVEL, LEVELS
 from compile.targets import TargetError, parse_target, with_dtype
 from deploy_rpc.board_spec import BoardError, parse_board
-from deploy_rpc.cores import DTYPES
+from deploy_rpc.cores import DTYPES, Dtype
 from model.cli import (
     argument,
     existing_file,
@@ -34,7 +34,10 @@ from model.cli import (
 )
 from model.zoo import DEFAULT_MODEL, model_name
 
-FLOAT32_UNLESS_MODELLED = ("layers", "peers")
+TIMED_IN: dict[str, tuple[Dtype, ...]] = {  # of suites that time few number formats
+    "layers": ("float32",),
+    "peers": ("float32", "int8"),
+}
 ONE_MODEL_A_TABLE = ("layers", "independent")
 PLAIN_WIDTH = 160  # of tables where there is no terminal
 
@@ -76,7 +79,7 @@ def _check_board(suite: Suite, options: argparse.Namespace) -> None:
         raise BoardError(f"board {board} is aarch64, target {target.name} is not")
     if board.kind == "modelled" and options.level == "stock":
         raise BoardError(f"level stock needs TVM's runtime, {board} has none; take --level unfused")
-    if name in FLOAT32_UNLESS_MODELLED and target.dtype != "float32" and board.kind != "modelled":
+    if target.dtype not in TIMED_IN.get(name, DTYPES) and board.kind != "modelled":
         raise BoardError(f"{name} of {target.dtype} are modelled only, not timed on {board}")
     if board.kind == "local" and suite.host_only and not target.is_host:
         raise BoardError(f"{name} is measured on this machine only: --target host, without --board")
@@ -108,7 +111,7 @@ def _options(arguments: list[str] | None) -> argparse.Namespace:
         parser.error("--level stock is TVM's float32 pipeline; it takes no other --dtype")
     options.sizes = defaults.get("sizes")
     options.rounds = SHORT_ROUNDS if options.quick else LONG_ROUNDS
-    options.peers = quick_peers() if options.quick else tuple(PEERS)
+    options.peers = (quick_peers if options.quick else peers_in)(options.dtype)
     return options
 
 

@@ -115,7 +115,7 @@ def _startup(options: argparse.Namespace) -> Iterator[Row]:
 
 
 def _name_missing(options: argparse.Namespace, peers: Sequence[str]) -> None:
-    options.context["not_measured"] |= unmeasured_engines(peers)
+    options.context["not_measured"] |= unmeasured_engines(peers, options.dtype)
 
 
 def _started(options: argparse.Namespace) -> tuple[str, ...]:

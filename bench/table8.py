@@ -64,7 +64,7 @@ def _measure_here(
             folder = Path(name) / model
             folder.mkdir()
             of_model = [rung for rung in rungs if rung.network.name == model]
-            made, missing = engine_entries(of_model, engines, folder)
+            made, missing = engine_entries(of_model[0].network, of_model, engines, folder)
             entries |= {f"{model} {key}": entry for key, entry in made.items()}
             failed |= missing
         timings, refused = time_in_turns(entries, rounds)

@@ -20,6 +20,7 @@ from bench.kernel_timing import samples_in_turns
 from bench.rows import ENGINE
 from bench.workers import Sample, Worker
 from compile.network import Network
+from deploy_rpc.cores import Dtype
 
 SAMPLE_MS = 20  # the clock's steps and one interrupt vanish in it
 WARM_UPS = 3  # samples that do not count: clocks rise, and engines fill their pools
@@ -60,10 +61,12 @@ class Timing:
 Timings = dict[str, Timing]
 
 
-def time_in_turns(entries: Mapping[str, Entry], rounds: int) -> tuple[Timings, dict[str, str]]:
+def time_in_turns(
+    entries: Mapping[str, Entry], rounds: int, dtype: Dtype = "float32"
+) -> tuple[Timings, dict[str, str]]:
     """The times of `entries` by name, and of those that could not take part the reason.
 
-    A peer that cannot run the network, or that answers something else, does not take part; ours has
+    All compute in `dtype`. A peer that cannot run the network, or that answers something else, does not take part; ours has
     to: its failure is raised as `EngineError`.
     """
     failed: dict[str, str] = {}
@@ -73,7 +76,7 @@ def time_in_turns(entries: Mapping[str, Entry], rounds: int) -> tuple[Timings, d
         expected = {key: each.reference(each.example_input()) for key, each in networks.items()}
         for name, entry in entries.items():
             try:
-                workers[name] = _verified(entry, expected[id(entry.network)], stack)
+                workers[name] = _verified(entry, expected[id(entry.network)], dtype, stack)
             except EngineError as error:
                 if entry.engine.name == ENGINE:
                     raise
@@ -87,12 +90,14 @@ def time_in_turns(entries: Mapping[str, Entry], rounds: int) -> tuple[Timings, d
     return timings, failed
 
 
-def _verified(entry: Entry, expected: np.ndarray, stack: contextlib.ExitStack) -> Worker:
+def _verified(
+    entry: Entry, expected: np.ndarray, dtype: Dtype, stack: contextlib.ExitStack
+) -> Worker:
     """A worker that has answered right; it is stopped when `stack` ends."""
     x = entry.network.example_input()
     worker = Worker(entry.engine, x, math.prod(entry.network.output_shape), entry.threads)
     stack.callback(worker.stop)
-    check_output(entry.engine.name, entry.network, worker.output, expected)
+    check_output(entry.engine.name, entry.network, worker.output, expected, dtype)
     return worker
 
 

@@ -8,9 +8,12 @@ from pathlib import Path
 import pytest
 
 from bench import engines
-from bench.engines import PEERS, missing_engines, quick_peers
+from bench.engines import PEERS, QUANTISED_PEERS, missing_engines, quick_peers, unmeasured_engines
+from bench.measured_peers import measure_peers_here
 from bench.rows import ENGINE
 from bench.run import main
+from compile.source import random_network
+from compile.targets import host_target, with_dtype
 from deploy_rpc.board_spec import BoardError
 
 SMALL = ("--model", "shufflenet-0.25x-g1", "--input-size", "32", "--quick")
@@ -38,6 +41,23 @@ def test_every_engine_has_a_row_and_is_compared_with_ours(
     assert len(context["weights"]["shufflenet-0.25x-g1"]) == 16
     assert context["machine"]["bandwidth"]["median"] > 0
     assert context["engines"].keys() == PEERS.keys() - missing.keys()
+
+
+def test_peers_of_int8_are_made_int8_and_correlate_with_float32() -> None:
+    network = random_network("shufflenet-0.25x-g1", input_size=(32, 32))
+    target = with_dtype(host_target(), "int8")
+    rows, failed = measure_peers_here(network, target, 3, ("onnxruntime",))
+    assert not failed
+    assert [row["engine"] for row in rows] == [ENGINE, "onnxruntime"]
+    for row in rows:
+        assert row["target"] == "host-int8"
+        assert 0.9 <= row["correlation"] < 1
+
+
+def test_peers_without_a_quantiser_are_named() -> None:
+    reasons = unmeasured_engines(QUANTISED_PEERS, "int8")
+    assert reasons["ncnn"] == "not offered in int8: its wheel has no quantiser"
+    assert {"mnn", "pytorch", "litert"} < reasons.keys()
 
 
 def test_a_compiler_is_needed_to_compile(monkeypatch: pytest.MonkeyPatch) -> None:
