@@ -66,8 +66,8 @@ def time_in_turns(
 ) -> tuple[Timings, dict[str, str]]:
     """The times of `entries` by name, and of those that could not take part the reason.
 
-    All compute in `dtype`. A peer that cannot run the network, or that answers something else, does not take part; ours has
-    to: its failure is raised as `EngineError`.
+    All compute in `dtype`. A peer that cannot run the network, or that answers something else, does
+    not take part; ours has to: its failure is raised as `EngineError`.
     """
     failed: dict[str, str] = {}
     with contextlib.ExitStack() as stack:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bench.readme_sections.ablation import ablation_section
 from bench.readme_sections.accuracy import accuracy_section
-from bench.readme_sections.engines_here import engines_here_section
+from bench.readme_sections.engines_here import engines_here_section, int8_engines_section
 from bench.readme_sections.footprint import footprint_section
 from bench.readme_sections.groups import groups_section
 from bench.readme_sections.ladder import ladder_section
@@ -27,6 +27,7 @@ SECTIONS = {
     "tuning": spaces_section,
     "results": ladder_section,
     "engines": engines_here_section,
+    "engines-int8": int8_engines_section,
     "table8": table8_section,
     "groups": groups_section,
     "threads": threads_section,
