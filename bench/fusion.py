@@ -23,9 +23,10 @@ def measure_ladder(
     network: Network, target: CompileTarget, board: BoardSpec, threads: int
 ) -> list[Row]:
     """A row for each level of `network` on `board`; tuned where there are records for it."""
-    # stock needs TVM's runtime, and is float32
+    # stock needs TVM's runtime, and is float32; int8 is fused in any case
     without_stock = board.kind == "modelled" or target.dtype != "float32"
     levels = LEVELS[1:] if without_stock else LEVELS
+    levels = levels[1:] if target.dtype == "int8" else levels
     decisions = recorded_decisions(TUNING_LOGS, target.core)
     rungs = [
         lower(network, level, target, threads=threads, decisions=decisions) for level in levels

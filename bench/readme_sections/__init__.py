@@ -12,6 +12,7 @@ from bench.readme_sections.largest_kernels import largest_kernels_section
 from bench.readme_sections.light_models import light_models_section
 from bench.readme_sections.model_check import model_check_section
 from bench.readme_sections.modelled_peers import modelled_peers_section
+from bench.readme_sections.number_formats import number_formats_section
 from bench.readme_sections.pictures import pictures_section
 from bench.readme_sections.sizes import size_section
 from bench.readme_sections.spaces import spaces_section
@@ -35,4 +36,5 @@ SECTIONS = {
     "pictures": pictures_section,
     "light-models": light_models_section,
     "accuracy": accuracy_section,
+    "number-formats": number_formats_section,
 }
