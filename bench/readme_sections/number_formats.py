@@ -2,38 +2,47 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from bench.readme_sections.committed import committed_report, made, markdown
 
-TARGET = "neoverse-n1"
+TARGETS = {
+    "float32": "neoverse-n1",
+    "float16": "neoverse-n1-float16",
+    "int8": "neoverse-n1-int8",
+}
 HEADINGS = ("model", "number format", "level", "modelled", "of float32", "library")
 
 
 def number_formats_section() -> str:
-    """A row a model, format and level; the share is of the same model at the same level."""
-    cycles, sizes = committed_report("fusion", TARGET), committed_report("size", TARGET)
-    taken = {_key(row): row["median"] for row in cycles.rows}
-    of_library = {_key(row): row["median"] for row in sizes.rows}
-    rows = []
-    for row in cycles.rows:
-        model, dtype, level = _key(row)
-        size = of_library.get(_key(row))
-        rows.append(
-            (
-                model,
-                dtype,
-                level,
-                f"{row['median']:.2f} {row['unit']}",
-                f"{row['median'] / taken[model, 'float32', level]:.3f}",
-                f"{size:,} bytes" if size else "",
-            )
+    """A row a format, model and level; the share is of the same model and level in float32."""
+    ladders = {dtype: committed_report("fusion", name) for dtype, name in TARGETS.items()}
+    sizes = {dtype: committed_report("size", name) for dtype, name in TARGETS.items()}
+    whole = {_key(row): row["median"] for row in ladders["float32"].rows}
+    rows = [
+        (
+            row["model"],
+            dtype,
+            row["level"],
+            f"{row['median']:.2f} {row['unit']}",
+            f"{row['median'] / whole[_key(row)]:.3f}",
+            _bytes({_key(each): each["median"] for each in sizes[dtype].rows}.get(_key(row))),
         )
+        for dtype, ladder in ladders.items()
+        for row in ladder.rows
+        if row["level"] != "unfused"
+    ]
+    named = ", ".join(f"`{report.name}`" for report in (*ladders.values(), *sizes.values()))
     conditions = (
-        f"Modelled on {TARGET}, one thread, of one input and random weights; {made(cycles)}; reports: "
-        f"`{cycles.name}`, `{sizes.name}`."
+        "Modelled Neoverse N1, one thread, random weights; tuned where there are records; "
+        f"{made(ladders['int8'])}; reports: {named}."
     )
     return "\n".join([*markdown(HEADINGS, rows), "", conditions])
 
 
-def _key(row: dict) -> tuple[str, str, str]:
-    dtype = row["target"].removeprefix(TARGET).removeprefix("-") or "float32"
-    return row["model"], dtype, row["level"]
+def _key(row: dict[str, Any]) -> tuple[str, str]:
+    return row["model"], row["level"]
+
+
+def _bytes(size: int | None) -> str:
+    return f"{size:,} bytes" if size else ""
