@@ -29,28 +29,14 @@ from compile.quantise.inputs import Calibration, synthetic_calibration
 from compile.quantise.reference import checked_by_integers
 from compile.schedules import schedule_kernels
 from compile.targets import CompileTarget
+from compile.virtual_machine import FINALISE, LEGALISE_STOCK, PLAN_MEMORY
 
 LEVELS = ("stock", "unfused", "fused", "tuned")
 DEFAULT_LEVEL = "fused"
 
-LEGALISE_STOCK = (relax.transform.LegalizeOps(), relax.transform.RewriteDataflowReshape())
 LEGALISE = (  # reshapes stay what they are, views; TVM would lower them and look for them again
     relax.transform.LegalizeOps(skip_ops=["relax.reshape"]),
     relax.transform.DeadCodeElimination(),
-)
-PLAN_MEMORY = (
-    relax.transform.ToNonDataflow(),
-    relax.transform.RemovePurityChecking(),
-    relax.transform.CallTIRRewrite(),
-    relax.transform.StaticPlanBlockMemory(),
-)
-FINALISE = (
-    relax.transform.LowerAllocTensor(),
-    relax.transform.KillAfterLastUse(),
-    relax.transform.LowerRuntimeBuiltin(),
-    relax.transform.ComputePrimValue(),
-    relax.transform.VMShapeLower(),
-    relax.transform.AttachGlobalSymbol(),
 )
 
 

@@ -26,23 +26,7 @@ from tvm import relax
 from compile.quantise.inputs import Calibration
 from compile.schedules import schedule_kernels
 from compile.targets import host_target
-
-LOWER = (
-    relax.transform.LegalizeOps(),
-    relax.transform.RewriteDataflowReshape(),
-)
-TO_MACHINE = (
-    relax.transform.ToNonDataflow(),
-    relax.transform.RemovePurityChecking(),
-    relax.transform.CallTIRRewrite(),
-    relax.transform.StaticPlanBlockMemory(),
-    relax.transform.LowerAllocTensor(),
-    relax.transform.KillAfterLastUse(),
-    relax.transform.LowerRuntimeBuiltin(),
-    relax.transform.ComputePrimValue(),
-    relax.transform.VMShapeLower(),
-    relax.transform.AttachGlobalSymbol(),
-)
+from compile.virtual_machine import FINALISE, LEGALISE_STOCK, PLAN_MEMORY
 
 
 @dataclass(frozen=True)
@@ -93,10 +77,10 @@ def _all_values(module: tvm.IRModule) -> Callable[[np.ndarray], list[np.ndarray]
     everything = relax.Function(main.params, body, relax.TupleType([v.ty for v in variables]))
     updated["main"] = everything.with_attr("global_symbol", "main")
     with target.tvm:
-        for apply in LOWER:
+        for apply in LEGALISE_STOCK:
             updated = apply(updated)
         updated, _ = schedule_kernels(updated, target.core, 1)
-        for apply in TO_MACHINE:
+        for apply in (*PLAN_MEMORY, *FINALISE):
             updated = apply(updated)
         built = relax.build(updated, target=target.tvm, relax_pipeline=None)
         machine = relax.VirtualMachine(built, tvm.cpu())
