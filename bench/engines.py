@@ -194,7 +194,8 @@ class PeerFiles:
         onnx = Path(self._onnx())
         model = onnx.with_suffix(".mnn")
         words = ("-f", "ONNX", "--modelFile", onnx, "--MNNModel", model, "--bizCode", "bench")
-        program = "import sys; from MNN.tools.mnnconvert import main; sys.exit(main())"
+        # Not MNN.tools.mnnconvert, which installs a package by pip and sends usage logs.
+        program = "import sys, _tools; _tools.mnnconvert(sys.argv)"
         command = [sys.executable, "-c", program, *map(str, words)]
         done = subprocess.run(command, capture_output=True, text=True, timeout=CONVERT_LIMIT_S)
         if not model.is_file():
