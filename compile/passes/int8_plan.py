@@ -17,7 +17,7 @@ from tvm import relax
 
 from compile.passes.int8_sums import real_sums
 from compile.passes.rewriting import is_call, shape_of
-from compile.quantise.observe import Range, tensors_of
+from compile.quantise.observe import Range, channel_axis, tensors_of
 from compile.quantise.scale import MOST_MULTIPLIER, Quantisation, quantisation_of, weight_scales
 from compile.schedules import int8_depthwise, int8_stem
 from compile.schedules.dense import DenseWorkload
@@ -237,5 +237,5 @@ class _Slots:
 
 
 def _channels(var: relax.Var) -> int:
-    """The first axis that is longer than 1."""
-    return next((extent for extent in shape_of(var) if extent > 1), 1)
+    shape = shape_of(var)
+    return shape[channel_axis(shape)]

@@ -26,7 +26,7 @@ from compile.passes.int8_plan import Plan, Step, make_plan
 from compile.passes.int8_sums import Sums, real_sums
 from compile.passes.rewriting import is_call, reshaped_to, results_of, shape_of
 from compile.quantise.inputs import Calibration
-from compile.quantise.observe import Range, observe_on
+from compile.quantise.observe import Range, channel_axis, observe_on
 from compile.quantise.rehearsal import Rehearsal
 from compile.quantise.scale import (
     Means,
@@ -261,6 +261,5 @@ def _padded(values: np.ndarray, count: int) -> np.ndarray:
 
 def _broadcast(of: Quantisation, shape: tuple[int, ...]) -> tuple[np.ndarray, np.ndarray]:
     """Scale and zero, for an operation with a tensor of `shape`."""
-    axis = next((i for i, extent in enumerate(shape) if extent > 1), 0)
-    aligned = (-1,) + (1,) * (len(shape) - axis - 1)
+    aligned = (-1,) + (1,) * (len(shape) - channel_axis(shape) - 1)
     return of.scale.reshape(aligned), of.zero.reshape(aligned)

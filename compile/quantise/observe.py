@@ -47,7 +47,7 @@ Observe = Callable[[tvm.IRModule], list[Range]]
 
 def observe_on(calibration: Calibration) -> Observe:
     """Looks at the tensors of a module's `main` as it runs on the inputs of `calibration`, in the
-    order of `tensors_of`. Channels are the first axis that is longer than 1.
+    order of `tensors_of`.
     """
 
     def observe(module: tvm.IRModule) -> list[Range]:
@@ -91,10 +91,18 @@ def _all_values(module: tvm.IRModule) -> Callable[[np.ndarray], list[np.ndarray]
     return run
 
 
+def channel_axis(shape: Sequence[int]) -> int:
+    """Which axis of a tensor of planes its channels are: of a picture the second, of what kernels
+    make of one the first, or the second behind a batch of one.
+    """
+    if len(shape) == 4:
+        return 1
+    return next((axis for axis, extent in enumerate(shape) if extent > 1), 0)
+
+
 def _extremes(values: np.ndarray) -> np.ndarray:
     """(channels, 3): the least, the largest and the mean value of each."""
-    channels = next((extent for extent in values.shape if extent > 1), 1)
-    flat = values.reshape(channels, -1)
+    flat = values.reshape(values.shape[channel_axis(values.shape)], -1)
     return np.stack([flat.min(axis=1), flat.max(axis=1), flat.mean(axis=1)], axis=1)
 
 
