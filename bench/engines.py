@@ -248,9 +248,9 @@ def check_output(
                 f"{network.reference_name} is {found:.2f}, at least {LEAST_CORRELATION} is expected"
             )
         return
-    allowed = max(TOLERANCES[dtype], LEAST_TOLERANCE)
-    if dtype == "int8":
-        allowed = network.tolerance
+    allowed = network.tolerance
+    if allowed is None:
+        allowed = max(TOLERANCES[dtype], LEAST_TOLERANCE)
     error = float(np.abs(y.reshape(expected.shape) - expected).max() / np.ptp(expected))
     if not error <= allowed:
         raise EngineError(f"{engine} answers wrong for {network.name}: error {error:.2g}")

@@ -21,7 +21,7 @@ import tvm
 from tvm import relax
 from tvm.relax.expr_functor import PyExprMutator, mutator
 
-from compile.passes.rewriting import results_of
+from compile.passes.rewriting import mutated_main, results_of
 from compile.schedules.templates import Convolution, Made, made_from, runs_in_place
 
 CHANNEL_AXIS = {"planes": 1, "channels": 3}
@@ -29,16 +29,7 @@ CHANNEL_AXIS = {"planes": 1, "channels": 3}
 
 def write_in_place(module: tvm.IRModule) -> tvm.IRModule:
     """Relax to Relax, main only; after layout changes were cancelled."""
-    return _rewritten(_rewritten(module, _Concats), _Shortcuts)
-
-
-def _rewritten(module: tvm.IRModule, rewriting: type[_InPlace]) -> tvm.IRModule:
-    updated = module.clone()
-    rewriter = rewriting(updated)
-    main = rewriter.visit_expr(updated["main"])
-    updated = rewriter.builder_.get()
-    updated.update_func(updated.get_global_var("main"), main)
-    return relax.transform.DeadCodeElimination()(updated)
+    return mutated_main(mutated_main(module, _Concats), _Shortcuts)
 
 
 @dataclasses.dataclass(frozen=True)

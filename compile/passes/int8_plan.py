@@ -122,9 +122,7 @@ def _step(
     if kind is None:
         return None
     x = plan.root(value.args[1].fields[0])
-    if (kind == "stem" and x != picture) or (kind == "max" and x not in plan.steps):
-        return None
-    if kind != "stem" and x == picture:
+    if (kind == "stem") != (x == picture) or (kind == "max" and x not in plan.steps):
         return None
     return Step(kind, var, value, made)
 

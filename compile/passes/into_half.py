@@ -24,7 +24,7 @@ import tvm
 from tvm import relax
 from tvm.relax.expr_functor import PyExprMutator, mutator
 
-from compile.passes.rewriting import is_call, results_of
+from compile.passes.rewriting import is_call, mutated_main, results_of
 from compile.schedules.dense import DenseWorkload
 from compile.schedules.packing import WEIGHTS, repacked
 from compile.schedules.pointwise_workload import PointwiseWorkload
@@ -47,12 +47,7 @@ def into_half(core: Core, threads: int) -> Callable[[tvm.IRModule], tvm.IRModule
 
     def apply(module: tvm.IRModule) -> tvm.IRModule:
         _check_range(module["main"])
-        updated = module.clone()
-        rewriter = _Halving(updated, core, threads)
-        main = rewriter.visit_expr(updated["main"])
-        updated = rewriter.builder_.get()
-        updated.update_func(updated.get_global_var("main"), main)
-        return relax.transform.DeadCodeElimination()(updated)
+        return mutated_main(module, lambda copy: _Halving(copy, core, threads))
 
     return apply
 

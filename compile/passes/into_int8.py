@@ -24,9 +24,9 @@ from tvm.relax.expr_functor import PyExprMutator, mutator
 
 from compile.passes.int8_plan import Plan, Step, make_plan
 from compile.passes.int8_sums import Sums, real_sums
-from compile.passes.rewriting import is_call, reshaped_to, results_of, shape_of
+from compile.passes.rewriting import is_call, mutated_main, reshaped_to, results_of, shape_of
 from compile.quantise.inputs import Calibration
-from compile.quantise.observe import Range, channel_axis, observe_on
+from compile.quantise.observe import Range, channel_axis, observe
 from compile.quantise.rehearsal import Rehearsal
 from compile.quantise.scale import (
     Means,
@@ -60,14 +60,9 @@ def into_int8(
     """The pass for `core`: Relax to Relax, main only; planes, nothing in place yet."""
 
     def apply(module: tvm.IRModule) -> tvm.IRModule:
-        plan = make_plan(module, observe_on(calibration)(module), core)
+        plan = make_plan(module, observe(module, calibration), core)
         rehearsal = Rehearsal(module["main"].params[0], calibration)
-        updated = module.clone()
-        rewriter = _Quantising(updated, plan, rehearsal, core, threads)
-        main = rewriter.visit_expr(updated["main"])
-        updated = rewriter.builder_.get()
-        updated.update_func(updated.get_global_var("main"), main)
-        return relax.transform.DeadCodeElimination()(updated)
+        return mutated_main(module, lambda copy: _Quantising(copy, plan, rehearsal, core, threads))
 
     return apply
 
@@ -140,15 +135,14 @@ class _Quantising(PyExprMutator):
     ) -> Int8PointwiseWorkload | Int8WindowWorkload:
         old = step.made.workload
         lowest = int(sums.output.zero.max()) if old.relu else LOWEST
-        fields = {f.name: getattr(old, f.name) for f in dataclasses.fields(old)}
-        fields |= {"dtype": INT8, "lowest": lowest, "bias": True}
+        fields = dataclasses.asdict(old) | {"dtype": INT8, "lowest": lowest, "bias": True}
         fields |= {"shift": integers.shift, "narrow": integers.narrow}
         if isinstance(old, PointwiseWorkload):
             return Int8PointwiseWorkload(**fields)
         read = self._plan.of(step.inputs[0])
         fields |= {"result_dtype": INT8, "zero": int(read.zero.max())}
         if step.kind == "stem":
-            fields["picture_scale"] = float(np.float32(1 / read.scale.max()))
+            fields["picture_scale"], _ = read.of_picture
         return Int8WindowWorkload(**fields)
 
     def _max(self, step: Step) -> relax.Expr:
@@ -165,8 +159,7 @@ class _Quantising(PyExprMutator):
         read = self._plan.of(x).taken(np.arange(old.inputs))
         seen = self._plan.seen[self._plan.root(x)]
         inputs, pool = _pooled(read, seen, old.pixels)
-        fields = {f.name: getattr(old, f.name) for f in dataclasses.fields(old)}
-        fields |= {"dtype": INT8, "shift": pool.shift if pool else 1}
+        fields = dataclasses.asdict(old) | {"dtype": INT8, "shift": pool.shift if pool else 1}
         made = made_by_default(Int8DenseWorkload(**fields), self._core, self._threads)
         operands = step.call.args[1].fields
         real = unpacked(operands[WEIGHTS].value.numpy(), step.made).astype(np.float64)

@@ -10,6 +10,7 @@ import numpy as np
 import tvm
 from tvm import relax
 from tvm.relax.dpl import DFPattern, rewrite_call
+from tvm.relax.expr_functor import PyExprMutator
 
 from compile.schedules.layouts import Layout
 from compile.schedules.templates import Made, Workload, made_by_default
@@ -53,6 +54,21 @@ def rewrite_main(module: tvm.IRModule, pattern: DFPattern, replace: Replace) -> 
     main = rewrite_call(pattern, rewrite, module["main"])
     builder.update_func(module.get_global_var("main"), main)
     return builder.get()
+
+
+def mutated_main(
+    module: tvm.IRModule, mutator_of: Callable[[tvm.IRModule], PyExprMutator]
+) -> tvm.IRModule:
+    """`module` with `main` as the mutator made for a copy of it has it, without dead code.
+
+    The mutator may add functions.
+    """
+    updated = module.clone()
+    rewriter = mutator_of(updated)
+    main = rewriter.visit_expr(updated["main"])
+    updated = rewriter.builder_.get()
+    updated.update_func(updated.get_global_var("main"), main)
+    return relax.transform.DeadCodeElimination()(updated)
 
 
 def call_kernel(

@@ -18,6 +18,7 @@ import tvm
 from tvm import relax
 from tvm.relax.expr_functor import PyExprMutator, mutator
 
+from compile.passes.rewriting import mutated_main
 from compile.schedules.packing import WEIGHTS, repacked
 from compile.schedules.templates import TEMPLATES, Workload, made_from
 
@@ -39,12 +40,7 @@ def take_decisions(decisions: Decisions) -> Callable[[tvm.IRModule], tvm.IRModul
     """The pass for `decisions`: Relax to Relax, main only."""
 
     def apply(module: tvm.IRModule) -> tvm.IRModule:
-        updated = module.clone()
-        rewriter = _Deciding(updated, decisions)
-        main = rewriter.visit_expr(updated["main"])
-        updated = rewriter.builder_.get()
-        updated.update_func(updated.get_global_var("main"), main)
-        return relax.transform.DeadCodeElimination()(updated)
+        return mutated_main(module, lambda copy: _Deciding(copy, decisions))
 
     return apply
 

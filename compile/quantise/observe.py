@@ -42,22 +42,13 @@ class Range:
     mean: np.ndarray
 
 
-Observe = Callable[[tvm.IRModule], list[Range]]
-
-
-def observe_on(calibration: Calibration) -> Observe:
-    """Looks at the tensors of a module's `main` as it runs on the inputs of `calibration`, in the
-    order of `tensors_of`.
-    """
-
-    def observe(module: tvm.IRModule) -> list[Range]:
-        run = _all_values(module)
-        seen = [[_extremes(values) for values in run(x)] for x in calibration.inputs]
-        picture, *others = (_range_of(tensor, calibration) for tensor in zip(*seen, strict=True))
-        low, high = (np.full(picture.low.shape, bound) for bound in calibration.bounds)
-        return [replace(picture, low=low, high=high), *others]
-
-    return observe
+def observe(module: tvm.IRModule, calibration: Calibration) -> list[Range]:
+    """What values the tensors of `main` take on the inputs, in the order of `tensors_of`."""
+    run = _all_values(module)
+    seen = [[_extremes(values) for values in run(x)] for x in calibration.inputs]
+    picture, *others = (_range_of(tensor, calibration) for tensor in zip(*seen, strict=True))
+    low, high = (np.full(picture.low.shape, bound) for bound in calibration.bounds)
+    return [replace(picture, low=low, high=high), *others]
 
 
 def tensors_of(main: relax.Function) -> list[relax.Var]:

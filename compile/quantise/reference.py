@@ -180,8 +180,7 @@ def _window(made: Made, operands: list[Values]) -> Values:
     x = x.reshape(-1, *workload.size)
     if workload.picture_scale:
         x = quantised(x, workload.picture_scale, workload.zero)
-    padding = workload.padding
-    top, left, bottom, right = padding if len(padding) == 4 else (*padding, *padding)
+    top, left, bottom, right = workload.border
     border = ((0, 0), (top, bottom), (left, right))
     weights = unpacked(packed, made)
     exact = _holding(weights[0].size)
@@ -203,8 +202,7 @@ def _holding(products: int) -> type:
 
 def _max(made: Made, operands: list[Values]) -> Values:
     workload = made.workload
-    padding = workload.padding
-    top, left, bottom, right = padding if len(padding) == 4 else (*padding, *padding)
+    top, left, bottom, right = workload.border
     x = operands[0].reshape(-1, *workload.size).astype(np.float32)
     bordered = np.pad(x, ((0, 0), (top, bottom), (left, right)), constant_values=LOWEST)
     pooled = functional.max_pool2d(torch.from_numpy(bordered), workload.kernel, workload.stride)

@@ -32,10 +32,8 @@ class Rehearsal:
         channels = len(of.scale)
         means = []
         for values in self._values.get(var, []):
-            if values.dtype != np.int8:  # the picture, of which all channels have one scale
-                values = quantised(
-                    values, float(np.float32(1 / of.scale.max())), int(of.zero.max())
-                )
+            if values.dtype != np.int8:  # the picture
+                values = quantised(values, *of.of_picture)
             means.append(values.reshape(channels, -1).mean(axis=1) - of.zero)
         return np.mean(means, axis=0) if means else None
 

@@ -32,6 +32,13 @@ class Quantisation:
     scale: np.ndarray
     zero: np.ndarray
 
+    @property
+    def of_picture(self) -> tuple[float, int]:
+        """Of the network's input, whose channels have one scale: its inverse as a kernel has it,
+        float32, and the zero.
+        """
+        return float(np.float32(1 / self.scale.max())), int(self.zero.max())
+
     def taken(self, channels: np.ndarray) -> Quantisation:
         """The same of some `channels`, in their order and shape."""
         return Quantisation(self.scale[channels], self.zero[channels])

@@ -34,6 +34,7 @@ from compile.schedules.maximum import rectified
 from compile.schedules.overlap import start_of, tile_starts
 from compile.schedules.precision import converted
 from compile.schedules.short_rows import blanked, load_row, store_row
+from compile.schedules.spans import span
 from compile.schedules.threads import MOST_UNEVEN, Bounds, share_of, unevenness
 from compile.schedules.window_workload import WindowWorkload
 
@@ -208,7 +209,7 @@ def _taps(weights: tirx.Buffer, channel: tirx.Expr) -> list[tirx.Expr]:
     count = KERNEL * KERNEL
     taps = T.alloc_buffer((count,), str(weights.dtype))
     for first, width in ((0, 4), (4, 4), (8, 1)):
-        at = T.Ramp(first, 1, width) if width > 1 else first
+        at = span(first, width)
         T.buffer_store(taps, weights[channel, at], [at])
     return [taps[index] for index in range(count)]
 

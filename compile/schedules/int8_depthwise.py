@@ -29,7 +29,6 @@ from compile.schedules.int8_lanes import (
     add_dot,
     broadcast_weights,
     dots_of,
-    pieces,
     requantised,
     store_octets,
     sum_lanes,
@@ -37,6 +36,7 @@ from compile.schedules.int8_lanes import (
 )
 from compile.schedules.int8_workloads import Int8WindowWorkload
 from compile.schedules.overlap import start_of, tile_starts
+from compile.schedules.spans import Index, fill, row_pieces, span
 from compile.schedules.threads import share_of
 from compile.schedules.window_workload import WindowWorkload
 from deploy_rpc.cores import Core
@@ -45,8 +45,6 @@ LOAD = 16  # bytes of one load of P
 TAPS_OF_A_DOT = 4  # in a row of a kernel
 MOST_STRIDE = 4  # at which the taps of four outputs lie within one load
 MOST_ROWS = {"sdot": 7, "pairs": 4, "single": 7}
-
-Index = int | tirx.Expr
 
 
 @dataclass(frozen=True)
@@ -103,7 +101,7 @@ def int8_depthwise(
         y = T.arg("Y", T.Buffer(y_shape, "int8"))
         with share_of(workload.channels, threads) as share:
             bordered = T.alloc_buffer(_bordered_shape(workload, tile), "int8")
-            fill_border(workload.zero, bordered)
+            _fill_border(workload.zero, bordered)
             with T.serial(*share) as channel:
                 _copy(workload, x, channel, bordered)
                 _convolve(workload, tile, channel, bordered, (weights, bias, multipliers), y)
@@ -117,47 +115,32 @@ def _weights_of_a_row(workload: Int8WindowWorkload, tile: Int8DepthwiseTile) -> 
 def _bordered_shape(workload: Int8WindowWorkload, tile: Int8DepthwiseTile) -> tuple[int, int]:
     """Of P, with what the last loads of a row read behind it."""
     height, width = workload.output_size
+    top, left, _, right = workload.border
     rows = (height - 1) * workload.stride + workload.kernel[0]
     last = -(-width // OCTET) * OCTET - tile.lanes
     columns = max(
         last * workload.stride + workload.kernel[1] - 1 + LOAD,
-        workload.size[1] + sum(_sides(workload)[1::2]),
+        workload.size[1] + left + right,
     )
-    return max(rows, workload.size[0] + _sides(workload)[0]), columns
+    return max(rows, workload.size[0] + top), columns
 
 
-def _sides(workload: Int8WindowWorkload) -> tuple[int, int, int, int]:
-    """The border: top, left, bottom, right."""
-    padding = workload.padding
-    return padding if len(padding) == 4 else (*padding, *padding)
-
-
-def fill_border(zero: int, bordered: tirx.Buffer) -> None:
+def _fill_border(zero: int, bordered: tirx.Buffer) -> None:
     """All of a scratch, as what is no border is written behind."""
-    *outer, columns = (int(extent) for extent in bordered.shape)
-    with T.grid(*outer) as at:
-        at = at if isinstance(at, tuple | list) else (at,)
-        for first, width in pieces(columns):
-            value = tirx.const(zero, "int8")
-            place = T.Ramp(first, 1, width) if width > 1 else first
-            T.buffer_store(
-                bordered, T.Broadcast(value, width) if width > 1 else value, [*at, place]
-            )
+    rows, columns = (int(extent) for extent in bordered.shape)
+    with T.serial(rows) as row:
+        fill(bordered, [row], 0, columns, tirx.const(zero, "int8"))
 
 
 def _copy(
     workload: Int8WindowWorkload, x: tirx.Buffer, channel: tirx.Expr, bordered: tirx.Buffer
 ) -> None:
     rows, columns = workload.size
-    top, left, _, _ = _sides(workload)
-    whole = columns >= LOAD
-    parts = [(s, LOAD) for s in tile_starts(columns, LOAD)] if whole else pieces(columns)
+    top, left, _, _ = workload.border
     with T.serial(rows) as row:
-        for first, width in parts:
-            here, there = (
-                T.Ramp(first + by, 1, width) if width > 1 else first + by for by in (0, left)
-            )
-            T.buffer_store(bordered, x[channel, row, here], [row + top, there])
+        for first, width in row_pieces(columns):
+            value = x[channel, row, span(first, width)]
+            T.buffer_store(bordered, value, [row + top, span(first + left, width)])
 
 
 def _convolve(

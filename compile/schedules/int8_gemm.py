@@ -29,18 +29,17 @@ from compile.schedules.int8_lanes import (
     broadcast_weights,
     dots_of,
     load_octets,
-    pieces,
     requantised,
     store_octets,
     sum_lanes,
 )
 from compile.schedules.overlap import start_of, tile_starts
+from compile.schedules.spans import pieces
 from deploy_rpc.cores import Core
 
 ACCUMULATORS = {"sdot": 28, "pairs": 10, "single": 24}  # vector registers for sums
 MOST_ROWS, MOST_VECTORS = 12, 14
 STORE_CYCLES = 0.9  # of starting one vector of sums and making int8 of it, in those of a product
-LOADS_PER_DOT = 1.0  # that hide behind it
 
 
 @dataclass(frozen=True)
@@ -87,11 +86,11 @@ def _cost(tile: Int8Tile, outputs: int, inputs: int, pixels: int) -> float:
     steps = -(-inputs // tile.depth)
     products = tile.rows * tile.vectors
     loads = tile.vectors + tile.rows / (4 if tile.dots == "sdot" else 1)
-    step = max(products, LOADS_PER_DOT * loads, 8)
+    step = max(products, loads, 8)
     ends = STORE_CYCLES * products + tile.rows
-    tiles = -(-outputs // tile.rows) * len(tile_starts(max(pixels, tile.pixels), tile.pixels))
     packing = steps * tile.vectors * tile.depth / 2
     panels = len(tile_starts(max(pixels, tile.pixels), tile.pixels))
+    tiles = -(-outputs // tile.rows) * panels
     return tiles * (steps * step + ends) + panels * packing
 
 

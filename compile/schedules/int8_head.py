@@ -23,12 +23,12 @@ from compile.schedules.int8_lanes import (
     Ending,
     add_dot,
     dots_of,
-    pieces,
     requantised,
     store_octets,
     sum_lanes,
 )
 from compile.schedules.int8_workloads import Int8DenseWorkload
+from compile.schedules.spans import pieces, span
 from compile.schedules.threads import share_of
 from deploy_rpc.cores import Core
 
@@ -196,8 +196,7 @@ def _finish(
 
     def store(count: int) -> None:
         for start, width in pieces(count):
-            lane = T.Ramp(start, 1, width) if width > 1 else start
-            there = T.Ramp(first + start, 1, width) if width > 1 else first + start
+            lane, there = span(start, width), span(first + start, width)
             of = f"float32x{width}" if width > 1 else "float32"
             value = tirx.Cast(of, acc[lane]) * scales[there]
             if workload.relu:

@@ -23,6 +23,7 @@ from typing import Literal
 from tvm import tirx
 from tvm.script.ir_builder import tirx as T
 
+from compile.schedules.spans import pieces, span
 from deploy_rpc.cores import Core
 
 Dots = Literal["sdot", "pairs", "single"]
@@ -55,11 +56,19 @@ def sum_lanes(core: Core) -> int:
 
 
 def broadcast_weights(
-    dots: Dots, lanes: int, weights: tirx.Buffer, at: list[tirx.Expr], rows: int
+    dots: Dots,
+    lanes: int,
+    weights: tirx.Buffer,
+    at: list[tirx.Expr],
+    rows: int,
 ) -> list[tirx.Expr]:
-    """The weights of a step for each of `rows`, in all lanes; they lie side by side, from `at`."""
-    if dots != "sdot":
-        return [_broadcast_few(dots, lanes, weights, at, row) for row in range(rows)]
+    """The weights of a step for each of `rows`, in all lanes; they lie side by side, from `at`.
+
+    Not of pairs, of which all rows at once would take too many of x86's registers.
+    """
+    if dots == "single":
+        every = [weights[(*at[:-1], at[-1] + row)] for row in range(rows)]
+        return [T.Broadcast(tirx.Cast("int16", each), lanes) for each in every]
     splats = []
     while len(splats) < rows:
         count = next(n for n in (4, 2, 1) if len(splats) + n <= rows)
@@ -71,20 +80,6 @@ def broadcast_weights(
             splat = tirx.Shuffle(whole, [lane] * 4) if count > 1 else T.Broadcast(words, 4)
             splats.append(tirx.reinterpret("int8x16", splat))
     return splats
-
-
-def _broadcast_few(
-    dots: Dots, lanes: int, weights: tirx.Buffer, at: list[tirx.Expr], row: int
-) -> tirx.Expr:
-    depth = DEPTHS[dots]
-    first = at[-1] + depth * row
-    if depth == 1:
-        one = tirx.Cast("int16", weights[(*at[:-1], first)])
-        return T.Broadcast(one, lanes)
-    two = tirx.Cast("int16x2", weights[(*at[:-1], T.Ramp(first, 1, 2))])
-    return tirx.reinterpret(
-        f"int16x{2 * lanes}", T.Broadcast(tirx.reinterpret("int32", two), lanes)
-    )
 
 
 def windows_of(loaded: tirx.Expr, lanes: int, stride: int, taps: int, depth: int) -> tirx.Expr:
@@ -196,7 +191,7 @@ def store_octets(octets: list[tirx.Expr], count: int, y: tirx.Buffer, at: list[t
     """Writes the first `count` values of `octets` side by side from `at` on, as few as it takes."""
     bound = [T.bind(each) for each in octets]
     for first, width in pieces(count):
-        place = [*at[:-1], at[-1] + first if width == 1 else T.Ramp(at[-1] + first, 1, width)]
+        place = [*at[:-1], span(at[-1] + first, width)]
         octet, lane = divmod(first, OCTET)
         if width == 2 * OCTET:
             value = tirx.Shuffle(bound[octet : octet + 2], list(range(width)))
@@ -221,13 +216,3 @@ def load_octets(count: int, x: tirx.Buffer, at: list[tirx.Expr]) -> list[tirx.Ex
         source = at[-1] + OCTET * whole + min(lane, rest - 1)
         T.buffer_store(few, x[(*at[:-1], source)], [lane])
     return [*octets, few[T.Ramp(0, 1, OCTET)]]
-
-
-def pieces(count: int) -> list[tuple[int, int]]:
-    """First and width of vectors of at most 16 values, each a power of two, that make `count`."""
-    found, first = [], 0
-    while first < count:
-        width = min(2 * OCTET, 1 << ((count - first).bit_length() - 1))
-        found.append((first, width))
-        first += width
-    return found

@@ -31,12 +31,12 @@ from compile.schedules.int8_lanes import (
     LOWEST,
     Dots,
     dots_of,
-    pieces,
     sum_lanes,
     windows_of,
 )
 from compile.schedules.int8_workloads import Int8WindowWorkload
 from compile.schedules.overlap import start_of, tile_starts
+from compile.schedules.spans import fill, row_pieces, span
 from compile.schedules.threads import share_of
 from deploy_rpc.cores import Core
 
@@ -104,8 +104,7 @@ def _inputs(workload: Int8WindowWorkload, depth: int) -> int:
 
 def _picture_shape(workload: Int8WindowWorkload, tile: Int8Tile) -> tuple[int, int, int]:
     """Of P, with what the last loads of a row read behind it."""
-    padding = workload.padding
-    top, left, bottom, right = padding if len(padding) == 4 else (*padding, *padding)
+    top, left, bottom, right = workload.border
     columns = max(workload.output_size[1], tile.pixels)
     read = (columns - 1) * workload.stride + workload.kernel[1] + LOAD
     rows, width = workload.size
@@ -121,8 +120,9 @@ def _make_int8(
 ) -> None:
     """A share of the rows of P, border included."""
     rows, columns = workload.size
-    top, left = workload.padding[:2]
+    top, left, _, _ = workload.border
     behind = int(picture.shape[2]) - left - columns
+    zero = tirx.const(workload.zero, "int8")
     with (
         T.serial(*share) as row,
         T.serial(workload.inputs) as channel,
@@ -130,28 +130,12 @@ def _make_int8(
     ):
         with T.Then():
             for first, count in ((0, left), (left + columns, behind)):
-                _fill(workload.zero, picture, [channel, row], first, count)
-            for start, width in _row_pieces(columns):
-                at = T.Ramp(start, 1, width) if width > 1 else start
-                there = T.Ramp(start + left, 1, width) if width > 1 else start + left
-                value = _quantised(workload, x[channel, row - top, at], dots)
-                T.buffer_store(picture, value, [channel, row, there])
+                fill(picture, [channel, row], first, count, zero)
+            for start, width in row_pieces(columns):
+                value = _quantised(workload, x[channel, row - top, span(start, width)], dots)
+                T.buffer_store(picture, value, [channel, row, span(start + left, width)])
         with T.Else():
-            _fill(workload.zero, picture, [channel, row], 0, int(picture.shape[2]))
-
-
-def _row_pieces(columns: int) -> list[tuple[tirx.Expr | int, int]]:
-    """Vectors of a row; the last begins earlier."""
-    if columns < LOAD:
-        return pieces(columns)
-    return [(start, LOAD) for start in tile_starts(columns, LOAD)]
-
-
-def _fill(zero: int, picture: tirx.Buffer, at: list[tirx.Expr], first: int, count: int) -> None:
-    value = tirx.const(zero, "int8")
-    for start, width in pieces(count):
-        place = T.Ramp(first + start, 1, width) if width > 1 else first + start
-        T.buffer_store(picture, T.Broadcast(value, width) if width > 1 else value, [*at, place])
+            fill(picture, [channel, row], 0, int(picture.shape[2]), zero)
 
 
 def _quantised(workload: Int8WindowWorkload, value: tirx.Expr, dots: Dots) -> tirx.Expr:

@@ -23,6 +23,7 @@ from tvm import tirx
 from tvm.script.ir_builder import tirx as T
 
 from compile.schedules.short_rows import load_row, store_row
+from compile.schedules.spans import span
 from compile.schedules.threads import Bounds
 from compile.schedules.window_workload import WindowWorkload
 
@@ -59,7 +60,7 @@ def pool_rows(
             at = [channel, row * 2 + tap]
             if is_short:  # below the last of them there may be none
                 return load_row(x, at, workload.size[1], 2 * width, early=tap == 1)
-            return x[(*at, _ramp(column * 2, 2 * width))]
+            return x[(*at, span(column * 2, 2 * width))]
 
         def total(column: tirx.Expr, width: int, taps: range) -> tirx.Expr:
             return T.bind(_folded(combine, [load(tap, column, width) for tap in taps]))
@@ -84,12 +85,12 @@ def pool_rows(
             if is_short:
                 store_row(y, at, value, columns, width)
             else:
-                T.buffer_store(y, value, [*at, _ramp(column, width)])
+                T.buffer_store(y, value, [*at, span(column, width)])
             return odd
 
         def pool_row(taps: range) -> None:
             left = T.alloc_buffer((lanes,), workload.dtype)
-            every = _ramp(0, lanes)
+            every = span(0, lanes)
             T.buffer_store(left, tirx.Broadcast(neutral, lanes), [every])
             if is_short:
                 pool(0, lanes, taps, left[every])
@@ -120,10 +121,6 @@ def _folded(combine: Combine, values: list[tirx.Expr]) -> tirx.Expr:
     for value in others:
         first = combine(first, value)
     return first
-
-
-def _ramp(first: int | tirx.Expr, width: int) -> int | tirx.Expr:
-    return T.Ramp(first, 1, width) if width > 1 else first
 
 
 def _width(value: tirx.Expr) -> int:

@@ -51,9 +51,14 @@ class WindowWorkload:
         return "channels" if self.writes_channels else self.layout
 
     @property
+    def border(self) -> tuple[int, int, int, int]:
+        """The padding at the top, left, bottom and right."""
+        return (*self.padding[:2], *self.padding[-2:])
+
+    @property
     def output_size(self) -> tuple[int, int]:
         """Rows and columns of the output."""
-        before, behind = self.padding[:2], self.padding[-2:]
+        before, behind = self.border[:2], self.border[2:]
         rows, columns = (
             (self.size[axis] + before[axis] + behind[axis] - self.kernel[axis]) // self.stride + 1
             for axis in (0, 1)
