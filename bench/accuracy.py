@@ -147,8 +147,8 @@ def measure_accuracy(
     """
     torch.set_num_threads(1)  # one picture at a time is too little for more, on a busy machine
     networks = subject.network(), subject.layers()
+    decisions = recorded_decisions(TUNING_LOGS, next(iter(targets.values())).core)
     for dtype, target in targets.items():
-        decisions = recorded_decisions(TUNING_LOGS, target.core)
         calibration = _calibration(subject, networks[0]) if dtype == "int8" else None
         whole, layers = (
             lower(each, level, target, decisions=decisions, calibration=calibration)

@@ -12,7 +12,7 @@ from bench.rows import ENGINE, Row, report_row
 from compile.examine import examine
 from compile.library import build_library
 from compile.link import find_linker
-from compile.lower import LEVELS, lower
+from compile.lower import ladder, lower
 from compile.network import Network
 from compile.targets import CompileTarget
 from compile.tuning.decisions import TUNING_LOGS, recorded_decisions
@@ -23,15 +23,17 @@ def measure_ladder(
     network: Network, target: CompileTarget, board: BoardSpec, threads: int
 ) -> list[Row]:
     """A row for each level of `network` on `board`; tuned where there are records for it."""
-    # stock needs TVM's runtime, and is float32; int8 is fused in any case
-    without_stock = board.kind == "modelled" or target.dtype != "float32"
-    levels = LEVELS[1:] if without_stock else LEVELS
-    levels = levels[1:] if target.dtype == "int8" else levels
+    levels = ladder(
+        "fused" if target.dtype == "int8" else "tuned",  # of which int8 has no records
+        target.dtype,
+        modelled=board.kind == "modelled",
+    )
     decisions = recorded_decisions(TUNING_LOGS, target.core)
     rungs = [
         lower(network, level, target, threads=threads, decisions=decisions) for level in levels
     ]
-    rungs = rungs if rungs[-1].takes_records else rungs[:-1]
+    if rungs[-1].level == "tuned" and not rungs[-1].takes_records:
+        rungs = rungs[:-1]
     linker = find_linker("auto", target)
     with tempfile.TemporaryDirectory() as folder:
         library = Path(folder) / f"{network.name}.so"

@@ -12,13 +12,11 @@ from bench.engines import EngineError, PeerFiles, correlation, missing_engines
 from bench.our_networks import our_entry
 from bench.rows import ENGINE, Row, report_row
 from bench.turns import Entry, Timing, time_in_turns
-from compile.lower import Lowered, lower
+from compile.lower import Lowered, lower, redecided
 from compile.network import Network
 from compile.targets import CompileTarget
 from compile.tuning.decisions import TUNING_LOGS, recorded_decisions
 from model.cli import phase
-
-OUR_LEVELS = ("fused", "tuned")
 
 
 def measure_peers_here(
@@ -48,8 +46,9 @@ def measure_peers_here(
 def our_rungs(network: Network, target: CompileTarget) -> list[Lowered]:
     """`network` at level fused, and at level tuned where a record decides one of its kernels."""
     decisions = recorded_decisions(TUNING_LOGS, target.core)
-    rungs = [lower(network, level, target, decisions=decisions) for level in OUR_LEVELS]
-    return rungs if rungs[-1].takes_records else rungs[:1]
+    fused = lower(network, "fused", target)
+    tuned = redecided(fused, decisions)
+    return [fused, tuned] if tuned.takes_records else [fused]
 
 
 def engine_entries(

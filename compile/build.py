@@ -14,7 +14,7 @@ from compile.build_options import parse_options, print_options
 from compile.examine import check_board, examine
 from compile.library import build_library
 from compile.link import find_linker
-from compile.lower import LEVELS, lower
+from compile.lower import ladder, lower
 from compile.network import Network
 from compile.quantise.inputs import Calibration, calibration_on_pictures, synthetic_calibration
 from compile.report import build_report, print_report
@@ -38,7 +38,8 @@ def main(arguments: list[str] | None = None) -> None:
     with _staging_folder(options.out) as staging:
         with phase("import"):
             network = import_network(options)
-        levels = _levels(options)
+        modelled = options.board is not None and options.board.kind == "modelled"
+        levels = ladder(options.level, options.target.dtype, modelled=modelled)
         if options.dump:
             _make_folder(options.dump)
         decisions, logs = None, {}
@@ -79,16 +80,6 @@ def publish(files: Sequence[Path], out: Path) -> None:
     with locked_folder(out):
         for file in files:
             file.replace(out / file.name)
-
-
-def _levels(options: argparse.Namespace) -> tuple[str, ...]:
-    """The rungs up to the level asked for, but for stock where it cannot be; int8 has one alone."""
-    if options.target.dtype == "int8":
-        return (options.level,)
-    levels = LEVELS[: LEVELS.index(options.level) + 1]
-    modelled = options.board is not None and options.board.kind == "modelled"
-    without_stock = modelled or options.target.dtype != "float32"
-    return levels[1:] if without_stock and len(levels) > 1 else levels
 
 
 def _calibration(options: argparse.Namespace, network: Network) -> Calibration | None:

@@ -30,6 +30,7 @@ from compile.quantise.reference import checked_by_integers
 from compile.schedules import schedule_kernels
 from compile.targets import CompileTarget
 from compile.virtual_machine import FINALISE, LEGALISE_STOCK, PLAN_MEMORY
+from deploy_rpc.cores import Dtype
 
 LEVELS = ("stock", "unfused", "fused", "tuned")
 DEFAULT_LEVEL = "fused"
@@ -123,6 +124,17 @@ def lower(
     return Lowered(
         network, level, target, threads, module, tuple(kernels), operators, workspace, compute
     )
+
+
+def ladder(level: str, dtype: Dtype, *, modelled: bool) -> tuple[str, ...]:
+    """The levels up to `level` that there are: stock needs TVM's runtime, which a modelled board
+    has not, and float32, unless it is all that is asked for; int8 is fused in any case.
+    """
+    if dtype == "int8":
+        return (level,)
+    levels = LEVELS[: LEVELS.index(level) + 1]
+    without_stock = modelled or dtype != "float32"
+    return levels[1:] if without_stock and len(levels) > 1 else levels
 
 
 def legalised(network: Network, level: str, target: CompileTarget) -> tvm.IRModule:
