@@ -132,7 +132,7 @@ def _parser() -> argparse.ArgumentParser:
         "--calibration",
         type=existing_folder,
         metavar="DIR",
-        help="pictures by which --dtype int8 finds the ranges of values, some 50 of the kind that "
+        help="pictures by which --dtype int8 finds the ranges of values; 100 at most, of the kind that "
         "the network will see (default: synthetic ones, which cost accuracy)",
     )
     how.add_argument(
