@@ -132,8 +132,8 @@ def _parser() -> argparse.ArgumentParser:
         "--calibration",
         type=existing_folder,
         metavar="DIR",
-        help="pictures by which --dtype int8 finds the ranges of values; 100 at most, of the kind that "
-        "the network will see (default: synthetic ones, which cost accuracy)",
+        help="pictures by which --dtype int8 finds the ranges of values; 100 at most, of the kind "
+        "that the network will see (default: synthetic ones, which cost accuracy)",
     )
     how.add_argument(
         "--tuning-logs",
