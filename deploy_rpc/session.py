@@ -172,12 +172,12 @@ class Session:
             )
 
     def close(self) -> None:
-        """Frees what the session holds on the board; a board that hangs is left alone."""
+        """Frees what the session holds on the board; one that hangs is not waited for."""
         with suppress(BoardError):  # freeing would hang where this hangs
             self.call("closing", self._link.set_threads, 1, limit_s=min(CLOSE_S, self.timeout_s))
         if not self._thread.left_behind:
             self._thread.call_within(self.timeout_s, self._free, what="freeing the modules")
-        self._thread.end()
+        self._thread.end(self._free)  # where it hangs: when its last call returns
 
     def _put(self, library: Path, load: Callable[[Path, str, S], T], shape: S) -> T:
         """What `load` makes of the library, which must be one for this board's machine."""

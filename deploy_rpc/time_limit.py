@@ -55,8 +55,9 @@ class LimitedThread:
         finally:
             del outcome  # an error's traceback holds this frame, and must not hold the error
 
-    def end(self) -> None:
-        """Lets the thread end after the calls that it was given."""
+    def end(self, last: Callable[[], object] = lambda: None) -> None:
+        """Lets the thread end after the calls that it was given, whenever that is, and `last`."""
+        self._jobs.put((Future(), last, ()))
         self._jobs.put(None)
 
 

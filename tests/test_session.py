@@ -288,6 +288,23 @@ def test_a_thread_that_was_left_behind_refuses_the_next_call() -> None:
     thread.end()
 
 
+def test_what_a_hung_session_holds_is_freed_when_its_last_call_returns(
+    libraries: dict[str, Path],
+) -> None:
+    gc.disable()  # which would free a cycle, some time
+    try:
+        with open_session("local") as session:
+            program = session.load(libraries["plain"], output_shapes=[SHAPE]).program
+            with pytest.raises(BoardError, match="no answer"):
+                session.call("sleeping", time.sleep, 1, limit_s=0.05)
+        gone = weakref.ref(program)
+        del program
+        assert gone() is not None
+        assert becomes_true(lambda: gone() is None)
+    finally:
+        gc.enable()
+
+
 def test_a_message_of_the_board_is_one_line_without_its_stack() -> None:
     error = RuntimeError("RPCError: Error caught from RPC call:\nbad\n  shape\nStack trace:\n 0: x")
     assert message(error) == "bad shape"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -10,15 +12,29 @@ import pytest
 from compile.tuning.log import TuningLog
 from compile.tuning.record import Record
 from tests.soak.farm import TEMPORARY
-from tests.soak.judgement import LOGS, Fault, Judgement, judge
+from tests.soak.judgement import Fault, Judgement, judge
+from tests.soak.search import LOGS, Search
 from tests.soak.usage import SoakError, Usage, usage_of
 from tests.tuning_records import record
 
 SAID = ("30 kernels on tracker://here", "    1/1000000 trials, 1 ms", "    2/1000000 trials, 1 ms")
 
 
-def fault(at_s: float, memory: int = 700, files: int = 20, what: str = "agent killed") -> Fault:
-    return Fault(what, at_s, at_s, 1, Usage(memory, 11, files), 800, temporary_files=25)
+def fault(at_s: float, memory: int = 700, files: int = 20, search: int = 1) -> Fault:
+    tuner, farm = Usage(memory, 11, files), Usage(800, 6, 24)
+    return Fault("agent killed", at_s, at_s, search, 1, tuner, farm, temporary_files=25)
+
+
+def search_in(
+    folder: Path, said: Sequence[str], records: Sequence[Record], exit_code: int = 0
+) -> Search:
+    """A search that has ended so."""
+    process = subprocess.Popen(["sh", "-c", f"exit {exit_code}"], text=True)
+    process.wait()
+    log = TuningLog(folder / "core" / "net.jsonl")
+    log.path.parent.mkdir(parents=True)
+    log.append(records)
+    return Search(process, folder, list(said))
 
 
 def judged(
@@ -26,18 +42,17 @@ def judged(
     faults: Sequence[Fault] = (),
     said: Sequence[str] = SAID,
     records: Sequence[Record] = (),
+    wrong: Sequence[str] = (),
 ) -> Judgement:
-    log = TuningLog(folder / LOGS / "core" / "net.jsonl")
-    log.path.parent.mkdir(parents=True)
     (folder / TEMPORARY).mkdir()
-    log.append(list(records) or [record(0), record(1)])
-    return judge(faults, said, folder)
+    search = search_in(folder / LOGS / "01", said, records or [record(0), record(1)])
+    return judge(faults, [search], wrong, folder)
 
 
 def test_a_soak_without_loss_passes(tmp_path: Path) -> None:
     found = judged(tmp_path, [fault(at_s) for at_s in range(8)])
     found.check()
-    assert (found.report["lost"], found.report["records"]) == (0, 2)
+    assert (found.report["lost"], found.report["records"]) == (0, [2])
     assert found.report["recovery"] == {
         "agent killed": {"times": 8, "median_s": 3.5, "longest_s": 7}
     }
@@ -57,16 +72,40 @@ def test_a_trial_recorded_twice_is_told(tmp_path: Path) -> None:
         found.check()
 
 
+def test_each_search_answers_for_its_own_trials(tmp_path: Path) -> None:
+    (tmp_path / TEMPORARY).mkdir()
+    searches = [
+        search_in(tmp_path / LOGS / "01", SAID, [record(0), record(1)]),
+        search_in(tmp_path / LOGS / "02", SAID, [record(0)]),
+    ]
+    report = judge([], searches, [], tmp_path).report
+    assert (report["records"], report["lost"], report["twice"]) == ([2, 1], 1, 0)
+
+
+def test_a_search_that_ended_ill_fails_the_soak(tmp_path: Path) -> None:
+    (tmp_path / TEMPORARY).mkdir()
+    search = search_in(tmp_path / LOGS / "01", [*SAID, "error: no board"], [record(0)], exit_code=1)
+    with pytest.raises(SoakError, match="failed_searches"):
+        judge([], [search], [], tmp_path).check()
+    search.was_interrupted = True
+    assert not search.has_failed
+
+
+def test_a_record_that_replays_wrong_fails_the_soak(tmp_path: Path) -> None:
+    with pytest.raises(SoakError, match="wrong"):
+        judged(tmp_path, wrong=["wrong answer: 1.0e+00 of the range away"]).check()
+
+
 def test_a_board_that_was_set_aside_fails_the_soak(tmp_path: Path) -> None:
-    with pytest.raises(SoakError, match="boards"):
+    with pytest.raises(SoakError, match="set_aside"):
         judged(tmp_path, said=[*SAID, "board 1 is set aside; look"]).check()
 
 
 @pytest.mark.parametrize(
     ("faults", "grew"),
     [
-        ([fault(at_s, memory=700 + 10 * at_s) for at_s in range(16)], ["tuner_memory"]),
-        ([fault(at_s, files=20 + at_s) for at_s in range(8)], ["tuner_files"]),
+        ([fault(at_s, memory=700 + 10 * at_s) for at_s in range(16)], ["tuner 1's memory"]),
+        ([fault(at_s, files=20 + at_s) for at_s in range(8)], ["tuner 1's files"]),
     ],
 )
 def test_what_grows_from_fault_to_fault_is_named(
@@ -78,12 +117,20 @@ def test_what_grows_from_fault_to_fault_is_named(
         found.check()
 
 
+def test_another_search_may_begin_with_more(tmp_path: Path) -> None:
+    faults = [
+        fault(at_s, memory=700 + 300 * (at_s // 8), search=1 + at_s // 8) for at_s in range(16)
+    ]
+    judged(tmp_path, faults).check()
+
+
 def test_temporary_files_that_are_left_are_named(tmp_path: Path) -> None:
     judged(tmp_path)
     (tmp_path / TEMPORARY / "kernel.so").touch()
-    assert judge([], SAID, tmp_path).report["left"] == [str(tmp_path / TEMPORARY / "kernel.so")]
+    assert judge([], [], [], tmp_path).report["left"] == [str(tmp_path / TEMPORARY / "kernel.so")]
 
 
 def test_usage_is_this_process_s() -> None:
-    assert usage_of().memory > 10_000_000
-    assert usage_of().files >= 3
+    usage = usage_of([os.getpid()])
+    assert usage.memory > 10_000_000
+    assert usage.files >= 3

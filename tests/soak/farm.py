@@ -29,6 +29,10 @@ class Farm:
     boards: list[subprocess.Popen[str]]
     board: str
 
+    def pids(self) -> list[int]:
+        """The tracker, and the processes that keep the agents up."""
+        return [self.tracker.pid, *(board.pid for board in self.boards)]
+
     def agents(self) -> list[psutil.Process]:
         """One a board, but for one that has just ended."""
         return [child for each in self.boards for child in psutil.Process(each.pid).children()]

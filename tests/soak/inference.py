@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import dataclasses
+import os
 import tempfile
 import threading
 import time
@@ -38,7 +39,7 @@ def soak_inference(model: str, inferences: int) -> None:
     with ExitStack() as instances:
         runs = [_instance(library, instances, outputs) for _ in range(INSTANCES)]
         expected = [runs[0](x) for x in inputs]
-        before, begin = usage_of(), time.monotonic()
+        before, begin = usage_of([os.getpid()]), time.monotonic()
         wrong: Counter[int] = Counter()
 
         def work(number: int) -> None:
@@ -51,7 +52,7 @@ def soak_inference(model: str, inferences: int) -> None:
             thread.start()
         for thread in threads:
             thread.join()
-        after = usage_of()
+        after = usage_of([os.getpid()])
     print(
         f"{model}: {inferences} inferences, {INSTANCES} instances, {INSTANCES} threads, "
         f"{time.monotonic() - begin:.0f} s; {wrong.total()} outputs differ; before: {before}; "

@@ -12,7 +12,7 @@ import os
 import re
 import statistics
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,14 +21,15 @@ import psutil
 
 from compile.tuning.log import TuningLog
 from compile.tuning.record import Record
-from compile.tuning.verify import faults_of
 from tests.soak.farm import TEMPORARY
+from tests.soak.search import Search
 from tests.soak.usage import SoakError, Usage
 
-LOGS = "logs"  # in the folder of a soak
 OF_ONNX_RUNTIME = ".ses"  # one file, which it writes where it is imported and keeps
 MOST_GROWTH = 1.1  # of memory from the first quarter of the faults to the last; records are kept
 MORE_FILES = 3  # open or temporary: how many there are at a moment varies by a few
+LEAST_FAULTS = 8  # of a search, for quarters of them to tell more than chance
+BAD = ("lost", "twice", "wrong", "set_aside", "failed_searches", "left", "grew")
 
 
 @dataclass(frozen=True)
@@ -38,15 +39,16 @@ class Fault:
     what: str
     at_s: float
     recovery_s: float
-    records: int
+    search: int  # from 1
+    records: int  # of that search
     tuner: Usage
-    farms_memory: int  # of the processes that serve the boards
+    farm: Usage
     temporary_files: int
 
     def __str__(self) -> str:
         return (
-            f"{self.at_s:5.0f} s: {self.what}: {self.recovery_s:.1f} s; {self.records} records; "
-            f"tuner: {self.tuner}; farms: {self.farms_memory:,} bytes; "
+            f"{self.at_s:5.0f} s: {self.what}: {self.recovery_s:.1f} s; search {self.search}: "
+            f"{self.records} records; tuner: {self.tuner}; farm: {self.farm}; "
             f"{self.temporary_files} temporary files"
         )
 
@@ -64,28 +66,30 @@ class Judgement:
 
     def check(self) -> None:
         """Raises `SoakError` that names what is wrong, lost, left, or has grown."""
-        found = self.report
-        bad = [name for name in ("lost", "twice", "wrong", "left", "grew") if found[name]]
-        if bad or found["set_aside"] or found["outcomes"].keys() - {"ok"}:
-            raise SoakError(f"expected nothing of it, got {bad or 'failed trials or boards'}")
+        bad = [name for name in BAD if self.report[name]]
+        if bad or self.report["outcomes"].keys() - {"ok"}:
+            raise SoakError(f"expected nothing of it, got {', '.join(bad) or 'failed trials'}")
 
 
-def judge(faults: Sequence[Fault], said: Sequence[str], folder: Path) -> Judgement:
-    """Replays the logs in `folder`, counts, and looks for what is left of the soak there."""
-    records = [record for log in logs_in(folder) for record in TuningLog(log).read().records]
+def judge(
+    faults: Sequence[Fault], searches: Sequence[Search], wrong: Sequence[str], folder: Path
+) -> Judgement:
+    """Counts, and looks for what is left of the soak in `folder`; `wrong` says what replays ill."""
+    records = [_records(search) for search in searches]
     return Judgement(
         {
             "faults": [dataclasses.asdict(fault) for fault in faults],
             "recovery": recoveries(faults),
-            "records": len(records),
-            "outcomes": dict(Counter(record.outcome for record in records)),
-            "lost": lost_trials(said, records),
-            "twice": len(records) - len(distinct(records)),
-            "wrong": [reason for reason in faults_of(records) if reason],
-            "set_aside": sum("is set aside" in line for line in said),
+            "records": [len(each) for each in records],
+            "outcomes": dict(Counter(record.outcome for each in records for record in each)),
+            "lost": sum(map(lost_trials, [search.said for search in searches], records)),
+            "twice": sum(len(each) - len(distinct(each)) for each in records),
+            "wrong": list(wrong),
+            "set_aside": sum("is set aside" in line for each in searches for line in each.said),
+            "failed_searches": [each.said[-5:] for each in searches if each.has_failed],
             "left": [*processes_of(folder), *temporary_files(folder)],
-            "quarters": quarters(faults),
-            "grew": what_grew(faults),
+            "quarters": quarters_of_all(faults),
+            "grew": what_grew(quarters_of_all(faults)),
         }
     )
 
@@ -112,28 +116,46 @@ def distinct(records: Sequence[Record]) -> set[tuple[str, str]]:
     return {(record.key, json.dumps(record.decisions, sort_keys=True)) for record in records}
 
 
-def quarters(faults: Sequence[Fault]) -> dict[str, tuple[float, float]]:
-    """Medians over the first and the last quarter of the faults."""
-    count = max(1, len(faults) // 4)
-    seen = {
-        "tuner_memory": [fault.tuner.memory for fault in faults],
-        "tuner_threads": [fault.tuner.threads for fault in faults],
-        "tuner_files": [fault.tuner.files for fault in faults],
-        "farms_memory": [fault.farms_memory for fault in faults],
-        "temporary_files": [fault.temporary_files for fault in faults],
-    }
+def quarters_of_all(faults: Sequence[Fault]) -> dict[str, tuple[float, float]]:
+    """Medians over the first and the last quarter of the faults.
+
+    Of what a tuner holds in each search with enough of them, of all else through all searches.
+    """
+    found = quarters(
+        {
+            "farm's memory": [fault.farm.memory for fault in faults],
+            "farm's threads": [fault.farm.threads for fault in faults],
+            "farm's files": [fault.farm.files for fault in faults],
+            "temporary files": [fault.temporary_files for fault in faults],
+        }
+    )
+    for number, count in Counter(fault.search for fault in faults).items():
+        tuner = [fault.tuner for fault in faults if fault.search == number]
+        if count >= LEAST_FAULTS:
+            found |= quarters(
+                {
+                    f"tuner {number}'s memory": [usage.memory for usage in tuner],
+                    f"tuner {number}'s threads": [usage.threads for usage in tuner],
+                    f"tuner {number}'s files": [usage.files for usage in tuner],
+                }
+            )
+    return found
+
+
+def quarters(seen: Mapping[str, Sequence[float]]) -> dict[str, tuple[float, float]]:
+    """Of each list the medians of its first and its last quarter."""
     return {
         name: (statistics.median(each[:count]), statistics.median(each[-count:]))
         for name, each in seen.items()
-        if each
+        if (count := max(1, len(each) // 4)) <= len(each)
     }
 
 
-def what_grew(faults: Sequence[Fault]) -> list[str]:
+def what_grew(found: Mapping[str, tuple[float, float]]) -> list[str]:
     """Names of what was more in the last quarter than chance and the records explain."""
     return [
         name
-        for name, (first, last) in quarters(faults).items()
+        for name, (first, last) in found.items()
         if last > (MOST_GROWTH * first if name.endswith("memory") else first + MORE_FILES)
     ]
 
@@ -154,11 +176,14 @@ def temporary_files(folder: Path) -> list[str]:
     return [path for path in found if Path(path).name != OF_ONNX_RUNTIME]
 
 
-def lines_in(folder: Path) -> int:
-    """Records in its logs."""
-    return sum(log.read_bytes().count(b"\n") for log in logs_in(folder))
+def lines_in(logs: Path) -> int:
+    """Records in the logs of that folder."""
+    return sum(log.read_bytes().count(b"\n") for log in logs.rglob("*.jsonl"))
 
 
-def logs_in(folder: Path) -> list[Path]:
-    """The logs of a soak in `folder`."""
-    return sorted((folder / LOGS).rglob("*.jsonl"))
+def _records(search: Search) -> list[Record]:
+    return [
+        record
+        for log in sorted(search.logs.rglob("*.jsonl"))
+        for record in TuningLog(log).read().records
+    ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import psutil
@@ -25,7 +26,11 @@ class Usage:
         return f"{self.memory:,} bytes, {self.threads} threads, {self.files} open files"
 
 
-def usage_of(pid: int | None = None) -> Usage:
-    """Of the process `pid`, or of this one."""
-    process = psutil.Process(pid)
-    return Usage(process.memory_info().rss, process.num_threads(), process.num_fds())
+def usage_of(pids: Iterable[int]) -> Usage:
+    """Of these processes together; raises `psutil.NoSuchProcess`."""
+    processes = [psutil.Process(pid) for pid in pids]
+    return Usage(
+        sum(process.memory_info().rss for process in processes),
+        sum(process.num_threads() for process in processes),
+        sum(process.num_fds() for process in processes),
+    )
