@@ -5,7 +5,7 @@ and pictures are named, that checkpoint over them. Each is built in every number
 target's core computes in and run on a board: an emulated or a real one computes as silicon does,
 this machine converts float16. The reference is PyTorch's float32.
 
-int8 is calibrated on pictures, without their labels: the digits on some that they were trained on,
+int8 is calibrated on pictures, without their labels: the digits on those that they were trained on,
 the checkpoint on up to 100 of those that it is judged by.
 
 The errors by layer come from a library of the same network that gives every layer's output, too

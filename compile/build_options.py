@@ -132,7 +132,7 @@ def _parser() -> argparse.ArgumentParser:
         "--calibration",
         type=existing_folder,
         metavar="DIR",
-        help="pictures by which --dtype int8 finds the ranges of values; 100 at most, of the kind "
+        help="pictures by which --dtype int8 finds the ranges of values, a hundred of the kind "
         "that the network will see (default: synthetic ones, which cost accuracy)",
     )
     how.add_argument(

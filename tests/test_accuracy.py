@@ -73,7 +73,8 @@ def test_int8_is_calibrated_on_pictures_and_its_layers_compared_with_float32(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Layers are outputs of the network, each converted from int8."""
-    monkeypatch.setattr("compile.quantise.inputs.MOST_PICTURES", 8)
+    monkeypatch.setattr("compile.quantise.inputs.ENOUGH_PICTURES", 8)
+    monkeypatch.setattr("compile.quantise.inputs.ENOUGH_PIXELS", 0)
     (digits,), _ = subjects(None, None, first=3)
     assert digits.to_calibrate.name == "train"
     small = SmallSubject(

@@ -10,7 +10,7 @@ from PIL import Image
 
 from compile.network import Network
 from compile.quantise.inputs import (
-    MOST_PICTURES,
+    ENOUGH_PICTURES,
     CalibrationError,
     calibration_on_pictures,
     synthetic_calibration,
@@ -49,13 +49,22 @@ def pictures(folder: Path, count: int) -> Path:
     return folder
 
 
-def test_pictures_are_spread_over_the_folder(network: Network, tmp_path: Path) -> None:
+def test_pictures_are_spread_over_the_folder(
+    network: Network, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     few = calibration_on_pictures(pictures(tmp_path / "few", 5), network)
     assert few.described == "5 of 5 pictures of few"
-    many = calibration_on_pictures(pictures(tmp_path / "many", MOST_PICTURES + 20), network)
-    assert many.described == f"60 of {MOST_PICTURES + 20} pictures of many"
-    assert len(many.inputs) == 60
-    assert many.inputs[0].shape == network.input_shape
+    assert few.inputs[0].shape == network.input_shape
+    monkeypatch.setattr("compile.quantise.inputs.ENOUGH_PIXELS", 0)
+    folder = pictures(tmp_path / "many", 2 * ENOUGH_PICTURES)
+    many = calibration_on_pictures(folder, network)
+    assert many.described == f"{ENOUGH_PICTURES} of {2 * ENOUGH_PICTURES} pictures of many"
+    assert len(many.inputs) == ENOUGH_PICTURES
+
+
+def test_of_small_pictures_more_are_taken(network: Network, tmp_path: Path) -> None:
+    many = calibration_on_pictures(pictures(tmp_path / "many", ENOUGH_PICTURES + 20), network)
+    assert len(many.inputs) == ENOUGH_PICTURES + 20
 
 
 def test_a_folder_without_pictures_is_an_error(network: Network, tmp_path: Path) -> None:

@@ -149,7 +149,7 @@ def test_int8_says_what_pytorch_says_of_nearly_every_held_out_digit(
     with loaded_on_board(lowered, parse_board("local")) as module:
         best = np.array([module.run(x[None]).argmax() for x in pictures])
     expected = load_checkpoint(WEIGHTS).run(pictures).argmax(1)
-    assert (best == expected).mean() >= 0.97  # 355 of 359 on an AVX2 EPYC
+    assert (best == expected).mean() >= 0.98  # 357 of 359 on an AVX2 EPYC
 
 
 def test_evaluate_knows_the_digits(tmp_path: Path) -> None:

@@ -61,6 +61,7 @@ WORKLOADS = {
     "depthwise of odd size":   W(4, 1, 1, (15, 11), (3, 3), 2, (1, 1)),
     "5x3 of one column":       W(2, 1, 1, (9, 3), (5, 3), 1, (2, 0)),
     "four taps a row":         W(2, 1, 1, (12, 20), (2, 4), 1, (0, 1)),
+    "average":                 Int8WindowWorkload("average", 4, 1, 1, (15, 20), (3, 3), 2, (1, 1)),
     "stem":                    W(1, 8, 3, (32, 32), (3, 3), 2, (1, 1), relu=True, **PICTURE),
     "stem of odd size":        W(1, 5, 3, (17, 9), (3, 3), 2, (1, 1), **PICTURE),
     "stem of stride 1":        W(1, 8, 3, (12, 20), (3, 3), 1, (1, 1), **PICTURE),
@@ -95,7 +96,7 @@ def _drawn(random: np.random.Generator, name: str, shape: list[int], dtype: str)
 
 
 def expected_of(made: Made, inputs: list[np.ndarray]) -> np.ndarray:
-    return kernel_reference(made)(made, inputs)
+    return kernel_reference(made)(made, inputs)[0]
 
 
 def answer(made: Made, inputs: list[np.ndarray], products: str = "single") -> np.ndarray:

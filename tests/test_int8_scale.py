@@ -75,7 +75,7 @@ def quantise_layer(seed: int) -> tuple[np.ndarray, np.ndarray, float]:
     )
     integers = requantisation(weights, bias, every, of_y, means)
     sums = integers.weights.astype(np.int64) @ q + integers.bias.astype(np.int64)[:, None]
-    y = requantised(sums, integers.multipliers, integers.shift, 0, -128)
+    y = requantised(sums, integers.multipliers[:, None], integers.shift, 0, -128)
     return of_y.scale[:, None] * (y - of_y.zero[:, None]), expected, float(of_y.scale.max())
 
 
@@ -130,7 +130,9 @@ def test_a_channel_without_weights_keeps_its_bias() -> None:
     output = Quantisation(np.array([0.01]), np.array([-128]))
     integers = requantisation(weights, bias, inputs, output, Means(weights, weights))
     sums = np.full((1, 1), integers.bias[0], np.int64)
-    assert requantised(sums, integers.multipliers, integers.shift, 0, -128)[0, 0] == 70 - 128
+    assert (
+        requantised(sums, integers.multipliers[:, None], integers.shift, 0, -128)[0, 0] == 70 - 128
+    )
 
 
 def test_the_mean_of_a_channel_comes_of_its_sum() -> None:

@@ -7,6 +7,7 @@ import dataclasses
 import numpy as np
 import pytest
 import torch
+import tvm
 from torch import nn
 
 from bench.over_pictures import loaded_on_board
@@ -69,6 +70,15 @@ def test_a_library_gives_the_integers_of_the_reference(network: Network, target:
 def fused() -> Lowered:
     network = small_network()
     return lower(network, "fused", int8("neoverse-n1"), calibration=calibrated(network))
+
+
+def test_how_many_pictures_are_rehearsed_at_once_changes_no_bit(
+    fused: Lowered, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("compile.quantise.rehearsal.PIXELS_AT_ONCE", 1)
+    network = small_network()
+    again = lower(network, "fused", int8("neoverse-n1"), calibration=calibrated(network))
+    tvm.ir.assert_structural_equal(again.module, fused.module)
 
 
 def test_every_kernel_is_of_int8(fused: Lowered) -> None:

@@ -116,10 +116,12 @@ class _Quantising(PyExprMutator):
             sums.output,
             self._means(x, sums.sources),
             adds_zero=not shortcut,
+            one_weight=step.kind == "mean",
         )
         workload = self._workload(step, sums, integers)
         made = made_by_default(workload, self._core, self._threads)
-        weights = made.packed(integers.weights.reshape(_weights_shape(step, workload)))
+        shape = _weights_shape(workload)
+        weights = made.packed(integers.weights[: shape[0]].reshape(shape))
         constants = (weights, integers.bias, integers.multipliers)
         return self._call(step, made, [x, *constants, *shortcut])
 
@@ -230,10 +232,11 @@ class _Quantising(PyExprMutator):
 
 
 def _weights_shape(
-    step: Step, workload: Int8PointwiseWorkload | Int8WindowWorkload
+    workload: Int8PointwiseWorkload | Int8WindowWorkload,
 ) -> tuple[int, int, int, int]:
-    kernel = (1, 1) if step.kind == "pointwise" else workload.kernel
-    return workload.channels, workload.inputs, *kernel
+    if isinstance(workload, Int8WindowWorkload):
+        return workload.weights_shape
+    return workload.channels, workload.inputs, 1, 1
 
 
 def _pooled(

@@ -7,6 +7,7 @@ all three colours, stretched to the range of values that the network expects.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,7 +19,8 @@ from model.errors import InputError
 from model.labelled_pictures import PICTURE_SUFFIXES
 from model.preprocess import PREPROCESSINGS, load_image
 
-MOST_PICTURES = 100
+ENOUGH_PICTURES = 100
+ENOUGH_PIXELS = ENOUGH_PICTURES * 224**2
 SYNTHETIC_INPUTS = 16
 SHARED_BY_COLOURS = 0.8
 SPREAD = 2.2  # standard deviations of a normalised picture, either side of grey
@@ -47,7 +49,8 @@ class Calibration:
 
 
 def calibration_on_pictures(folder: Path, network: Network) -> Calibration:
-    """On up to `MOST_PICTURES` pictures anywhere below `folder`, evenly spread by their names.
+    """On pictures anywhere below `folder`, evenly spread by their names: `ENOUGH_PICTURES` at most,
+    more of small ones, up to `ENOUGH_PIXELS`.
 
     They are made inputs as the network's preprocessing says. Raises `CalibrationError`, and
     `ImageError` for a picture that cannot be decoded.
@@ -58,9 +61,9 @@ def calibration_on_pictures(folder: Path, network: Network) -> Calibration:
             f"expected pictures ({', '.join(PICTURE_SUFFIXES)}) in {folder} or its folders, found "
             "none; leave --calibration away to calibrate on synthetic ones"
         )
-    step = -(-len(found) // MOST_PICTURES)
-    taken = found[::step]
     size = network.input_shape[2:]
+    count = min(len(found), max(ENOUGH_PICTURES, ENOUGH_PIXELS // math.prod(size)))
+    taken = [found[index * len(found) // count] for index in range(count)]
     preprocessing = PREPROCESSINGS[network.preprocessing]
     inputs = tuple(load_image(path, preprocessing, size) for path in taken)
     described = f"{len(taken)} of {len(found)} pictures of {folder.name}"

@@ -65,9 +65,8 @@ def integer_reference(module: tvm.IRModule) -> Callable[[Values], list[Values]] 
 def requantised(
     sums: Values, multipliers: Values, shift: int, added: Values | int, lowest: int
 ) -> Values:
-    """int8 of int64 `sums` of (channels, ...), with a multiplier for each channel."""
-    factors = multipliers.astype(np.int64).reshape(-1, *(1 for _ in sums.shape[1:]))
-    high = (sums * factors + (1 << (MULTIPLIER_BITS - 1))) >> MULTIPLIER_BITS
+    """int8 of int64 `sums`, with `multipliers` that broadcast to them."""
+    high = (sums * multipliers.astype(np.int64) + (1 << (MULTIPLIER_BITS - 1))) >> MULTIPLIER_BITS
     scaled = (high + (1 << (shift - 1))) >> shift
     return np.clip(scaled + added, lowest, HIGHEST).astype(np.int8)
 
@@ -140,10 +139,11 @@ def _into_place(made: Made, operands: list[Values], shape: list[int]) -> Values:
 
 
 def kernel_reference(made: Made) -> Callable[[Made, list[Values]], Values] | None:
-    """From the operands of the kernel of `made`, its output left out, to its output; None where it
-    is not of int8.
+    """From the operands of the kernel of `made`, its output left out, to its output, (N, channels,
+    ...); None where it is not of int8.
 
-    Channels come first, in the order in which a shuffle stores them.
+    Operands are those of one input or of N, one behind the other. Channels are in the order in
+    which a shuffle stores them.
     """
     workload = made.workload
     if isinstance(workload, Int8PointwiseWorkload):
@@ -162,37 +162,34 @@ def _pointwise(made: Made, operands: list[Values]) -> Values:
     weights = unpacked(packed, made).reshape(workload.groups, workload.outputs, workload.inputs)
     loaded = [workload.loaded_channel(k) for k in range(workload.groups * workload.inputs)]
     exact = _holding(workload.inputs)
-    matrix = x.reshape(len(loaded), -1).astype(exact)
-    columns = matrix[loaded].reshape(workload.groups, workload.inputs, -1)
-    sums = (weights.astype(exact) @ columns).reshape(workload.channels, -1)
+    matrix = x.reshape(-1, len(loaded), workload.pixels)[:, loaded].astype(exact)
+    columns = matrix.reshape(-1, workload.groups, workload.inputs, workload.pixels)
+    sums = (weights.astype(exact) @ columns).reshape(-1, workload.channels, workload.pixels)
     sums = sums.astype(np.int64) + bias.astype(np.int64)[:, None]
     added = shortcut[0].astype(np.int64).reshape(sums.shape) if workload.shortcut else 0
-    values = requantised(sums, multipliers, workload.shift, added, workload.lowest)
-    stored = [workload.stored_channel(c) - workload.first_channel for c in range(len(values))]
+    values = requantised(sums, multipliers[:, None], workload.shift, added, workload.lowest)
+    stored = [workload.stored_channel(c) for c in range(workload.channels)]
     shuffled = np.empty_like(values)
-    shuffled[stored] = values
+    shuffled[:, np.array(stored) - workload.first_channel] = values
     return shuffled
 
 
 def _window(made: Made, operands: list[Values]) -> Values:
     workload = made.workload
     x, packed, bias, multipliers = operands[:4]
-    x = x.reshape(-1, *workload.size)
     if workload.picture_scale:
         x = quantised(x, workload.picture_scale, workload.zero)
-    top, left, bottom, right = workload.border
-    border = ((0, 0), (top, bottom), (left, right))
     weights = unpacked(packed, made)
+    weights = np.broadcast_to(weights, (workload.channels, *weights.shape[1:]))
     exact = _holding(weights[0].size)
-    bordered = np.pad(x.astype(exact), border, constant_values=workload.zero)
     sums = functional.conv2d(
-        torch.from_numpy(bordered[np.newaxis]),
+        torch.from_numpy(_bordered(x, workload, workload.zero).astype(exact)),
         torch.from_numpy(weights.astype(exact)),
         stride=workload.stride,
         groups=workload.groups,
     )
-    sums = sums.numpy()[0].astype(np.int64) + bias.astype(np.int64)[:, None, None]
-    return requantised(sums, multipliers, workload.shift, 0, workload.lowest)
+    sums = sums.numpy().astype(np.int64) + bias.astype(np.int64)[:, None, None]
+    return requantised(sums, multipliers[:, None, None], workload.shift, 0, workload.lowest)
 
 
 def _holding(products: int) -> type:
@@ -200,24 +197,29 @@ def _holding(products: int) -> type:
     return np.float32 if products * LARGEST_PRODUCT < 1 << 24 else np.float64
 
 
+def _bordered(x: Values, workload: WindowWorkload, value: int) -> Values:
+    """(N, channels, rows, columns), the border included."""
+    top, left, bottom, right = workload.border
+    planes = x.reshape(-1, workload.groups * workload.inputs, *workload.size)
+    border = ((0, 0), (0, 0), (top, bottom), (left, right))
+    return np.pad(planes, border, constant_values=value)
+
+
 def _max(made: Made, operands: list[Values]) -> Values:
     workload = made.workload
-    top, left, bottom, right = workload.border
-    x = operands[0].reshape(-1, *workload.size).astype(np.float32)
-    bordered = np.pad(x, ((0, 0), (top, bottom), (left, right)), constant_values=LOWEST)
-    pooled = functional.max_pool2d(torch.from_numpy(bordered), workload.kernel, workload.stride)
-    return pooled.numpy().astype(np.int8)
+    bordered = torch.from_numpy(_bordered(operands[0], workload, LOWEST).astype(np.float32))
+    return functional.max_pool2d(bordered, workload.kernel, workload.stride).numpy().astype(np.int8)
 
 
 def _dense(made: Made, operands: list[Values]) -> Values:
     workload = made.workload
     x, packed, bias, scales, *pool = operands
-    inputs = x.reshape(workload.inputs, -1).astype(np.int64)
+    inputs = x.reshape(-1, workload.inputs, workload.pixels).astype(np.int64)
     if pool:
         offsets, multipliers = (each[: workload.inputs].astype(np.int64) for each in pool)
-        sums = inputs.sum(axis=1) + offsets
+        sums = inputs.sum(axis=2) + offsets
         inputs = requantised(sums, multipliers, workload.shift, 0, LOWEST).astype(np.int64)
     weights = unpacked(packed, made).astype(np.int64)
-    sums = weights @ inputs.reshape(-1) + bias[: workload.outputs]
+    sums = inputs.reshape(-1, workload.inputs) @ weights.T + bias[: workload.outputs]
     result = sums.astype(np.float32) * scales[: workload.outputs]
     return np.maximum(result, np.float32(0)) if workload.relu else result

@@ -9,6 +9,7 @@ synthetic pictures, whose means are not those of others, it does harm.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -19,13 +20,18 @@ from compile.quantise.reference import kernel_reference, quantised
 from compile.quantise.scale import Quantisation
 from compile.schedules.templates import Made
 
+PIXELS_AT_ONCE = 8 * 224**2
+
 
 class Rehearsal:
-    """Values of int8 of tensors by their variables, for some of the calibration inputs."""
+    """Values of int8 of tensors by their variables, for some of the calibration inputs: arrays of
+    (N, channels, ...), of as many inputs as together have `PIXELS_AT_ONCE`.
+    """
 
     def __init__(self, picture: relax.Var, calibration: Calibration) -> None:
-        inputs = list(calibration.inputs) if calibration.rehearsed else []
-        self._values: dict[relax.Var, list[np.ndarray]] = {picture: inputs}
+        self._values: dict[relax.Var, list[np.ndarray]] = {
+            picture: _together(calibration.inputs) if calibration.rehearsed else []
+        }
 
     def mean(self, var: relax.Var, of: Quantisation) -> np.ndarray | None:
         """Of q - zero of each channel of `var`; None where it is not known."""
@@ -34,8 +40,8 @@ class Rehearsal:
         for values in self._values.get(var, []):
             if values.dtype != np.int8:  # the picture
                 values = quantised(values, *of.of_picture)
-            means.append(values.reshape(channels, -1).mean(axis=1) - of.zero)
-        return np.mean(means, axis=0) if means else None
+            means.append(values.reshape(len(values), channels, -1).mean(axis=2) - of.zero)
+        return np.concatenate(means).mean(axis=0) if means else None
 
     def run(self, var: relax.Var, made: Made, operands: Sequence[relax.Var | np.ndarray]) -> None:
         """Computes `var`, which `made` makes of `operands`; nothing where one is not known."""
@@ -56,5 +62,12 @@ class Rehearsal:
         if all(self._values.get(part) for part in parts):
             every = zip(*(self._values[part] for part in parts), strict=True)
             self._values[var] = [
-                np.concatenate([part.reshape(len(part), -1) for part in each]) for each in every
+                np.concatenate([part.reshape(*part.shape[:2], -1) for part in each], axis=1)
+                for each in every
             ]
+
+
+def _together(inputs: Sequence[np.ndarray]) -> list[np.ndarray]:
+    """The same inputs, each of a batch of one, in few batches: small ones would take long."""
+    count = max(1, PIXELS_AT_ONCE // math.prod(inputs[0].shape[2:]))
+    return [np.concatenate(inputs[i : i + count]) for i in range(0, len(inputs), count)]

@@ -98,14 +98,18 @@ def requantisation(
     means: Means,
     *,
     adds_zero: bool = True,
+    one_weight: bool = False,
 ) -> Requantisation:
     """The integers of (outputs, inputs) real `weights` and (outputs,) real `bias`.
 
     `inputs` and their `means` are of (outputs, inputs), `output` of (outputs,), no scale of which
     may be less than four times the scale of its weights. Without `adds_zero` the zero comes with a
-    shortcut.
+    shortcut. The weights of an average are `one_weight`, and so are their integers.
     """
-    scales = weight_scales(weights * inputs.scale, bias, output.scale)
+    scaled = weights * inputs.scale
+    scales = weight_scales(
+        scaled, bias, np.zeros_like(output.scale) if one_weight else output.scale
+    )
     rounded, total = _rounded(weights, bias, inputs, means, scales)
     factors = scales / output.scale
     if adds_zero:

@@ -10,7 +10,8 @@ P is the input with its border, built in a scratch a channel at a time, so that 
         for each row of P: acc += W[c, i] . P[row, columns and their next ones]
 
 Where a product is of four values, it is of a row of up to four taps, and one table lookup puts the
-taps of four outputs side by side; of three taps the fourth weight is 0.
+taps of four outputs side by side; of three taps the fourth weight is 0, masked, as the first of the
+next row lies there. All channels of an average pool have the same weights, which are there once.
 """
 
 from __future__ import annotations
@@ -74,11 +75,9 @@ def can_convolve(workload: WindowWorkload) -> bool:
 def pack_weights(
     weights: np.ndarray, workload: Int8WindowWorkload, tile: Int8DepthwiseTile
 ) -> np.ndarray:
-    """OIHW (channels, 1, rows, columns) to (channels, rows * columns); four columns for sdot."""
-    rows, columns = workload.kernel
-    padded = np.zeros((workload.channels, rows, _weights_of_a_row(workload, tile)), weights.dtype)
-    padded[:, :, :columns] = weights.reshape(workload.channels, rows, columns)
-    return np.ascontiguousarray(padded.reshape(workload.channels, -1))
+    """OIHW to the channels side by side, (n,); for sdot with as much behind as it reads there."""
+    behind = TAPS_OF_A_DOT - workload.kernel[1] if tile.dots == "sdot" else 0
+    return np.concatenate([weights.reshape(-1), np.zeros(behind, weights.dtype)])
 
 
 def int8_depthwise(
@@ -88,14 +87,14 @@ def int8_depthwise(
 
     Threads share the channels.
     """
-    taps = workload.kernel[0] * _weights_of_a_row(workload, tile)
+    packed = pack_weights(np.zeros(workload.weights_shape, np.int8), workload, tile)
     channels = (workload.channels,)
     y_shape = (workload.stored_channels or workload.channels, *workload.output_size)
     with IRBuilder() as builder, T.prim_func(s_tir=True):
         T.func_name("int8_depthwise")
         T.func_attr({"tirx.noalias": True, "macs": workload.macs, "schedule": "default"})
         x = T.arg("X", T.Buffer((workload.channels, *workload.size), "int8"))
-        weights = T.arg("W", T.Buffer((workload.channels, taps), "int8"))
+        weights = T.arg("W", T.Buffer(packed.shape, "int8"))
         bias = T.arg("B", T.Buffer(channels, "int32"))
         multipliers = T.arg("M", T.Buffer(channels, "int32"))
         y = T.arg("Y", T.Buffer(y_shape, "int8"))
@@ -106,10 +105,6 @@ def int8_depthwise(
                 _copy(workload, x, channel, bordered)
                 _convolve(workload, tile, channel, bordered, (weights, bias, multipliers), y)
     return builder.get().without_attr("global_symbol")
-
-
-def _weights_of_a_row(workload: Int8WindowWorkload, tile: Int8DepthwiseTile) -> int:
-    return TAPS_OF_A_DOT if tile.dots == "sdot" else workload.kernel[1]
 
 
 def _bordered_shape(workload: Int8WindowWorkload, tile: Int8DepthwiseTile) -> tuple[int, int]:
@@ -153,8 +148,7 @@ def _convolve(
 ) -> None:
     weights, bias, multipliers = constants
     height, width = workload.output_size
-    per_row = _weights_of_a_row(workload, tile)
-    taps = _broadcast_taps(workload, tile, weights, channel, per_row)
+    taps = _broadcast_taps(workload, tile, weights, channel)
     start = T.bind(T.Broadcast(bias[channel], tile.lanes))
     multiplier = T.bind(T.Broadcast(multipliers[channel], tile.lanes))
     with T.serial(len(tile_starts(height, tile.rows))) as index:
@@ -171,19 +165,25 @@ def _convolve(
 
 
 def _broadcast_taps(
-    workload: Int8WindowWorkload,
-    tile: Int8DepthwiseTile,
-    weights: tirx.Buffer,
-    channel: tirx.Expr,
-    per_row: int,
+    workload: Int8WindowWorkload, tile: Int8DepthwiseTile, weights: tirx.Buffer, channel: tirx.Expr
 ) -> list[list[tirx.Expr]]:
     """For each row of the kernel its weights in all lanes: one for sdot, else one a tap."""
-    rows = workload.kernel[0]
+    rows, columns = workload.kernel
+    first = 0 if workload.kind == "average" else channel * (rows * columns)
+    starts = range(0, rows * columns, columns)
     if tile.dots == "sdot":
-        return [[w] for w in broadcast_weights("sdot", 4, weights, [channel, 0], rows)]
-    every = broadcast_weights("single", tile.lanes, weights, [channel, 0], rows * per_row)
+        return [[_broadcast_row(weights, first + start, columns)] for start in starts]
+    every = broadcast_weights("single", tile.lanes, weights, [first], rows * columns)
     every = [T.bind(each) for each in every]
-    return [every[row * per_row : (row + 1) * per_row] for row in range(rows)]
+    return [every[start : start + columns] for start in starts]
+
+
+def _broadcast_row(weights: tirx.Buffer, first: Index, columns: int) -> tirx.Expr:
+    """The weights of a row, and 0 in the place of those that a dot product has beyond."""
+    word = tirx.reinterpret("int32", weights[T.Ramp(first, 1, TAPS_OF_A_DOT)])
+    if columns < TAPS_OF_A_DOT:
+        word = word & tirx.const((1 << (8 * columns)) - 1, "int32")
+    return T.bind(tirx.reinterpret("int8x16", T.Broadcast(word, 4)))
 
 
 def _each_octet(width: int) -> Iterator[tuple[Index, int]]:

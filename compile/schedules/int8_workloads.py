@@ -42,7 +42,8 @@ class Int8PointwiseWorkload(PointwiseWorkload):
 class Int8WindowWorkload(WindowWorkload):
     """A convolution of int8, channelwise or of the float32 picture, which it makes int8 first.
 
-    An average pool is a channelwise one, too, with its shares for weights.
+    An average pool is a channelwise one, too, with its shares for weights, which its channels
+    have in common.
 
     The border holds `zero`. The picture is multiplied by `picture_scale` and rounded.
     """
@@ -54,6 +55,12 @@ class Int8WindowWorkload(WindowWorkload):
     narrow: bool = False
     zero: int = 0
     picture_scale: float = 0.0
+
+    @property
+    def weights_shape(self) -> tuple[int, int, int, int]:
+        """OIHW; of an average pool with a single O."""
+        outputs = 1 if self.kind == "average" else self.channels
+        return outputs, self.inputs, *self.kernel
 
     @property
     def ending(self) -> Ending:

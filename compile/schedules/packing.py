@@ -9,6 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from compile.schedules.dense import DenseWorkload
+from compile.schedules.int8_workloads import Int8WindowWorkload
 from compile.schedules.stem_pool import KERNEL, StemPoolWorkload
 from compile.schedules.templates import Made, Workload
 from compile.schedules.window_workload import WindowWorkload
@@ -36,6 +37,8 @@ def _weights_shape(workload: Workload) -> tuple[int, ...]:
         return workload.outputs, workload.inputs
     if isinstance(workload, StemPoolWorkload):
         return workload.outputs, workload.inputs, KERNEL, KERNEL
+    if isinstance(workload, Int8WindowWorkload):
+        return workload.weights_shape
     kernel = workload.kernel if isinstance(workload, WindowWorkload) else (1, 1)
     return workload.groups * workload.outputs, workload.inputs, *kernel
 
