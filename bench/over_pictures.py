@@ -33,7 +33,8 @@ def loaded_on_board(lowered: Lowered, board: BoardSpec) -> Iterator[LoadedModule
     ):
         path, target = Path(folder) / "network.so", target_on(lowered.target, board)
         build_library(lowered, target, find_linker("auto", target), path)
-        yield session.load(path, output_shapes=lowered.network.output_shapes)
+        shapes = lowered.network.output_shapes
+        yield session.load(path, output_shapes=shapes, threads=lowered.threads)
 
 
 def target_on(target: CompileTarget, board: BoardSpec) -> CompileTarget:
