@@ -6,7 +6,9 @@ import contextlib
 import os
 import signal
 import sys
+import tempfile
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -35,6 +37,14 @@ def test_a_worker_that_dies_is_an_error_with_the_next_step(pool: WorkerPool) -> 
         result_of(pool.start(os._exit, 1))
     with pytest.raises(WorkerError, match="--resume"):
         pool.start(_has_tvm)
+
+
+def test_a_folder_too_long_for_sockets_is_an_error_with_the_next_step(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / ("x" * 80)))
+    with pytest.raises(WorkerError, match=r"at most 75 bytes, .* got .*xxx; set TMPDIR"):
+        WorkerPool(1, "compile.tuning.candidate")
 
 
 def _has_tvm() -> bool:

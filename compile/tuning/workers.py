@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import importlib
 import multiprocessing
+import os
 import signal
+import tempfile
 from collections.abc import Callable
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
@@ -13,20 +15,28 @@ from typing import TypeVar
 from model.errors import InputError
 
 T = TypeVar("T")
+LONGEST_FOLDER = 107 - len("/pymp-xxxxxxxx/listener-xxxxxxxx")  # what a socket's name may have
 
 
 class WorkerError(InputError):
-    """A worker that did not live to do its work."""
+    """A worker that cannot be started, or did not live to do its work."""
 
 
 class WorkerPool:
     """`workers` processes that have `module` imported; they leave Ctrl-C to this one.
 
     Python keeps one fork server a process, with what the first pool asked it to load. A worker of
-    a later pool imports its own `module` as it begins.
+    a later pool imports its own `module` as it begins. Raises `WorkerError` where the folder for
+    temporary files, in which they have their sockets, has too long a name.
     """
 
     def __init__(self, workers: int, module: str) -> None:
+        folder = tempfile.gettempdir()
+        if len(os.fsencode(folder)) > LONGEST_FOLDER:
+            raise WorkerError(
+                f"expected a folder for temporary files whose name has at most {LONGEST_FOLDER} "
+                f"bytes, as sockets lie in it, got {folder}; set TMPDIR to a shorter one"
+            )
         context = multiprocessing.get_context("forkserver")
         context.set_forkserver_preload([module])
         self._pool = ProcessPoolExecutor(workers, context, _begin, (module,))
