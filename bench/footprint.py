@@ -127,7 +127,7 @@ def _example(lowered: Lowered, target: CompileTarget, folder: Path, *, static: b
 
 def _peak_bytes(program: Path) -> int:
     """Highest resident set of `program`, which classifies its picture."""
-    launcher = compiled_once(FOLDER / "peak_memory.c", ("-O2", "-s"), "")
+    launcher = compiled_once(FOLDER / "peak_memory.c", (), "")
     command = [str(launcher), str(program), str(program.parent / "picture.ppm")]
     done = subprocess.run(command, capture_output=True, text=True, timeout=LIMIT_S, check=False)
     if done.returncode != 0:

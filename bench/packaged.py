@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from compile.library import Library, build_library
-from compile.link import find_linker
+from compile.link import ZIG_TARGETS, find_linker
 from compile.lower import Lowered
 from compile.report import build_report
 from compile.targets import CompileTarget
@@ -36,7 +36,7 @@ def build_program(
     shared = (str(library.path), f"-Wl,-rpath,{folder}")
     linked = ("-static", str(library.archive)) if library.archive else shared
     zig(
-        ["-target", f"{target.core.isa}-linux-{target.abi}", "-std=c11", "-O2", f"-I{folder}", "-s",
-         *defines, str(source), *linked, "-lm", "-o", str(program)]
+        ["-target", ZIG_TARGETS[target.core.isa, target.abi], "-std=c11", f"-I{folder}", *defines,
+         str(source), *linked, "-lm", "-o", str(program)]
     )  # fmt: skip
     return program

@@ -20,7 +20,7 @@ from model.errors import InputError
 
 PLUGIN_SOURCE = Path(__file__).parent / "cycle_model" / "blocks.c"
 PLUGIN_WORDS = (
-    *("-std=c11", "-O2", "-s", "-shared", "-fPIC", "-fvisibility=hidden"),
+    *("-std=c11", "-shared", "-fPIC", "-fvisibility=hidden"),
     "-Wl,--allow-shlib-undefined",  # QEMU itself defines the plugin interface
 )
 RUN_LIMIT_S = 900

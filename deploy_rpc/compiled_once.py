@@ -14,6 +14,7 @@ from model.errors import InputError
 from model.temporary import temporary_folder
 
 LIMIT_S = 300  # zig builds its C library on first use, up to a minute on two cores
+FIXED = ("-O2", "-s")  # the same for all, as zig builds another C library for each combination
 
 
 class CompileError(InputError):
@@ -27,7 +28,8 @@ def compiled_once(source: Path, words: tuple[str, ...], suffix: str) -> Path:
     Two programs may ask at once. Raises `CompileError`.
     """
     sources = sorted(source.parent.glob("*.[ch]"))
-    parts = [*(file.read_text(encoding="utf-8") for file in sources), *words, version("ziglang")]
+    texts = [file.read_text(encoding="utf-8") for file in sources]
+    parts = [*texts, *FIXED, *words, version("ziglang")]
     digest = hashlib.sha256("\n".join(parts).encode()).hexdigest()[:12]
     folder = user_cache_path("shufflenet-compiled") / "cycle_model"
     output = folder / f"{source.stem}-{digest}{suffix}"
@@ -37,8 +39,8 @@ def compiled_once(source: Path, words: tuple[str, ...], suffix: str) -> Path:
 
 
 def zig(words: list[str]) -> None:
-    """Runs `zig cc WORDS`; raises `CompileError` with its first error."""
-    command = [sys.executable, "-m", "ziglang", "cc", *words]
+    """Runs `zig cc WORDS`, optimised and stripped; raises `CompileError` with its first error."""
+    command = [sys.executable, "-m", "ziglang", "cc", *FIXED, *words]
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=LIMIT_S)
     except subprocess.TimeoutExpired as error:

@@ -259,7 +259,7 @@ def _kernel(session: Session) -> Iterator[Finding]:
         yield Finding("test kernel", MISSING, f"none for {isa}")
         return
     include = tvm_ffi.libinfo.find_include_path()
-    words = ("-target", ZIG_TARGETS[isa], "-std=c11", "-O2", "-shared", "-fPIC", "-I", include)
+    words = ("-target", ZIG_TARGETS[isa], "-std=c11", "-shared", "-fPIC", "-I", include)
     library = compiled_once(CHECK_KERNEL, words, ".so")
     x = np.arange(VALUES, dtype=np.float32)
     y = session.load(library, output_shapes=[(VALUES,)]).run(x)

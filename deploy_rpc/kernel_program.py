@@ -20,7 +20,7 @@ def link_kernel_program(kernel: Sequence[Path], program: Path, isa: Isa) -> None
     warm up and once between the markers. With `time NS` before them it prints the nanoseconds of
     one call instead, of the fastest batch within NS. Raises `CompileError`.
     """
-    words = ("-target", isa.zig_target, "-std=c11", "-O2", "-c")
+    words = ("-target", isa.zig_target, "-std=c11", "-c")
     harness = compiled_once(HARNESS_SOURCE, words, ".o")
-    fixed = ("-static", "-no-pie", "-s")  # addresses, and with them cache misses, stay the same
+    fixed = ("-static", "-no-pie")  # addresses, and with them cache misses, stay the same
     zig(["-target", isa.zig_target, *fixed, str(harness), *map(str, kernel), "-o", str(program)])

@@ -23,7 +23,7 @@ from deploy_rpc.elf import elf_machine
 from deploy_rpc.emulator import aarch64_sysroot, missing_emulation_tools
 
 HARNESS_SOURCE = Path(__file__).parent / "cycle_model" / "network_harness.c"
-HARNESS_WORDS = ("-target", "aarch64-linux-gnu.2.28", "-std=c11", "-O2", "-s", "-no-pie", "-ldl")
+HARNESS_WORDS = ("-target", "aarch64-linux-gnu.2.28", "-std=c11", "-no-pie", "-ldl")
 
 
 @dataclass(frozen=True)

@@ -7,11 +7,14 @@
 
 Every wait on a board has a limit (`time_limit`). All calls of a session are made by one daemon
 thread, because TVM's thread pool belongs to the thread that configures it, and because freeing a
-remote object talks to the board: a board that hangs must not take the program with it.
+remote object talks to the board: a board that hangs must not take the program with it. TVM holds
+Python's lock while it frees one, so that no limit helps where the board hangs just then: what was
+made on a board stays there for the next call, and goes with the session.
 """
 
 from __future__ import annotations
 
+import functools
 import os
 import shutil
 import tempfile
@@ -80,7 +83,7 @@ def emulated_core(spec: BoardSpec) -> Core:
 class Link:
     """The few things that differ between this machine and one at the end of a wire.
 
-    `set_threads` returns how many threads the board's pool now has.
+    `set_threads` returns how many threads the board's pool now has; `free` frees what is kept there.
     """
 
     isa: str | None
@@ -88,6 +91,7 @@ class Link:
     load: Callable[[Path, str], tvm.runtime.Module]
     set_threads: Callable[[int], int]
     board_file: Callable[[str], str]
+    free: Callable[[], None] = lambda: None
 
 
 class Session:
@@ -207,6 +211,8 @@ class Session:
     def _free(self) -> None:
         for module in self._loaded:
             module.program = None
+        if self._link:
+            self._link.free()
         self._link = None
 
 
@@ -291,29 +297,31 @@ def _local_link(folder: Path) -> Link:
 
 
 def _remote_link(remote: rpc.RPCSession, timeout_s: float) -> Link:
+    function = functools.cache(remote.get_function)
+
     def load(path: Path, name: str) -> tvm.runtime.Module:
         remote.upload(str(path), name)
         return remote.load_module(name)
 
     def set_threads(threads: int) -> int:
-        remote.get_function("runtime.config_threadpool")(BIG_CORES, threads)
-        return remote.get_function("runtime.NumThreads")()
+        function("runtime.config_threadpool")(BIG_CORES, threads)
+        return function("runtime.NumThreads")()
 
     def board_file(name: str) -> str:
         try:
-            return remote.get_function("shufflenet.board_file")(name)
+            return function("shufflenet.board_file")(name)
         except AttributeError:  # a server that is not ours
-            remote.get_function("runtime.NumThreads")()
+            function("runtime.NumThreads")()
             return ""
 
-    isa = call_within(timeout_s, _isa_of, remote, what="asking the board what it runs")
-    return Link(isa, remote.cpu(), load, set_threads, board_file)
+    isa = call_within(timeout_s, _isa_of, function, what="asking the board what it runs")
+    return Link(isa, remote.cpu(), load, set_threads, board_file, function.cache_clear)
 
 
-def _isa_of(remote: rpc.RPCSession) -> str | None:
+def _isa_of(function: Callable[[str], Callable[[], str]]) -> str | None:
     """What our agent says of its board; None from a server that is not ours."""
     try:
-        return remote.get_function("shufflenet.board_isa")()
+        return function("shufflenet.board_isa")()
     except AttributeError:
         return None
 

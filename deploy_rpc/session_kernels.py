@@ -6,7 +6,9 @@ seconds = kernels.time_s("relu", calls=100)
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -19,7 +21,10 @@ Shapes = Sequence[tuple[int, ...]]
 
 
 class KernelProgram:
-    """The functions of `module`; made and called in a session's thread only."""
+    """The functions of `module`; made and called in a session's thread only.
+
+    It frees nothing on the board while it lives (see `session.py`).
+    """
 
     def __init__(
         self,
@@ -27,8 +32,8 @@ class KernelProgram:
         device: tvm.runtime.Device,
         shapes: Mapping[str, Shapes],
     ) -> None:
-        self._module = module
-        self._device = device
+        self._function = functools.cache(module.__getitem__)
+        self._timer = functools.cache(partial(module.time_evaluator, dev=device, repeat=1))
         random = np.random.default_rng(0)
         self._tensors = {
             name: [tvm.runtime.tensor(_values(random, shape), device) for shape in of_kernel]
@@ -40,13 +45,12 @@ class KernelProgram:
         tensors = self._tensors[name]
         for tensor, value in zip(tensors, values, strict=False):  # scratch comes behind
             tensor.copyfrom(value)
-        self._module[name](*tensors)
+        self._function(name)(*tensors)
         return tensors[len(values) - 1].numpy()
 
     def time_s(self, name: str, calls: int) -> float:
         """Seconds of one call, the mean of `calls` in a row; an untimed one comes before them."""
-        timer = self._module.time_evaluator(name, self._device, number=calls, repeat=1)
-        return timer(*self._tensors[name]).results[0]
+        return self._timer(name, number=calls)(*self._tensors[name]).results[0]
 
 
 class LoadedKernels:

@@ -37,5 +37,5 @@ def marked_program(folder: Path, source: str) -> Path:
     """`source` in C as a program."""
     file, program = folder / "program.c", folder / "program"
     file.write_text(source, encoding="ascii")
-    zig(["-target", "aarch64-linux-musl", "-static", "-O1", str(file), "-o", str(program)])
+    zig(["-target", "aarch64-linux-musl", "-static", str(file), "-o", str(program)])
     return program

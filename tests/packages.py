@@ -23,6 +23,7 @@ from deploy_rpc.host import machine_isa
 from model.cli import write_json
 
 ZIG = (sys.executable, "-m", "ziglang", "cc")
+WARNINGS = ("-Wall", "-Wextra", "-Werror")
 LINE = re.compile(r"^\d  class +(\d+)  probability (\d\.\d{4})  (.*)$", re.MULTILINE)
 
 
@@ -79,7 +80,7 @@ def make_package(
 def build_example(unpacked: Path, system: System, program: str = "classify") -> list[str]:
     """The command that runs the example, compiled by one line that warns of nothing."""
     (library,) = unpacked.glob("*.a" if system.is_static else "*.so")
-    words = ["-std=c11", "-O2", "-Wall", "-Wextra", "-Werror", f"{program}.c", library.name, "-lm"]
+    words = ["-std=c11", "-O2", "-s", *WARNINGS, f"{program}.c", library.name, "-lm"]
     kind = ["-static"] if system.is_static else ["-Wl,-rpath,$ORIGIN"]
     command = [*ZIG, *system.zig_target, *words, *kind, "-o", program]
     subprocess.run(command, cwd=unpacked, check=True, timeout=200)

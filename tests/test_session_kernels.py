@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import weakref
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
+import tvm
 from tvm import te
 
 from compile.library import build_kernels
@@ -13,6 +16,7 @@ from compile.link import find_linker
 from compile.targets import host_target
 from deploy_rpc.board_spec import BoardError
 from deploy_rpc.session import Session, open_session
+from deploy_rpc.session_kernels import KernelProgram
 from tests.test_session import rpc_server
 
 SHAPES = {"double": ((3, 8), (3, 8)), "add": ((8,), (8,), (8,))}
@@ -53,6 +57,27 @@ def test_a_kernel_that_the_library_lacks_is_a_board_error(library: Path) -> None
         kernels = session.load_kernels(library, SHAPES | {"halve": ((1,), (1,))})
         with pytest.raises(BoardError, match="timing the kernel halve failed"):
             kernels.time_s("halve", calls=1)
+
+
+def test_nothing_of_a_kernel_is_freed_on_the_board_before_its_program_is() -> None:
+    class OnTheBoard:
+        def __call__(self, *_: object) -> SimpleNamespace:
+            return SimpleNamespace(results=[1.0])
+
+    made = []
+
+    def make(*_: object, **__: object) -> OnTheBoard:
+        made.append(weakref.ref(there := OnTheBoard()))
+        return there
+
+    module = type("Module", (), {"__getitem__": make, "time_evaluator": make})()
+    program = KernelProgram(module, tvm.cpu(), {"double": ((2,), (2,))})
+    for calls in (1, 5, 5, 1):
+        program.run("double", [np.ones(2, np.float32)] * 2)
+        assert program.time_s("double", calls) == 1
+    assert [each() is None for each in made] == [False] * 3
+    del program
+    assert all(each() is None for each in made)
 
 
 def test_kernels_end_with_their_session(library: Path) -> None:

@@ -64,7 +64,8 @@ def _plain_main() -> tvm.IRModule:
 def _linker(isa: str) -> Callable[..., None]:
     def link(output: str, objects: list[str], **_: object) -> None:
         zig = [sys.executable, "-m", "ziglang", "cc", "-target", f"{isa}-linux-gnu.2.28"]
-        subprocess.run([*zig, "-shared", "-fPIC", "-o", output, *objects], check=True, timeout=120)
+        words = ("-O2", "-s", "-shared", "-fPIC")
+        subprocess.run([*zig, *words, "-o", output, *objects], check=True, timeout=120)
 
     link.output_format = "so"
     return link
