@@ -83,7 +83,7 @@ def emulated_core(spec: BoardSpec) -> Core:
 class Link:
     """The few things that differ between this machine and one at the end of a wire.
 
-    `set_threads` returns how many threads the board's pool now has; `free` frees what is kept there.
+    `set_threads` returns how many threads the board's pool now has; `free` frees all else there.
     """
 
     isa: str | None

@@ -101,12 +101,13 @@ def network() -> Network:
 
 
 @pytest.mark.parametrize(
-    ("target", "board"),
+    ("target", "board", "every"),
     [
-        ("host", "local"),
+        ("host", "local", 1),
         pytest.param(
             "arm_cpu",
             "emulated",
+            4,
             marks=pytest.mark.skipif(
                 bool(missing_emulation_tools()),
                 reason="; ".join(missing_emulation_tools()) or "all there",
@@ -114,16 +115,17 @@ def network() -> Network:
         ),
     ],
 )
-def test_a_library_says_what_pytorch_says_of_every_held_out_digit(
+def test_a_library_says_what_pytorch_says_of_held_out_digits(
     target: str,
     board: str,
+    every: int,
     network: Network,
     held_out: tuple[np.ndarray, np.ndarray],
     tmp_path: Path,
 ) -> None:
-    pictures, classes = held_out
+    assert len(held_out[0]) == HELD_OUT
+    pictures, classes = (each[::every] for each in held_out)
     expected = load_checkpoint(WEIGHTS).run(pictures)
-    assert len(classes) == HELD_OUT
     assert (expected.argmax(1) == classes).mean() >= 0.97
     built_for = parse_target(target)
     library = tmp_path / "digits.so"

@@ -12,7 +12,7 @@ from tests.packages import AARCH64, HOST, System, build_example, classes_of, mak
 from tests.test_package import needs
 from tests.trained import trained_network
 
-EVERY = {"host": 5, "arm_cpu": 10}  # every how many pictures: one takes 0.4 s under emulation
+EVERY = {"host": 10, "arm_cpu": 20}  # every how many pictures: one takes 0.4 s under emulation
 
 
 @pytest.mark.parametrize("system", [HOST, AARCH64], ids=lambda system: system.target)
