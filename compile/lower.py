@@ -107,7 +107,7 @@ def lower(
         module = trail.run("legalised", module, legalise)
         kernels = list_kernels(module, source=level)
         if calibration is not None:
-            network = checked_by_integers(network, module, calibration.described)
+            network = checked_by_integers(network, module, calibration.provenance)
         if level != "stock":
             module, sources = schedule_kernels(module, target.core.of(target.dtype), threads)
             kernels = [dataclasses.replace(k, source=sources[k.name]) for k in kernels]

@@ -172,6 +172,7 @@ def test_a_library_of_int8_is_calibrated_on_pictures_and_verified_to_the_bit(
     stem = tmp_path / "build/shufflenet-0.25x-g3.host-int8"
     report = json.loads(Path(f"{stem}.json").read_text())
     assert report["model"]["calibrated_on"] == "4 of 4 pictures of pictures"
+    assert len(report["model"]["calibration_sha256"]) == 64
     (row,) = report["verification"]
     assert (row["reference"], row["max_abs_error"], row["tolerance"]) == ("exact integers", 0, 0)
     assert "int8" in Path(f"{stem}.h").read_text()

@@ -62,6 +62,16 @@ def test_pictures_are_spread_over_the_folder(
     assert len(many.inputs) == ENOUGH_PICTURES
 
 
+def test_the_report_tells_other_pictures_apart(network: Network, tmp_path: Path) -> None:
+    one, same = (pictures(tmp_path / name / "of", 3) for name in ("one", "same"))
+    known = calibration_on_pictures(one, network).provenance
+    assert calibration_on_pictures(same, network).provenance == known
+    Image.new("RGB", (8, 8), (9, 9, 9)).save(same / "1" / "0001.png")
+    other = calibration_on_pictures(same, network).provenance
+    assert other["calibrated_on"] == known["calibrated_on"]
+    assert other["calibration_sha256"] != known["calibration_sha256"]
+
+
 def test_of_small_pictures_more_are_taken(network: Network, tmp_path: Path) -> None:
     many = calibration_on_pictures(pictures(tmp_path / "many", ENOUGH_PICTURES + 20), network)
     assert len(many.inputs) == ENOUGH_PICTURES + 20

@@ -123,10 +123,11 @@ def test_a_library_says_what_pytorch_says_of_held_out_digits(
     held_out: tuple[np.ndarray, np.ndarray],
     tmp_path: Path,
 ) -> None:
-    assert len(held_out[0]) == HELD_OUT
-    pictures, classes = (each[::every] for each in held_out)
+    pictures, classes = held_out
+    assert len(classes) == HELD_OUT
     expected = load_checkpoint(WEIGHTS).run(pictures)
     assert (expected.argmax(1) == classes).mean() >= 0.97
+    pictures, expected = pictures[::every], expected[::every]
     built_for = parse_target(target)
     library = tmp_path / "digits.so"
     lowered = lower(network, "fused", built_for)

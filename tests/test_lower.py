@@ -87,7 +87,10 @@ def test_new_decisions_need_no_other_pass() -> None:
 
 @pytest.mark.parametrize("name", NETWORKS)
 def test_every_network_is_its_macs_and_nothing_but_templates_when_fused(name: str) -> None:
-    """No shuffle, batch norm, copy, sum, ReLU or concatenation is left; answers of `ANSWERED`."""
+    """No shuffle, batch norm, copy, sum, ReLU or concatenation is left; `ANSWERED` are right.
+
+    The answers of all of them, at every level, are for `bench/numerics.py`.
+    """
     module, network, lowered = fused(name)
     assert lowered.macs == total_macs(layer_workloads(module, SHAPE))
     assert lowered.workspace.bytes <= 1.1 * lowered.workspace.lower_bound
@@ -97,13 +100,6 @@ def test_every_network_is_its_macs_and_nothing_but_templates_when_fused(name: st
         check_answers(network, lowered)
 
 
-@pytest.mark.long
-@pytest.mark.parametrize("name", sorted(set(NETWORKS) - set(ANSWERED)))
-def test_every_other_network_keeps_its_answers_when_fused(name: str) -> None:
-    _, network, lowered = fused(name)
-    check_answers(network, lowered)
-
-
 def test_alexnet_keeps_its_answers_and_macs_at_its_own_size() -> None:
     network = random_network("alexnet")
     lowered = lower(network, "fused", host_target())
@@ -111,9 +107,7 @@ def test_alexnet_keeps_its_answers_and_macs_at_its_own_size() -> None:
     check_answers(network, lowered)
 
 
-@pytest.mark.parametrize(
-    ("size", "convention"), [((33, 47), "paper"), ((45, 45), "official"), ((64, 96), "paper")]
-)
+@pytest.mark.parametrize(("size", "convention"), [((33, 47), "paper"), ((45, 45), "official")])
 def test_odd_sizes_are_right_and_threads_change_no_bit(
     size: tuple[int, int], convention: str
 ) -> None:

@@ -98,11 +98,6 @@ def test_the_default_network_s_shipped_records_answer_right() -> None:
     assert verify_logs(logs, 2, lambda done, of: None) == []
 
 
-@pytest.mark.long
-def test_every_shipped_record_answers_right() -> None:
-    assert verify_logs(logs_in(TUNING_LOGS), 2, lambda done, of: None) == []
-
-
 def test_the_readme_of_the_logs_lists_each() -> None:
     text = (TUNING_LOGS / "README.md").read_text(encoding="utf-8")
     listed = sorted(line.split("`")[1] for line in text.splitlines() if line.startswith("| `"))

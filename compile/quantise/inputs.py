@@ -7,6 +7,7 @@ all three colours, stretched to the range of values that the network expects.
 
 from __future__ import annotations
 
+import hashlib
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -46,6 +47,14 @@ class Calibration:
     least_of_widest: float
     rehearsed: bool
     bounds: tuple[float, float]
+
+    @property
+    def provenance(self) -> dict[str, str]:
+        """For the report: what the inputs are, and the SHA-256 of them, one after the other."""
+        digest = hashlib.sha256()
+        for x in self.inputs:
+            digest.update(np.ascontiguousarray(x))
+        return {"calibrated_on": self.described, "calibration_sha256": digest.hexdigest()}
 
 
 def calibration_on_pictures(folder: Path, network: Network) -> Calibration:

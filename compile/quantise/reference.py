@@ -8,7 +8,7 @@ int64. So a build is checked bit by bit, on any core.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import numpy as np
 import torch
@@ -31,13 +31,15 @@ Values = np.ndarray
 LARGEST_PRODUCT = 127 * 255
 
 
-def checked_by_integers(network: Network, module: tvm.IRModule, calibrated_on: str) -> Network:
+def checked_by_integers(
+    network: Network, module: tvm.IRModule, calibration: Mapping[str, str]
+) -> Network:
     """`network` with the outputs that `module`, of int8 kernels, must have as its references.
 
-    Where other kernels take part it keeps the references it has; a report says what it was
-    `calibrated_on` in any case.
+    Where other kernels take part it keeps the references it has; `calibration`, what it was
+    calibrated on, becomes part of its provenance in any case.
     """
-    provenance = network.provenance | {"calibrated_on": calibrated_on}
+    provenance = network.provenance | calibration
     integers = integer_reference(module)
     if integers is None:
         return dataclasses.replace(network, provenance=provenance)
