@@ -7,7 +7,7 @@ import dataclasses
 from compile.targets import CompileTarget, host_target
 from deploy_rpc.cores import Core, find_core
 
-A72 = find_core("cortex-a72")  # planes
+A72, N1 = find_core("cortex-a72"), find_core("neoverse-n1")  # planes
 AVX512 = dataclasses.replace(  # channels in the lanes, where that pays
     A72, name="avx512", isa="x86_64", vector_bits=512, macs_per_cycle=32, l1d_kib=48
 )

@@ -16,7 +16,8 @@ from compile.schedules.pointwise_tiles import (
 )
 from compile.schedules.pointwise_workload import PointwiseWorkload
 from compile.schedules.registers import accumulator_budget
-from tests.cores import A72, AVX512
+from deploy_rpc.cores import Core
+from tests.cores import A72, AVX512, N1
 
 ON_7X7 = PointwiseWorkload(3, 320, 80, 49, True, True)
 
@@ -50,6 +51,18 @@ def test_a_tail_needs_pixels_weights_in_vectors_and_registers(
 def test_only_planes_of_aarch64_have_a_tail() -> None:
     assert not default_tile(dataclasses.replace(ON_7X7, layout="channels"), A72).tail
     assert not default_tile(ON_7X7, AVX512).tail
+
+
+@pytest.mark.parametrize(
+    ("core", "inputs", "step"),
+    [(N1, 50, 1), (N1, 40, 4), (N1.of("float16"), 50, 1), (A72, 50, 2), (AVX512, 50, 2)],
+    ids=["N1", "N1 by fours", "N1 float16", "A72", "AVX-512"],
+)
+def test_only_arm_cores_of_several_fmlas_a_cycle_never_take_inputs_by_twos(
+    core: Core, inputs: int, step: int
+) -> None:
+    w = PointwiseWorkload(2, 200, inputs, 196, relu=True, shortcut=True)
+    assert default_tile(w, core).k_unroll == step
 
 
 @pytest.mark.parametrize("core", [A72, AVX512], ids=lambda core: core.name)
