@@ -8,8 +8,9 @@ from __future__ import annotations
 import shutil
 import subprocess
 import tempfile
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from deploy_rpc.compiled_once import compiled_once
@@ -32,11 +33,17 @@ class CountError(InputError):
 
 @dataclass(frozen=True)
 class Block:
-    """Instructions in a row that ran equally often, `executions` times; at most the last jumps."""
+    """Instructions in a row that ran equally often, `executions` times; at most the last jumps.
+
+    All executions together had `split_loads`, of bytes of two lines, and `split_stores`, of bytes
+    of two aligned pieces of 32.
+    """
 
     address: int
     executions: int
     code: Code
+    split_loads: int = 0
+    split_stores: int = 0
 
     @property
     def instructions(self) -> int:
@@ -133,14 +140,27 @@ def _caches(core: Core) -> Iterator[str]:
 
 
 def _read(text: str, isa: Isa) -> Counts:
-    rows = [line.split() for line in text.splitlines()]
-    misses = {name: int(value[0]) for name, *value in rows if name != "block"}
+    rows: dict[str, list[list[str]]] = {}
+    for line in text.splitlines():
+        name, *values = line.split()
+        rows.setdefault(name, []).append(values)
     translated = [
-        Block(int(row[1], 16), int(row[2]), tuple(map(bytes.fromhex, row[3].split("."))))
-        for row in rows
-        if row[0] == "block"
+        Block(int(address, 16), int(executions), tuple(map(bytes.fromhex, code.split("."))))
+        for address, executions, code in rows["block"]
     ]
-    return Counts(tuple(_basic_blocks(translated, isa)), misses["l1_misses"], misses["l2_misses"])
+    splits = {"loads": Counter[int](), "stores": Counter[int]()}  # by address
+    for address, loads, stores in rows.get("split", ()):
+        splits["loads"][int(address, 16)] += int(loads)
+        splits["stores"][int(address, 16)] += int(stores)
+    blocks = tuple(_with_splits(block, **splits) for block in _basic_blocks(translated, isa))
+    misses = (int(rows[name][0][0]) for name in ("l1_misses", "l2_misses"))
+    return Counts(blocks, *misses)
+
+
+def _with_splits(block: Block, loads: Counter[int], stores: Counter[int]) -> Block:
+    addresses = [address for address, _, _ in _placed(block)]
+    split_loads, split_stores = (sum(map(of.__getitem__, addresses)) for of in (loads, stores))
+    return replace(block, split_loads=split_loads, split_stores=split_stores)
 
 
 def _placed(block: Block) -> Iterator[tuple[int, bytes, int]]:

@@ -65,6 +65,16 @@ def test_misses_of_known_patterns(
 
 
 @needs_cycle_model
+def test_accesses_across_a_border_are_counted_once_an_instruction(tmp_path: Path) -> None:
+    """Of lines for loads, of 32 bytes for stores; QEMU may make two accesses of a vector's."""
+    body = ["and x2, x1, #-64", "ldur q0, [x2, #-8]", "ldur q1, [x2, #-40]"]
+    body += ["stur q0, [x2, #-72]", "stur q0, [x2, #-104]", "stur q0, [x2, #-96]"]
+    counts = count_blocks(marked_loop(tmp_path, body), [], A72)
+    assert sum(block.split_loads for block in counts.blocks) == ROUNDS
+    assert sum(block.split_stores for block in counts.blocks) == 2 * ROUNDS
+
+
+@needs_cycle_model
 def test_a_program_without_a_region_is_refused(tmp_path: Path) -> None:
     program = marked_program(tmp_path, "int main(void) { return 0; }")
     with pytest.raises(CountError, match=r"no region between hint #0x70 and hint #0x71"):

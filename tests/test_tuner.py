@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import random
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -107,6 +108,22 @@ def test_proposals_are_untried_distinct_and_the_same_for_a_seed() -> None:
     assert set(first) <= set(TILES[10:])
     likeliest = min(tile.k_unroll for tile in TILES[10:])
     assert [tile.k_unroll for tile in first[:6]] == [likeliest] * 6
+
+
+def test_the_best_tiles_of_other_kernels_are_proposed_before_chance() -> None:
+    model, made = Model(A72), made_by_default(WORKLOAD, A72, 1)
+    for tile in TILES:
+        model.learn(with_tile(made, tile), 1.0 + tile.k_unroll)
+    dearest = max(TILES[10:], key=lambda tile: (tile.k_unroll, tile.rows))
+    for outputs in (8, 16):
+        other = dataclasses.replace(made, workload=dataclasses.replace(WORKLOAD, outputs=outputs))
+        for tile in TILES:
+            model.learn(with_tile(other, tile), 0.5 if tile == dearest else 1.0)
+    assert model.winners(made.template)[0] == dearest
+    for seed in range(5):
+        assert dearest in proposed(made, TILES[10:], model, 4, random.Random(seed))
+        rest = [tile for tile in TILES[10:] if tile != dearest]
+        assert len(set(proposed(made, rest, model, 4, random.Random(seed)))) == 4
 
 
 @pytest.mark.parametrize("task", TASKS, ids=lambda task: task.name)

@@ -7,12 +7,16 @@
  * them the program has one thread. At the end FILE holds lines of text:
  *
  *     block ADDRESS EXECUTIONS BYTES.BYTES...      of each instruction, in hexadecimal
+ *     split ADDRESS LOADS STORES                   of an instruction that has any
  *     l1_misses N
  *     l2_misses N
  *
  * No FILE is written when no region ended. A block is what QEMU translates at once: instructions
  * in a row that are entered at the first only. An address may be in several blocks. The blocks
  * that hold the markers count as a whole.
+ *
+ * A split load has bytes of two lines, a split store bytes of two aligned pieces of 32. QEMU tells of
+ * a vector's bytes in several accesses: those of one instruction side by side are one.
  *
  * The caches are of 64-byte lines, least recently used out first, and allocate on stores, too. They
  * are filled from the program's start on, so a warm-up before the region warms them. */
@@ -23,7 +27,7 @@
 
 #include "qemu_plugin.h"
 
-enum { LINE_SHIFT = 6, PATH_BYTES = 4096, LONGEST_MARKER = 7 };
+enum { LINE_SHIFT = 6, STORE_SHIFT = 5, VECTOR_BYTES = 32, PATH_BYTES = 4096, LONGEST_MARKER = 7 };
 
 __attribute__((visibility("default"))) int qemu_plugin_version = 1;
 
@@ -46,6 +50,11 @@ struct block {
     char text[]; /* of its instructions, as in FILE */
 };
 
+struct insn {
+    struct insn *next;
+    uint64_t address, split_loads, split_stores;
+};
+
 struct cache {
     uint64_t *lines; /* sets x ways, the most recently used way first; 0 is an empty one */
     uint64_t sets, ways, misses;
@@ -53,6 +62,8 @@ struct cache {
 
 static const struct isa *isa;
 static struct block *blocks;
+static struct insn *insns;
+static struct { struct insn *by; uint64_t first, last; bool stores; } access; /* so far */
 static struct cache l1 = {.sets = 32, .ways = 2}, l2 = {.sets = 1024, .ways = 16}; /* sets: KiB */
 static char path[PATH_BYTES];
 static int inside;
@@ -69,9 +80,27 @@ static int touch(struct cache *cache, uint64_t line) {
     return hit;
 }
 
-static void on_access(unsigned vcpu, qemu_plugin_meminfo_t info, uint64_t address, void *unused) {
-    (void)vcpu, (void)unused;
+/* The access so far is whole. */
+static void end_access(void) {
+    int shift = access.stores ? STORE_SHIFT : LINE_SHIFT;
+    if (access.by && access.first >> shift != access.last >> shift)
+        ++*(access.stores ? &access.by->split_stores : &access.by->split_loads);
+    access.by = NULL;
+}
+
+static void note_access(struct insn *by, uint64_t first, uint64_t last, bool stores) {
+    bool goes_on = access.by == by && access.stores == stores && access.last + 1 == first;
+    if (!goes_on || last - access.first >= VECTOR_BYTES) {
+        end_access();
+        access.by = by, access.first = first, access.stores = stores;
+    }
+    access.last = last;
+}
+
+static void on_access(unsigned vcpu, qemu_plugin_meminfo_t info, uint64_t address, void *insn) {
+    (void)vcpu;
     uint64_t last = address + (UINT64_C(1) << qemu_plugin_mem_size_shift(info)) - 1;
+    if (inside) note_access(insn, address, last, qemu_plugin_mem_is_store(info));
     for (uint64_t line = address >> LINE_SHIFT; line <= last >> LINE_SHIFT; line++)
         if (!touch(&l1, line)) touch(&l2, line);
 }
@@ -83,6 +112,11 @@ static void write_counts(void) {
         if (!block->counted) continue;
         fprintf(file, "block %" PRIx64 " %" PRIu64 " %s\n", block->address, block->counted,
                 block->text);
+    }
+    for (struct insn *insn = insns; insn; insn = insn->next) {
+        if (!insn->split_loads && !insn->split_stores) continue;
+        fprintf(file, "split %" PRIx64 " %" PRIu64 " %" PRIu64 "\n", insn->address,
+                insn->split_loads, insn->split_stores);
     }
     fprintf(file, "l1_misses %" PRIu64 "\nl2_misses %" PRIu64 "\n", l1.misses, l2.misses);
     fclose(file);
@@ -99,6 +133,7 @@ static void on_end(unsigned vcpu, void *unused) {
     (void)vcpu, (void)unused;
     if (!inside) return;
     inside = 0;
+    end_access();
     for (struct block *block = blocks; block; block = block->next)
         block->counted += block->executed - block->executed_before;
     write_counts();
@@ -106,6 +141,14 @@ static void on_end(unsigned vcpu, void *unused) {
 
 static int is(const unsigned char *bytes, size_t size, const unsigned char *marker) {
     return size == isa->size && !memcmp(bytes, marker, size);
+}
+
+static struct insn *insn_at(uint64_t address) {
+    struct insn *insn = calloc(1, sizeof *insn);
+    if (!insn) abort();
+    insn->address = address;
+    insn->next = insns;
+    return insns = insn;
 }
 
 static void on_translation(qemu_plugin_id_t id, struct qemu_plugin_tb *tb) {
@@ -128,7 +171,7 @@ static void on_translation(qemu_plugin_id_t id, struct qemu_plugin_tb *tb) {
         if (is(bytes, size, isa->end))
             qemu_plugin_register_vcpu_insn_exec_cb(insn, on_end, QEMU_PLUGIN_CB_NO_REGS, block);
         qemu_plugin_register_vcpu_mem_cb(insn, on_access, QEMU_PLUGIN_CB_NO_REGS,
-                                         QEMU_PLUGIN_MEM_RW, NULL);
+                                         QEMU_PLUGIN_MEM_RW, insn_at(qemu_plugin_insn_vaddr(insn)));
     }
     block->next = blocks;
     blocks = block;
