@@ -46,7 +46,8 @@ ARM_PEERS = ("onnxruntime", "ncnn", "mnn")  # those whose aarch64 wheels the mod
 ARM_PEERS_IN: dict[Dtype, tuple[str, ...]] = {  # and which of them compute in a number format
     "float32": ARM_PEERS,
     "float16": ("ncnn", "mnn"),
-}  # in any other, ours alone
+    "int8": ("onnxruntime",),
+}
 QUANTISED_PEERS = ("onnxruntime", "openvino")  # those that run a file of int8 on this machine
 NOT_OFFERED = {
     "litert": "not offered: its converter litert-torch 0.10 takes typing-extensions 4.12 and TVM "
@@ -123,13 +124,18 @@ def our_engine(library: Library) -> Engine:
 
 
 def prepare_engines(
-    network: Network, library: Library, folder: Path, peers: Collection[str] = ARM_PEERS
+    network: Network,
+    library: Library,
+    folder: Path,
+    peers: Collection[str] = ARM_PEERS,
+    dtype: Dtype = "float32",
 ) -> list[Engine]:
-    """Our `library` of `network`, and the files of those of `peers` that are installed.
+    """Our `library` of `network`, and the files of those of `peers` that are installed, which are
+    of float32 unless `dtype` is int8.
 
     Raises `EngineError` where one cannot be made.
     """
-    files = PeerFiles(network, folder)
+    files = PeerFiles(network, folder, dtype)
     missing = missing_engines(peers)
     return [our_engine(library), *(files.engine(name) for name in peers if name not in missing)]
 

@@ -31,6 +31,7 @@ from bench.paper import BASELINE, TABLE8_MS
 from bench.peak import measured_peak_gflops, peak_row, peak_table
 from bench.peers import measure_peers, peers_table
 from bench.rows import Row
+from bench.sensitivity import measure_int8_by_layer, sensitivity_tables
 from bench.size import measure_size, size_table
 from bench.table8 import SIZES, TABLE8_PEERS, measure_table8
 from bench.table8_table import table8_table
@@ -39,6 +40,7 @@ from bench.tuning import SECONDS, SHORT_SECONDS, measure_spaces, spaces_table
 from compile.lower import DEFAULT_LEVEL
 from compile.network import Network
 from compile.source import random_network
+from compile.targets import with_dtype
 from model.zoo import DEFAULT_MODEL
 
 SHORT_ROUNDS, LONG_ROUNDS = 9, 21
@@ -207,6 +209,14 @@ def _accuracy(options: argparse.Namespace) -> Iterator[Row]:
         yield from measure_accuracy(subject, targets, board, options.level, options.json, revision)
 
 
+def _sensitivity(options: argparse.Namespace) -> Iterator[Row]:
+    first = SHORT_PICTURES if options.quick else None
+    found, missing = subjects(options.weights, options.data, first)
+    options.context["not_measured"] |= missing
+    for subject in found:
+        yield from measure_int8_by_layer(subject, with_dtype(options.target, "int8"), options.board)
+
+
 def _tuning(options: argparse.Namespace) -> Iterator[Row]:
     seconds = SHORT_SECONDS if options.quick else SECONDS
     yield from measure_spaces(options.target, options.board, seconds)
@@ -328,6 +338,14 @@ SUITES = {
         accuracy_tables,
         ("level", "weights", "data"),
         (*ANYWHERE, "emulated"),
+        timed=False,
+    ),
+    "sensitivity": Suite(
+        "what int8 costs by layer, and what it gains where some layers stay float32",
+        _sensitivity,
+        sensitivity_tables,
+        ("weights", "data"),
+        boards=("modelled",),
         timed=False,
     ),
     "tuning": Suite(

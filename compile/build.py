@@ -8,6 +8,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Iterator, Sequence
+from dataclasses import asdict
 from pathlib import Path
 
 from compile.build_options import parse_options, print_options
@@ -17,7 +18,10 @@ from compile.link import find_linker
 from compile.lower import ladder, lower
 from compile.network import Network
 from compile.quantise.inputs import Calibration, calibration_on_pictures, synthetic_calibration
-from compile.report import build_report, print_report
+from compile.report import build_report, print_report, print_sensitivity
+from compile.sensitivity.choose import layers_within
+from compile.sensitivity.measure import measure_sensitivity
+from compile.sensitivity.table import Sensitivity
 from compile.source import import_network
 from compile.tuning.decisions import recorded_decisions
 from model.cli import phase, run_command, write_json
@@ -47,6 +51,8 @@ def main(arguments: list[str] | None = None) -> None:
             decisions = recorded_decisions(options.tuning_logs, options.target.core)
             logs = decisions.digests
         calibration = _calibration(options, network)
+        sensitivity = _sensitivity(options, network, calibration)
+        kept = _kept(options, sensitivity)
         with phase(f"lower {', '.join(levels)}"):
             rungs = [
                 lower(
@@ -56,6 +62,7 @@ def main(arguments: list[str] | None = None) -> None:
                     threads=options.threads,
                     decisions=decisions,
                     calibration=calibration,
+                    kept=kept,
                     dump=options.dump,
                 )
                 for level in levels
@@ -67,6 +74,9 @@ def main(arguments: list[str] | None = None) -> None:
             )
         verifications, latencies = examine(rungs, library.path, linker, options.board)
         report = build_report(rungs[-1], verifications, latencies, library, logs)
+        if sensitivity:
+            report["sensitivity"] = asdict(sensitivity)
+            print_sensitivity(sensitivity, kept)
         write_json(staging / f"{name}.json", report)
         print_report(rungs[-1], verifications, latencies, library)
         publish((staging / f"{name}.json", *library.files), options.out)
@@ -90,6 +100,26 @@ def _calibration(options: argparse.Namespace, network: Network) -> Calibration |
         return synthetic_calibration(network)
     with phase(f"read pictures of {options.calibration}"):
         return calibration_on_pictures(options.calibration, network)
+
+
+def _sensitivity(
+    options: argparse.Namespace, network: Network, calibration: Calibration | None
+) -> Sensitivity | None:
+    """What each layer costs in int8, where it is asked for or decides what stays float32."""
+    decides = options.keep_float and options.keep_float.budget is not None
+    if not (options.sensitivity or decides):
+        return None
+    with phase(f"what int8 costs by layer, on {calibration.described}"):
+        return measure_sensitivity(network, options.target, calibration)
+
+
+def _kept(options: argparse.Namespace, sensitivity: Sensitivity | None) -> tuple[str, ...]:
+    """The layers that stay float32, or spans of them."""
+    if options.keep_float is None:
+        return ()
+    if options.keep_float.budget is None:
+        return options.keep_float.layers
+    return layers_within(sensitivity, options.keep_float.budget)
 
 
 @contextlib.contextmanager

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from compile.link import LINKERS
 from compile.lower import DEFAULT_LEVEL, LEVELS
+from compile.sensitivity.choose import keep_float
 from compile.targets import (
     ABIS,
     CompileTarget,
@@ -50,6 +51,8 @@ def parse_options(arguments: list[str] | None) -> argparse.Namespace:
         parser.error("--level stock is TVM's float32 pipeline; it takes no other --dtype")
     if options.calibration and options.dtype != "int8":
         parser.error("--calibration is for --dtype int8; other types need none")
+    if (options.sensitivity or options.keep_float) and options.dtype != "int8":
+        parser.error("--sensitivity and --keep-float are for --dtype int8")
     if options.dtype == "int8" and options.level == "unfused":
         parser.error("--level unfused has no int8: shuffles and sums are in its kernels; use fused")
     try:
@@ -134,6 +137,19 @@ def _parser() -> argparse.ArgumentParser:
         metavar="DIR",
         help="pictures by which --dtype int8 finds the ranges of values, a hundred of the kind "
         "that the network will see (default: synthetic ones, which cost accuracy)",
+    )
+    how.add_argument(
+        "--sensitivity",
+        action="store_true",
+        help="with --dtype int8: show what each layer's int8 costs, on the calibration's pictures",
+    )
+    how.add_argument(
+        "--keep-float",
+        type=argument(keep_float),
+        metavar="LAYERS|auto:ERROR",
+        help="with --dtype int8: layers that stay float32, by the names that --sensitivity lists, "
+        "as in stem1,pointwise25..dense1; or as many as it takes for the logits to be off by no "
+        "more than ERROR, root mean square, of their range, as in auto:0.01",
     )
     how.add_argument(
         "--tuning-logs",

@@ -11,6 +11,7 @@ tuned     fused, with the decisions of tuning records where there are some
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Collection
 from pathlib import Path
 
 import tvm
@@ -26,7 +27,7 @@ from compile.operators import count_operators
 from compile.passes import Pass, passes_of
 from compile.passes.take_decisions import Decisions, take_decisions
 from compile.quantise.inputs import Calibration, synthetic_calibration
-from compile.quantise.reference import checked_by_integers
+from compile.quantise.reference import KEPT, checked_by_integers
 from compile.schedules import schedule_kernels
 from compile.targets import CompileTarget
 from compile.virtual_machine import FINALISE, LEGALISE_STOCK, PLAN_MEMORY
@@ -85,19 +86,21 @@ def lower(
     threads: int = 1,
     decisions: Decisions | None = None,
     calibration: Calibration | None = None,
+    kept: Collection[str] = (),
     dump: Path | None = None,
 ) -> Lowered:
     """Lowers `network`; writes the IR after each phase to `dump`, where one is named.
 
     `decisions` are those of tuning records; level tuned takes them, all other levels the defaults.
     `calibration` says what values int8 has to hold, by default those of synthetic pictures; the
-    network of the result is then checked by what its integers have to be.
+    network of the result is then checked by what its integers have to be. The layers `kept`
+    stay float32.
     """
     if target.dtype == "int8":
         calibration = calibration or synthetic_calibration(network)
     trail = _Trail(level, dump)
     with target.tvm:
-        passes = passes_of(level, target.core, threads, target.dtype, calibration)
+        passes = passes_of(level, target.core, threads, target.dtype, calibration, kept)
         if level == "tuned" and decisions is not None:
             passes = (*passes, take_decisions(decisions))
         module = trail.run("graph", network.module, passes)
@@ -107,7 +110,8 @@ def lower(
         module = trail.run("legalised", module, legalise)
         kernels = list_kernels(module, source=level)
         if calibration is not None:
-            network = checked_by_integers(network, module, calibration.provenance)
+            stated = calibration.provenance | ({KEPT: list(kept)} if kept else {})
+            network = checked_by_integers(network, module, stated)
         if level != "stock":
             module, sources = schedule_kernels(module, target.core.of(target.dtype), threads)
             kernels = [dataclasses.replace(k, source=sources[k.name]) for k in kernels]

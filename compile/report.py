@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import platform
 import statistics
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from typing import Any
@@ -17,6 +17,10 @@ from tvm.target import codegen
 from compile.aot.header_outputs import output_fields
 from compile.library import Library
 from compile.lower import Lowered
+from compile.passes.int8_layers import chosen_layers
+from compile.passes.into_int8 import CONVERSIONS
+from compile.quantise.reference import KEPT
+from compile.sensitivity.table import Sensitivity, sensitivity_table
 from compile.verify import Verification
 
 REPORTED_PACKAGES = ("shufflenet-compiled", "apache-tvm", "apache-tvm-ffi", "torch", "ziglang")
@@ -119,15 +123,39 @@ def print_report(
     print(
         f"{len(lowered.kernels)} kernels, {sum(k.calls for k in lowered.kernels)} calls: {listed}"
     )
+    _print_kept(lowered)
     removed = [f"{kind} {given} -> {left}" for kind, (given, left) in lowered.operators.items()]
     print(f"operators imported -> left: {', '.join(removed)}")
-    console = Console(width=None if Console().is_terminal else 120)
+    console = _console()
     if verifications:
         console.print(_verification_table(verifications))
     else:
         print("not verified: no board at hand runs it; see --board")
     if latencies:
         console.print(latency_table(latencies))
+
+
+def print_sensitivity(sensitivity: Sensitivity, kept: Collection[str]) -> None:
+    """What each layer costs in int8, and what is to be expected with layers `kept` in float32."""
+    names = chosen_layers(kept, sensitivity.names)
+    _console().print(sensitivity_table(sensitivity, names))
+    print(
+        f"error of the logits to be expected in int8: {sensitivity.error():.4f} of their range, "
+        f"root mean square; with what is kept in float32, {sensitivity.share(names):.1%} of the "
+        f"multiply-adds: {sensitivity.error(names):.4f}"
+    )
+
+
+def _print_kept(lowered: Lowered) -> None:
+    """Which layers are not of int8, and what that takes."""
+    kept = lowered.network.provenance.get(KEPT)
+    if kept:
+        conversions = sum(k.calls for k in lowered.kernels if k.name.startswith(CONVERSIONS))
+        print(f"in float32: {', '.join(kept)}; {conversions} conversions from and to int8")
+
+
+def _console() -> Console:
+    return Console(width=None if Console().is_terminal else 120)
 
 
 def _sizes(lowered: Lowered, library: Library) -> str:

@@ -166,7 +166,7 @@ def test_a_library_of_int8_is_calibrated_on_pictures_and_verified_to_the_bit(
         Image.new("RGB", (80, 72), colour).save(folder / f"{colour}.png")
     result = build(
         "--target", "host", "--dtype", "int8", "--calibration", "pictures", *SMALL, "--static",
-        cwd=tmp_path,
+        "--sensitivity", cwd=tmp_path,
     )  # fmt: skip
     assert result.returncode == 0, result.stdout + result.stderr
     stem = tmp_path / "build/shufflenet-0.25x-g3.host-int8"
@@ -175,7 +175,9 @@ def test_a_library_of_int8_is_calibrated_on_pictures_and_verified_to_the_bit(
     assert len(report["model"]["calibration_sha256"]) == 64
     (row,) = report["verification"]
     assert (row["reference"], row["max_abs_error"], row["tolerance"]) == ("exact integers", 0, 0)
-    assert "int8" in Path(f"{stem}.h").read_text()
+    assert ", int8 inside, " in Path(f"{stem}.h").read_text()
+    assert [each["name"] for each in report["sensitivity"]["layers"]][::52] == ["stem1", "dense1"]
+    assert "error of the logits to be expected in int8: 0." in result.stdout
     assert Path(f"{stem}.a").stat().st_size < 4 * report["model"]["parameters"]
 
 
@@ -215,6 +217,8 @@ def test_the_program_ends_with_its_exit_code(tmp_path: Path) -> None:
         (("--target", "rpi5", "--dtype", "float16", "--level", "stock"), "float32 pipeline"),
         (("--target", "host", "--dtype", "int8", "--level", "unfused"), "unfused has no int8"),
         (("--target", "host", "--calibration", "."), "--calibration is for --dtype int8"),
+        (("--target", "host", "--keep-float", "stem1"), "--keep-float are for --dtype int8"),
+        (("--target", "host", "--dtype", "int8", "--keep-float", "auto"), "expected auto:ERROR"),
     ],
 )
 def test_wrong_usage_exits_2_and_writes_nothing(

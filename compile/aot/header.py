@@ -17,6 +17,7 @@ from compile.aot.header_outputs import outputs_in_header
 from compile.aot.symbols import c_prefix
 from compile.aot.workspace import ALIGNMENT
 from compile.network import Network
+from compile.quantise.reference import KEPT
 from compile.targets import CompileTarget
 from model.preprocess import CROP_SIDE, PREPROCESSINGS, RESIZE_SIDE
 
@@ -168,7 +169,7 @@ def make_interface(
     values = {
         "model": network.name,
         "core": target.core.name,
-        "dtype": target.dtype,
+        "dtype": f"{target.dtype} and float32" if KEPT in network.provenance else target.dtype,
         "triple": target.triple,
         "level": level,
         "file": f"{stem}.so",

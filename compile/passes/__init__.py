@@ -1,6 +1,6 @@
 """Graph passes, in the order in which they run. Each is a pure function of the module."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 
 import tvm
 from tvm import relax
@@ -38,39 +38,45 @@ def passes_of(
     threads: int,
     dtype: Dtype = "float32",
     calibration: Calibration | None = None,
+    kept: Collection[str] = (),
 ) -> tuple[Pass, ...]:
     """The graph passes of a level of the ladder, for `core` and activations of `dtype`.
 
     Unfused and fused differ in nothing but fusion: both take the same templates and layouts. Tuned
     is fused here; what records say comes behind (`take_decisions`). int8 needs a
-    `calibration`, and is fused in any case.
+    `calibration`, and is fused in any case; the layers `kept` stay float32.
     """
     if level == "stock":
         return ()
     if dtype == "int8":
-        return (*CLEAN, _into_int8_templates(core, threads, calibration))
+        return (*CLEAN, _into_int8_templates(core, threads, calibration, kept))
     return (*CLEAN, _into_templates(core, threads, dtype, fused=level != "unfused"))
 
 
-def _into_int8_templates(core: Core, threads: int, calibration: Calibration) -> Pass:
-    """Operators into kernels of planes in float32, which are then made again in int8.
-
-    Biases stay where they are: a sum of int8 begins with one for nothing.
-    """
+def _into_int8_templates(
+    core: Core, threads: int, calibration: Calibration, kept: Collection[str]
+) -> Pass:
+    """Operators into kernels of planes in float32, which are then made again in int8."""
+    steps = (
+        *before_int8(core, threads),
+        into_int8(core, threads, calibration, kept),
+        write_in_place,
+    )
 
     def apply(module: tvm.IRModule) -> tvm.IRModule:
-        choices = Choices(core, threads, lambda _: "planes", stem=False)
-        steps = (
-            move_relus,
-            *_templates(choices),
-            into_int8(core, threads, calibration),
-            write_in_place,
-        )
         for step in steps:
             module = step(module)
         return module
 
     return apply
+
+
+def before_int8(core: Core, threads: int) -> tuple[Pass, ...]:
+    """The passes from `CLEAN` operators to the kernels of float32 that become int8.
+
+    Biases stay where they are: a sum of int8 begins with one for nothing.
+    """
+    return (move_relus, *_templates(Choices(core, threads, lambda _: "planes", stem=False)))
 
 
 def _templates(choices: Choices) -> tuple[Pass, ...]:

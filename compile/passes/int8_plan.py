@@ -8,13 +8,14 @@ or that ends at 0, has one zero for all of its channels.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 import tvm
 from tvm import relax
 
+from compile.passes.int8_layers import LayerNames, chosen_layers
 from compile.passes.int8_sums import real_sums
 from compile.passes.rewriting import is_call, shape_of
 from compile.quantise.observe import Range, channel_axis, tensors_of
@@ -58,12 +59,15 @@ class Step:
 class Plan:
     """The steps by their variable, and of every tensor that was `seen` to have which values the
     quantisation, by the variable that it is not a reshape of.
+
+    `layers` has the variable of each layer by its name, those that are kept in float32 included.
     """
 
     steps: dict[relax.Var, Step]
     quantisations: dict[relax.Var, Quantisation]
     seen: dict[relax.Var, Range]
     roots: dict[relax.Var, relax.Var] = field(default_factory=dict)
+    layers: dict[str, relax.Var] = field(default_factory=dict)
 
     def root(self, var: relax.Var) -> relax.Var:
         """What `var` is a reshape of, or itself."""
@@ -74,13 +78,18 @@ class Plan:
         return self.quantisations[self.root(var)]
 
 
-def make_plan(module: tvm.IRModule, seen: Sequence[Range], core: Core) -> Plan:
+def make_plan(
+    module: tvm.IRModule, seen: Sequence[Range], core: Core, kept: Collection[str] = ()
+) -> Plan:
     """The plan for `main`, all of planes, whose tensors have the ranges `seen`.
 
-    Raises `QuantisationError` where no scales can be found.
+    The layers `kept`, as `chosen_layers` takes them, stay float32. Raises `QuantisationError` where
+    no scales can be found, and `LayerNameError`.
     """
     plan = Plan({}, {}, dict(zip(tensors_of(module["main"]), seen, strict=True)))
     _find_steps(plan, module, core)
+    if kept:
+        _keep(plan, module, core, chosen_layers(kept, list(plan.layers)))
     slots = _Slots(plan)
     for _ in range(MOST_ROUNDS):
         plan.quantisations = slots.quantisations()
@@ -92,8 +101,16 @@ def make_plan(module: tvm.IRModule, seen: Sequence[Range], core: Core) -> Plan:
     )
 
 
-def _find_steps(plan: Plan, module: tvm.IRModule, core: Core) -> None:
-    main = module["main"]
+def _keep(plan: Plan, module: tvm.IRModule, core: Core, names: Collection[str]) -> None:
+    """Finds the steps of `plan` again, without the layers `names` and what only moves theirs."""
+    plan.steps.clear()
+    _find_steps(plan, module, core, {plan.layers[name] for name in names})
+
+
+def _find_steps(
+    plan: Plan, module: tvm.IRModule, core: Core, kept: Collection[relax.Var] = ()
+) -> None:
+    main, names = module["main"], LayerNames()
     for block in main.body.blocks:
         for binding in block.bindings:
             value = binding.value
@@ -102,7 +119,12 @@ def _find_steps(plan: Plan, module: tvm.IRModule, core: Core) -> None:
                 continue
             made = made_from(module[value.args[0]]) if is_call(value, (KERNEL_CALL,)) else None
             step = _step(binding.var, value, made, plan, main.params[0], core)
-            if step is not None:
+            if step is None:
+                continue
+            name = names.next(step.kind)
+            if name is not None:
+                plan.layers[name] = binding.var
+            if binding.var not in kept:
                 plan.steps[binding.var] = step
 
 
@@ -116,7 +138,8 @@ def _step(
 ) -> Step | None:
     if is_call(value, (CONCAT,)):
         parts = [plan.root(part) for part in value.args[0].fields]
-        joins = int(value.attrs.axis) == 1 and all(part in plan.steps for part in parts)
+        of_channels = int(value.attrs.axis) == 1 and all(isinstance(p, relax.Var) for p in parts)
+        joins = of_channels and any(part in plan.steps for part in parts)
         return Step("concat", var, value) if joins else None
     kind = made and _kind(made.workload, core)
     if kind is None:
@@ -196,8 +219,9 @@ class _Slots:
         if step.made.workload.relu:
             self._common_zero.append(step.var)
         if len(inputs) == 2:
-            for a, b in zip(self._slots[step.var], self._slots[inputs[1]], strict=True):
-                self._joined[self._find(a)] = self._find(b)
+            for channel, slot in enumerate(self._slots[inputs[1]]):
+                stored = step.made.workload.stored_channel(channel)
+                self._joined[self._find(self._slots[step.var][stored])] = self._find(slot)
 
     def _new(self, channels: int) -> np.ndarray:
         slots = np.arange(self._count, self._count + channels)

@@ -7,7 +7,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from compile.quantise.scale import Quantisation
+from compile.quantise.observe import Range
+from compile.quantise.scale import (
+    Quantisation,
+    Requantisation,
+    least_scale_of_means,
+    pool_requantisation,
+    quantisation_of,
+)
 from compile.schedules.packing import WEIGHTS, unpacked
 
 if TYPE_CHECKING:
@@ -41,6 +48,18 @@ def real_sums(step: Step, plan: Plan) -> Sums | None:
     output = plan.of(step.var).taken(channels)
     bias = _bias(step) if step.kind != "mean" else np.zeros(len(channels))
     return Sums(weights, bias, inputs, output, channels, sources)
+
+
+def pooled(
+    read: Quantisation, seen: Range, pixels: int
+) -> tuple[Quantisation, Requantisation | None]:
+    """How int8 stands for the inputs of a dense layer, and how its pool makes them where it has."""
+    if pixels == 1:
+        return read, None
+    symmetric = np.zeros(read.scale.shape, bool)
+    least = least_scale_of_means(read, pixels)
+    means = quantisation_of(seen.mean_low, seen.mean_high, symmetric, least)
+    return means, pool_requantisation(read, means, pixels)
 
 
 def _bias(step: Step) -> np.ndarray:

@@ -9,13 +9,15 @@
 
 W', b' and the multipliers M come of the scales of a plan (`compile/quantise`), made of what the
 float32 kernels compute on calibration inputs. After all kernels are there, before any is in place.
-Everything else works on values that are converted before and behind it.
+Everything else, and layers that are to stay float32, works on values that are converted before and
+behind it, by a kernel each time.
 """
 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Collection
 
 import numpy as np
 import tvm
@@ -23,21 +25,19 @@ from tvm import relax, tirx
 from tvm.relax.expr_functor import PyExprMutator, mutator
 
 from compile.passes.int8_plan import Plan, Step, make_plan
-from compile.passes.int8_sums import Sums, real_sums
+from compile.passes.int8_sums import Sums, pooled, real_sums
 from compile.passes.rewriting import is_call, mutated_main, reshaped_to, results_of, shape_of
+from compile.quantise.float_steps import FloatSteps
 from compile.quantise.inputs import Calibration
-from compile.quantise.observe import Range, channel_axis, observe
+from compile.quantise.observe import observe
 from compile.quantise.rehearsal import Rehearsal
 from compile.quantise.scale import (
     Means,
-    Quantisation,
     Requantisation,
     dense_integers,
-    least_scale_of_means,
-    pool_requantisation,
-    quantisation_of,
     requantisation,
 )
+from compile.schedules.int8_conversion import ConversionWorkload
 from compile.schedules.int8_head import padded_inputs, padded_outputs
 from compile.schedules.int8_lanes import LOWEST
 from compile.schedules.int8_workloads import (
@@ -52,28 +52,52 @@ from compile.schedules.templates import Made, made_by_default
 from deploy_rpc.cores import Core
 
 FLOAT = "float32"
+CONVERSIONS = (f"{FLOAT}_to_{INT8}", f"{INT8}_to_{FLOAT}")  # what names of such kernels begin with
 
 
 def into_int8(
-    core: Core, threads: int, calibration: Calibration
+    core: Core, threads: int, calibration: Calibration, kept: Collection[str] = ()
 ) -> Callable[[tvm.IRModule], tvm.IRModule]:
-    """The pass for `core`: Relax to Relax, main only; planes, nothing in place yet."""
+    """The pass for `core`: Relax to Relax, main only; planes, nothing in place yet.
+
+    The layers `kept`, by their names or spans of them (`int8_layers`), stay float32.
+    """
 
     def apply(module: tvm.IRModule) -> tvm.IRModule:
-        plan = make_plan(module, observe(module, calibration), core)
-        rehearsal = Rehearsal(module["main"].params[0], calibration)
-        return mutated_main(module, lambda copy: _Quantising(copy, plan, rehearsal, core, threads))
+        plan = make_plan(module, observe(module, calibration), core, kept)
+        rehearsal = Rehearsal(module["main"].params[0], calibration, plan.of)
+        others = FloatSteps(module, _others(module, plan) if calibration.rehearsed else ())
+        return mutated_main(
+            module, lambda copy: _Quantising(copy, plan, rehearsal, others, core, threads)
+        )
 
     return apply
+
+
+def _others(module: tvm.IRModule, plan: Plan) -> list[relax.Var]:
+    """What is computed in float32, one tensor each."""
+    every = [b.var for block in module["main"].body.blocks for b in block.bindings]
+    return [
+        var
+        for var in every
+        if isinstance(var.ty, relax.TensorType) and var not in plan.steps and var not in plan.roots
+    ]
 
 
 @mutator
 class _Quantising(PyExprMutator):
     def __init__(
-        self, module: tvm.IRModule, plan: Plan, rehearsal: Rehearsal, core: Core, threads: int
+        self,
+        module: tvm.IRModule,
+        plan: Plan,
+        rehearsal: Rehearsal,
+        others: FloatSteps,
+        core: Core,
+        threads: int,
     ) -> None:
         super().__init__(module)
-        self._plan, self._rehearsal = plan, rehearsal
+        self._plan, self._rehearsal, self._others = plan, rehearsal, others
+        self._conversions: dict[tuple[relax.Var, str], relax.Var] = {}
         self._core, self._threads = core, threads
         results = results_of(module["main"])
         self._result = results[0] if len(results) == 1 else None
@@ -99,6 +123,8 @@ class _Quantising(PyExprMutator):
             return self.visit_expr_post_order(call)
         if self._step is not None:
             return self._in_int8(self._step)
+        if self._others.has(self._bound):
+            self._rehearsal.run_float(self._bound, self._others, self._plan.root)
         operands = [self._float_operand(operand) for operand in call.args]
         return tvm.ir.Call(call.op, operands, call.attrs, ty_args=list(call.ty_args))
 
@@ -129,7 +155,7 @@ class _Quantising(PyExprMutator):
         """Of the inputs of sums, which are channels of `x`."""
         root, of = self._plan.root(x), self._plan.of(x)
         real = self._plan.seen[root].mean
-        steps = self._rehearsal.mean(root, of)
+        steps = self._rehearsal.mean(root)
         return Means(real[sources], (real / of.scale if steps is None else steps)[sources])
 
     def _workload(
@@ -160,7 +186,7 @@ class _Quantising(PyExprMutator):
         old, (x,) = step.made.workload, step.inputs
         read = self._plan.of(x).taken(np.arange(old.inputs))
         seen = self._plan.seen[self._plan.root(x)]
-        inputs, pool = _pooled(read, seen, old.pixels)
+        inputs, pool = pooled(read, seen, old.pixels)
         fields = dataclasses.asdict(old) | {"dtype": INT8, "shift": pool.shift if pool else 1}
         made = made_by_default(Int8DenseWorkload(**fields), self._core, self._threads)
         operands = step.call.args[1].fields
@@ -216,19 +242,26 @@ class _Quantising(PyExprMutator):
         """`value`, which stands for `original`, as float32."""
         if not isinstance(value, relax.Var) or str(value.ty.dtype) != INT8:
             return value
-        scale, zero = _broadcast(self._plan.of(original), shape_of(value))
-        centred = relax.op.subtract(relax.op.astype(value, FLOAT), relax.const(zero, FLOAT))
-        return self.builder_.emit(relax.op.multiply(centred, relax.const(scale, FLOAT)))
+        return self._conversion(value, original, FLOAT)
 
     def _as_int8(self, original: relax.Expr) -> relax.Expr:
         value = self.visit_expr(original)
-        if str(value.ty.dtype) == INT8:
-            return value
-        scale, zero = _broadcast(self._plan.of(original), shape_of(value))
-        scaled = relax.op.multiply(value, relax.const(1 / scale, FLOAT))
-        rounded = relax.op.add(relax.op.round(scaled), relax.const(zero, FLOAT))
-        within = relax.op.clip(rounded, -128, 127)
-        return self.builder_.emit(relax.op.astype(within, INT8))
+        return value if str(value.ty.dtype) == INT8 else self._conversion(value, original, INT8)
+
+    def _conversion(self, value: relax.Var, original: relax.Var, into: str) -> relax.Var:
+        """`value`, which stands for `original`, in another number format; converted once."""
+        of, root, shape = self._plan.of(original), self._plan.root(original), shape_of(value)
+        matrix = len(of.scale), math.prod(shape) // len(of.scale)
+        if (root, into) not in self._conversions:
+            workload = ConversionWorkload(*matrix, into)
+            kernel = made_by_default(workload, self._core, self._threads).kernel()
+            function = self.builder_.add_func(kernel, f"{workload.given}_to_{into}")
+            constants = of.rounding if into == INT8 else of.restoring
+            operands = [reshaped_to(value, matrix), *map(relax.const, constants)]
+            result = relax.call_tir(function, operands, relax.TensorType(matrix, into))
+            self._conversions[root, into] = self.builder_.emit(result)
+        converted = self._conversions[root, into]
+        return converted if shape == matrix else self.builder_.emit(reshaped_to(converted, shape))
 
 
 def _weights_shape(
@@ -239,23 +272,5 @@ def _weights_shape(
     return workload.channels, workload.inputs, 1, 1
 
 
-def _pooled(
-    read: Quantisation, seen: Range, pixels: int
-) -> tuple[Quantisation, Requantisation | None]:
-    """How int8 stands for the inputs of a dense layer, and how its pool makes them where it has."""
-    if pixels == 1:
-        return read, None
-    symmetric = np.zeros(read.scale.shape, bool)
-    least = least_scale_of_means(read, pixels)
-    means = quantisation_of(seen.mean_low, seen.mean_high, symmetric, least)
-    return means, pool_requantisation(read, means, pixels)
-
-
 def _padded(values: np.ndarray, count: int) -> np.ndarray:
     return np.pad(values, (0, count - len(values)))
-
-
-def _broadcast(of: Quantisation, shape: tuple[int, ...]) -> tuple[np.ndarray, np.ndarray]:
-    """Scale and zero, for an operation with a tensor of `shape`."""
-    aligned = (-1,) + (1,) * (len(shape) - channel_axis(shape) - 1)
-    return of.scale.reshape(aligned), of.zero.reshape(aligned)

@@ -39,6 +39,16 @@ class Quantisation:
         """
         return float(np.float32(1 / self.scale.max())), int(self.zero.max())
 
+    @property
+    def rounding(self) -> tuple[np.ndarray, np.ndarray]:
+        """What a kernel multiplies by and adds to make int8 of float32: float32 and int32."""
+        return (1 / self.scale).astype(np.float32), self.zero.astype(np.int32)
+
+    @property
+    def restoring(self) -> tuple[np.ndarray, np.ndarray]:
+        """What it multiplies by and takes away before, the other way: float32 and int32."""
+        return self.scale.astype(np.float32), self.zero.astype(np.int32)
+
     def taken(self, channels: np.ndarray) -> Quantisation:
         """The same of some `channels`, in their order and shape."""
         return Quantisation(self.scale[channels], self.zero[channels])

@@ -27,13 +27,12 @@ from compile.schedules.int8_gemm import default_tile as default_gemm_tile
 from compile.schedules.int8_gemm import pack_weights as pack_gemm_weights
 from compile.schedules.int8_lanes import (
     DEPTHS,
-    HIGHEST,
-    LOWEST,
     Dots,
     dots_of,
     sum_lanes,
     windows_of,
 )
+from compile.schedules.int8_rounding import rounded
 from compile.schedules.int8_workloads import Int8WindowWorkload
 from compile.schedules.overlap import start_of, tile_starts
 from compile.schedules.spans import fill, row_pieces, span
@@ -122,7 +121,9 @@ def _make_int8(
     rows, columns = workload.size
     top, left, _, _ = workload.border
     behind = int(picture.shape[2]) - left - columns
-    zero = tirx.const(workload.zero, "int8")
+    zero, of_border = tirx.const(workload.zero, "int32"), tirx.const(workload.zero, "int8")
+    scale = workload.picture_scale
+    factor = None if scale == 1 else tirx.const(scale, "float32")
     with (
         T.serial(*share) as row,
         T.serial(workload.inputs) as channel,
@@ -130,51 +131,13 @@ def _make_int8(
     ):
         with T.Then():
             for first, count in ((0, left), (left + columns, behind)):
-                fill(picture, [channel, row], first, count, zero)
+                fill(picture, [channel, row], first, count, of_border)
             for start, width in row_pieces(columns):
-                value = _quantised(workload, x[channel, row - top, span(start, width)], dots)
+                read = x[channel, row - top, span(start, width)]
+                value = rounded(read, factor, zero, dots)
                 T.buffer_store(picture, value, [channel, row, span(start + left, width)])
         with T.Else():
-            fill(picture, [channel, row], 0, int(picture.shape[2]), zero)
-
-
-def _quantised(workload: Int8WindowWorkload, value: tirx.Expr, dots: Dots) -> tirx.Expr:
-    """int8 of float32 values: round(value * scale) + zero, ties to even, within int8; NaN is the
-    lowest.
-    """
-    lanes, scale, zero = int(value.ty.dtype.lanes), workload.picture_scale, workload.zero
-
-    def every(constant: float | int, dtype: str) -> tirx.Expr:
-        one = tirx.const(constant, dtype)
-        return T.Broadcast(one, lanes) if lanes > 1 else one
-
-    def of(dtype: str) -> str:
-        return f"{dtype}x{lanes}" if lanes > 1 else dtype
-
-    scaled = T.bind(value if scale == 1 else value * every(scale, "float32"))
-    low, high = (every(bound - zero, "float32") for bound in (LOWEST, HIGHEST))
-    above = T.bind(tirx.Select(scaled > low, scaled, low))
-    if dots == "sdot" and lanes == LOAD:
-        return _quantised_by_neon(above, zero)
-    within = tirx.Select(above < high, above, high)
-    even = T.call_llvm_pure_intrin(of("float32"), "llvm.roundeven", within)
-    return tirx.Cast(of("int8"), tirx.Cast(of("int32"), even) + every(zero, "int32"))
-
-
-def _quantised_by_neon(value: tirx.Expr, zero: int) -> tirx.Expr:
-    """The same of 16 values that are not too low; conversions to integers end at their bounds."""
-    octets = []
-    for octet in range(2):
-        halves = []
-        for first in (8 * octet, 8 * octet + 4):
-            four = tirx.Shuffle([value], list(range(first, first + 4)))
-            whole = T.call_llvm_pure_intrin("int32x4", "llvm.aarch64.neon.fcvtns", four)
-            halves.append(T.call_llvm_pure_intrin("int16x4", "llvm.aarch64.neon.sqxtn", whole))
-        shift = T.Broadcast(tirx.const(zero, "int16"), 8)
-        eight = tirx.Shuffle(halves, list(range(8)))
-        moved = T.call_llvm_pure_intrin("int16x8", "llvm.aarch64.neon.sqadd", eight, shift)
-        octets.append(T.call_llvm_pure_intrin("int8x8", "llvm.aarch64.neon.sqxtn", moved))
-    return tirx.Shuffle(octets, list(range(LOAD)))
+            fill(picture, [channel, row], 0, int(picture.shape[2]), of_border)
 
 
 def _make_row(

@@ -16,6 +16,7 @@ from tvm import tirx
 
 from compile.schedules import (
     dense,
+    int8_conversion,
     int8_depthwise,
     int8_head,
     int8_pointwise,
@@ -29,6 +30,7 @@ from compile.schedules import (
     window_channels,
 )
 from compile.schedules.dense import DenseTile, DenseWorkload
+from compile.schedules.int8_conversion import ConversionTile, ConversionWorkload
 from compile.schedules.int8_depthwise import Int8DepthwiseTile
 from compile.schedules.int8_gemm import Int8Tile
 from compile.schedules.int8_head import Int8DenseTile
@@ -49,7 +51,7 @@ from compile.schedules.window_workload import WindowWorkload
 from deploy_rpc.cores import Core
 
 Convolution = PointwiseWorkload | WindowWorkload
-Workload = Convolution | StemPoolWorkload | DenseWorkload | LrnWorkload
+Workload = Convolution | StemPoolWorkload | DenseWorkload | LrnWorkload | ConversionWorkload
 NOTE = "template"
 
 
@@ -103,6 +105,10 @@ TEMPLATES = {
         Int8DenseWorkload, Int8DenseTile, int8_head.default_tile, int8_head.int8_dense,
         int8_head.pack_weights,
     ),
+    "int8_conversion": Template(
+        ConversionWorkload, ConversionTile, int8_conversion.default_tile,
+        int8_conversion.int8_conversion,
+    ),
 }
 # fmt: on
 CYCLES: dict[str, Callable[[Any, Core], float]] = {
@@ -141,6 +147,7 @@ def template_of(workload: Workload) -> str:
         StemPoolWorkload: "stem_pool",
         DenseWorkload: "dense",
         LrnWorkload: "lrn",
+        ConversionWorkload: "int8_conversion",
     }
     if type(workload) in names:
         return names[type(workload)]
