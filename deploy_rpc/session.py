@@ -8,8 +8,9 @@
 Every wait on a board has a limit (`time_limit`). All calls of a session are made by one daemon
 thread, because TVM's thread pool belongs to the thread that configures it, and because freeing a
 remote object talks to the board: a board that hangs must not take the program with it. TVM holds
-Python's lock while it frees one, so that no limit helps where the board hangs just then: what was
-made on a board stays there for the next call, and goes with the session.
+Python's lock while it frees one, so that no limit helps where the board hangs just then: what our
+libraries need on a board stays there for the next call, and goes with the session. A Relax VM's
+tensors do come and go.
 """
 
 from __future__ import annotations

@@ -5,7 +5,9 @@ Made and called in a session's thread only; the tensors live on the board, near 
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
+from functools import partial
 from typing import Protocol
 
 import numpy as np
@@ -65,26 +67,32 @@ class VmProgram:
 
 
 class PlainProgram:
-    """A packed function `main(x, y, ...)` on preallocated tensors, with no VM behind it."""
+    """A packed function `main(x, y, ...)` on preallocated tensors, with no VM behind it.
+
+    It frees nothing on the board while it lives (see `session.py`).
+    """
 
     def __init__(
         self, module: tvm.runtime.Module, device: tvm.runtime.Device, output_shapes: Shapes
     ) -> None:
-        self._module = module
-        self._device = device
+        self._function = functools.cache(module.__getitem__)
+        self._timer = functools.cache(partial(module.time_evaluator, dev=device, number=1))
+        self._empty = functools.cache(partial(tvm.runtime.empty, device=device))
         self._outputs = [
             tvm.runtime.empty(tuple(shape), "float32", device) for shape in output_shapes
         ]
 
     def run(self, x: np.ndarray) -> list[np.ndarray]:
         """The outputs for `x`."""
-        self._module["main"](tvm.runtime.tensor(x, self._device), *self._outputs)
+        self._function("main")(self._input(x), *self._outputs)
         return [output.numpy() for output in self._outputs]
 
     def time_s(self, x: np.ndarray, runs: int) -> Sequence[float]:
         """Seconds of each of `runs` single runs on the board."""
-        timer = self._module.time_evaluator("main", self._device, number=1, repeat=runs)
-        return timer(tvm.runtime.tensor(x, self._device), *self._outputs).results
+        return self._timer("main", repeat=runs)(self._input(x), *self._outputs).results
+
+    def _input(self, x: np.ndarray) -> tvm.runtime.Tensor:
+        return self._empty(x.shape, str(x.dtype)).copyfrom(x)
 
 
 def _listed(shapes: Shapes) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import weakref
+from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -17,6 +18,7 @@ from compile.targets import host_target
 from deploy_rpc.board_spec import BoardError
 from deploy_rpc.session import Session, open_session
 from deploy_rpc.session_kernels import KernelProgram
+from deploy_rpc.session_program import PlainProgram
 from tests.test_session import rpc_server
 
 SHAPES = {"double": ((3, 8), (3, 8)), "add": ((8,), (8,), (8,))}
@@ -59,7 +61,24 @@ def test_a_kernel_that_the_library_lacks_is_a_board_error(library: Path) -> None
             kernels.time_s("halve", calls=1)
 
 
-def test_nothing_of_a_kernel_is_freed_on_the_board_before_its_program_is() -> None:
+def kernels_used(module: object) -> KernelProgram:
+    program = KernelProgram(module, tvm.cpu(), {"main": ((2,), (2,))})
+    for calls in (1, 5, 5, 1):
+        program.run("main", [np.ones(2, np.float32)] * 2)
+        assert program.time_s("main", calls) == 1
+    return program
+
+
+def library_used(module: object) -> PlainProgram:
+    program = PlainProgram(module, tvm.cpu(), [(2,)])
+    for runs in (1, 5, 5, 1):
+        program.run(np.ones(2, np.float32))
+        assert program.time_s(np.ones(2, np.float32), runs) == [1]
+    return program
+
+
+@pytest.mark.parametrize("used", [kernels_used, library_used])
+def test_nothing_is_freed_on_a_board_before_its_program_is(used: Callable[..., object]) -> None:
     class OnTheBoard:
         def __call__(self, *_: object) -> SimpleNamespace:
             return SimpleNamespace(results=[1.0])
@@ -70,12 +89,8 @@ def test_nothing_of_a_kernel_is_freed_on_the_board_before_its_program_is() -> No
         made.append(weakref.ref(there := OnTheBoard()))
         return there
 
-    module = type("Module", (), {"__getitem__": make, "time_evaluator": make})()
-    program = KernelProgram(module, tvm.cpu(), {"double": ((2,), (2,))})
-    for calls in (1, 5, 5, 1):
-        program.run("double", [np.ones(2, np.float32)] * 2)
-        assert program.time_s("double", calls) == 1
-    assert [each() is None for each in made] == [False] * 3
+    program = used(type("Module", (), {"__getitem__": make, "time_evaluator": make})())
+    assert [each() is None for each in made] == [False] * 3  # a function, and two timers
     del program
     assert all(each() is None for each in made)
 
