@@ -37,7 +37,7 @@ from deploy_rpc.board_spec import BoardSpec, parse_board
 from model.cli import phase
 from model.predictions import accuracy, agreement
 
-STEPS = 4  # the first of them int8 throughout
+STEPS = 3  # the first of them int8 throughout
 FEW = 4
 
 
