@@ -140,8 +140,10 @@ def test_a_library_says_what_pytorch_says_of_held_out_digits(
 
 
 def test_int8_says_what_pytorch_says_of_nearly_every_held_out_digit(
-    network: Network, held_out: tuple[np.ndarray, np.ndarray]
+    network: Network, held_out: tuple[np.ndarray, np.ndarray], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """Calibrated on 100 pictures: on all 1438, which take 12 s more, it is 357 of 359."""
+    monkeypatch.setattr("compile.quantise.inputs.ENOUGH_PIXELS", 0)
     pictures, _ = held_out
     lowered = lower(
         network,
@@ -152,7 +154,7 @@ def test_int8_says_what_pytorch_says_of_nearly_every_held_out_digit(
     with loaded_on_board(lowered, parse_board("local")) as module:
         best = np.array([module.run(x[None]).argmax() for x in pictures])
     expected = load_checkpoint(WEIGHTS).run(pictures).argmax(1)
-    assert (best == expected).mean() >= 0.98  # 357 of 359 on an AVX2 EPYC
+    assert (best == expected).mean() >= 0.98  # 355 of 359 on an AVX2 EPYC
 
 
 def test_evaluate_knows_the_digits(tmp_path: Path) -> None:
