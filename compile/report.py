@@ -141,9 +141,13 @@ def print_sensitivity(sensitivity: Sensitivity, kept: Collection[str]) -> None:
     _console().print(sensitivity_table(sensitivity, names))
     print(
         f"error of the logits to be expected in int8: {sensitivity.error():.4f} of their range, "
-        f"root mean square; with what is kept in float32, {sensitivity.share(names):.1%} of the "
-        f"multiply-adds: {sensitivity.error(names):.4f}"
+        "root mean square"
     )
+    if names:
+        print(
+            f"with {len(names)} layers in float32, {sensitivity.share(names):.1%} of the "
+            f"multiply-adds: {sensitivity.error(names):.4f}"
+        )
 
 
 def _print_kept(lowered: Lowered) -> None:

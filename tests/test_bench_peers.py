@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from bench.engine_loaders import OTHER_TYPES
-from bench.engines import ARM_PEERS, ARM_PEERS_IN, EngineError, missing_engines
+from bench.engines import (
+    ARM_PEERS,
+    ARM_PEERS_IN,
+    EngineError,
+    missing_engines,
+    prepare_engines,
+)
 from bench.peers import check_arithmetic, measure_peers, peers_table
 from bench.rows import ENGINE
+from compile.library import Library
 from compile.source import random_network
 from compile.targets import parse_target
 from deploy_rpc.arm_python import missing_arm_python_tools
@@ -48,6 +57,19 @@ def test_an_engine_that_silently_computes_in_float32_is_no_peer_in_float16() -> 
     with pytest.raises(EngineError, match="ncnn was asked for float16, but none of its 1 hottest"):
         check_arithmetic("ncnn", single, "float16")
     check_arithmetic("ncnn", report_of("fmla v31.8h, v1.8h, v2.h[7]"), "float16")
+
+
+def test_an_engine_that_silently_computes_in_float32_is_no_peer_in_int8() -> None:
+    with pytest.raises(EngineError, match="onnxruntime was asked for int8"):
+        check_arithmetic("onnxruntime", report_of("fmla v0.4s, v1.4s, v2.s[0]"), "int8")
+    check_arithmetic("onnxruntime", report_of("udot v16.4s, v8.16b, v4.4b[0]"), "int8")
+
+
+def test_peers_in_int8_are_given_files_of_int8(tmp_path: Path) -> None:
+    network = random_network("shufflenet-0.25x-g1", input_size=(32, 32))
+    ours = Library(tmp_path / "ours.so", "ours")
+    _, *engines = prepare_engines(network, ours, tmp_path, ARM_PEERS_IN["int8"], "int8")
+    assert [Path(each.model).name for each in engines] == ["network.int8.onnx"]
 
 
 def report_of(*disassembly: str) -> CycleReport:

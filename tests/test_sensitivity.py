@@ -10,6 +10,7 @@ from rich.console import Console
 
 from compile.lower import lower
 from compile.quantise.inputs import Calibration
+from compile.report import print_sensitivity
 from compile.sensitivity.choose import (
     KeepFloat,
     KeepFloatError,
@@ -82,6 +83,13 @@ def test_the_table_shows_every_layer_and_marks_what_is_kept() -> None:
     lines = [line.split() for line in console.file.getvalue().splitlines() if "│" in line]
     assert [line[1] for line in lines] == THREE.names
     assert ["float32" in line for line in lines] == [False, False, True]
+
+
+def test_what_to_expect_is_printed_with_the_table(capsys: pytest.CaptureFixture[str]) -> None:
+    print_sensitivity(THREE, ["pointwise1..dense1"])
+    *_, of_int8, with_kept = capsys.readouterr().out.splitlines()
+    assert "expected in int8: 0.0812 of their range" in of_int8
+    assert with_kept == "with 2 layers in float32, 50.0% of the multiply-adds: 0.0361"
 
 
 @pytest.fixture(scope="module")

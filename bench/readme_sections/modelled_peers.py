@@ -8,7 +8,7 @@ from bench.readme_sections.committed import committed_report, made, markdown
 from bench.reports import Report
 from bench.rows import ENGINE
 
-TARGETS = ("cortex-a72", "neoverse-n1", "neoverse-n1-float16")
+TARGETS = ("cortex-a72", "neoverse-n1", "neoverse-n1-float16", "neoverse-n1-int8")
 HEADINGS = (
     "modelled core", "number format", "model", "engine", "M instructions", "modelled Mcycles",
     "of peak", "of ours", "L1 / L2 misses",

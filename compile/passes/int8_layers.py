@@ -2,7 +2,8 @@
 
     pointwise1 .. pointwise32, depthwise1 .., avgpool1 .., stem1, dense1
 
-are counted in the order in which they run. `A..B` are all layers from A to B.
+are counted in the order in which they run. `A..B` are all layers from A to B. Max pools and concats
+have no names: they are of int8 as what they read is.
 """
 
 from __future__ import annotations
