@@ -14,6 +14,7 @@ from bench.readme_sections.model_check import model_check_section
 from bench.readme_sections.modelled_peers import modelled_peers_section
 from bench.readme_sections.number_formats import number_formats_section
 from bench.readme_sections.pictures import pictures_section
+from bench.readme_sections.sensitivity import sensitivity_section
 from bench.readme_sections.sizes import size_section
 from bench.readme_sections.spaces import spaces_section
 from bench.readme_sections.table8 import table8_section
@@ -37,4 +38,5 @@ SECTIONS = {
     "light-models": light_models_section,
     "accuracy": accuracy_section,
     "number-formats": number_formats_section,
+    "sensitivity": sensitivity_section,
 }
