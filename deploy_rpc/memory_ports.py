@@ -8,10 +8,9 @@ bytes of two aligned pieces of 32 takes two cycles:
     vmovups %ymm0, 16(%rax)    the store port for two
 
 Measured on Zen 3 (AMD EPYC, 2026-11-26): 16 loads of 32 bytes in 8.4 cycles, 16.0 where each has
-bytes of two lines; 8 stores in 8.0 cycles, 16 where each is off by half its size. AMD's Software
-Optimization Guide for family 19h says as much of vector loads. It is a bound, as that of any port:
-beside 16 multiply-adds four split loads or stores took no time. Split accesses are counted as the
-program runs (`block_counts`). Of no other core's model is anything corrected.
+bytes of two lines; 8 stores in 8.0 cycles, 16.8 where each is off by half its size. It is a bound,
+as that of any port: beside 16 multiply-adds four split loads or stores took no time. Split accesses
+are counted as the program runs (`block_counts`). Of no other core's model is anything corrected.
 """
 
 from __future__ import annotations

@@ -55,10 +55,10 @@ def test_only_planes_of_aarch64_have_a_tail() -> None:
 
 @pytest.mark.parametrize(
     ("core", "inputs", "step"),
-    [(N1, 50, 1), (N1, 40, 4), (N1.of("float16"), 50, 1), (A72, 50, 2), (AVX512, 50, 2)],
+    [(N1, 50, 1), (N1, 40, 4), (N1.of("float16"), 50, 2), (A72, 50, 2), (AVX512, 50, 2)],
     ids=["N1", "N1 by fours", "N1 float16", "A72", "AVX-512"],
 )
-def test_only_arm_cores_of_several_fmlas_a_cycle_never_take_inputs_by_twos(
+def test_only_float32_on_arm_cores_of_several_fmlas_a_cycle_never_takes_inputs_by_twos(
     core: Core, inputs: int, step: int
 ) -> None:
     w = PointwiseWorkload(2, 200, inputs, 196, relu=True, shortcut=True)

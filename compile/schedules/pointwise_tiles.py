@@ -20,7 +20,7 @@ from compile.schedules.tiles import lane_choices
 from deploy_rpc.cores import Core
 
 K_UNROLLS = (4, 2, 1)
-WIDE_ARM_K_UNROLLS = (4, 1)  # with several FMLAs a cycle
+WIDE_ARM_K_UNROLLS = (4, 1)  # float32, with several FMLAs a cycle
 LEAST_INPUTS_PEELED = 20  # by default: LLVM writes a loop over fewer in full, and spills
 MOST_VECTORS_PEELED = 3  # beside a tail
 LEAST_PIXELS_OF_A_PASS = 3  # that share the weights they bring from L2: 21 bytes a cycle
@@ -191,13 +191,14 @@ def tile_counts(workload: PointwiseWorkload, tile: PointwiseTile) -> tuple[int, 
 
 
 def _default_unroll(workload: PointwiseWorkload, core: Core) -> int:
-    """The longest step that divides K; on AArch64 with several FMLAs a cycle never two inputs.
+    """The longest step that divides K; of float32 on AArch64 with several FMLAs a cycle never two.
 
     For those cores LLVM loads both inputs at once, and spills: 200 of 50 with a shortcut at 14x14
-    take 623 to 1303 thousand modelled cycles on N1 in steps of two, 530 in steps of one. On A72
-    nothing spills, and steps of two are up to 2 % faster (2026-11-26).
+    take 623 to 1303 thousand modelled cycles on N1 in steps of two, 530 in steps of one. On A72 and
+    in float16 nothing spills, and steps of two are up to 2 and 0.7 % faster (2026-11-26).
     """
-    unrolls = WIDE_ARM_K_UNROLLS if core.isa == "aarch64" and not _one_a_cycle(core) else K_UNROLLS
+    is_wide = core.isa == "aarch64" and core.value_bits == 32 and not _one_a_cycle(core)
+    unrolls = WIDE_ARM_K_UNROLLS if is_wide else K_UNROLLS
     return next(unroll for unroll in unrolls if workload.inputs % unroll == 0)
 
 
