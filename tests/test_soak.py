@@ -20,9 +20,11 @@ from tests.tuning_records import record
 SAID = ("30 kernels on tracker://here", "    1/1000000 trials, 1 ms", "    2/1000000 trials, 1 ms")
 
 
-def fault(at_s: float, memory: int = 700, files: int = 20, search: int = 1) -> Fault:
+def fault(
+    at_s: float, memory: int = 700, files: int = 20, search: int = 1, temporary: int = 25
+) -> Fault:
     tuner, farm = Usage(memory, 11, files), Usage(800, 6, 24)
-    return Fault("agent killed", at_s, at_s, search, 1, tuner, farm, temporary_files=25)
+    return Fault("agent killed", at_s, at_s, search, 1, tuner, farm, temporary)
 
 
 def search_in(
@@ -106,6 +108,7 @@ def test_a_board_that_was_set_aside_fails_the_soak(tmp_path: Path) -> None:
     [
         ([fault(at_s, memory=700 + 10 * at_s) for at_s in range(16)], ["tuner 1's memory"]),
         ([fault(at_s, files=20 + at_s) for at_s in range(8)], ["tuner 1's files"]),
+        ([fault(at_s, temporary=25 + at_s) for at_s in range(8)], ["temporary files"]),
     ],
 )
 def test_what_grows_from_fault_to_fault_is_named(
@@ -115,6 +118,10 @@ def test_what_grows_from_fault_to_fault_is_named(
     assert found.report["grew"] == grew
     with pytest.raises(SoakError, match="grew"):
         found.check()
+
+
+def test_files_of_candidates_that_wait_are_no_growth(tmp_path: Path) -> None:
+    judged(tmp_path, [fault(0, temporary=each) for each in [20] * 13 + [40] * 3]).check()
 
 
 def test_another_search_may_begin_with_more(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ import os
 import re
 import statistics
 from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -117,18 +117,19 @@ def distinct(records: Sequence[Record]) -> set[tuple[str, str]]:
 
 
 def quarters_of_all(faults: Sequence[Fault]) -> dict[str, tuple[float, float]]:
-    """Medians over the first and the last quarter of the faults.
+    """What was held over the first and the last quarter of the faults: medians.
 
-    Of what a tuner holds in each search with enough of them, of all else through all searches.
+    Of what a tuner holds in each search with enough of them, of all else through all searches. Of
+    temporary files the least: most belong to candidates that wait, now few and now many.
     """
     found = quarters(
         {
             "farm's memory": [fault.farm.memory for fault in faults],
             "farm's threads": [fault.farm.threads for fault in faults],
             "farm's files": [fault.farm.files for fault in faults],
-            "temporary files": [fault.temporary_files for fault in faults],
         }
     )
+    found |= quarters({"temporary files": [fault.temporary_files for fault in faults]}, min)
     for number, count in Counter(fault.search for fault in faults).items():
         tuner = [fault.tuner for fault in faults if fault.search == number]
         if count >= LEAST_FAULTS:
@@ -142,10 +143,13 @@ def quarters_of_all(faults: Sequence[Fault]) -> dict[str, tuple[float, float]]:
     return found
 
 
-def quarters(seen: Mapping[str, Sequence[float]]) -> dict[str, tuple[float, float]]:
-    """Of each list the medians of its first and its last quarter."""
+def quarters(
+    seen: Mapping[str, Sequence[float]],
+    typical: Callable[[Sequence[float]], float] = statistics.median,
+) -> dict[str, tuple[float, float]]:
+    """Of each list what is `typical` of its first and of its last quarter."""
     return {
-        name: (statistics.median(each[:count]), statistics.median(each[-count:]))
+        name: (typical(each[:count]), typical(each[-count:]))
         for name, each in seen.items()
         if (count := max(1, len(each) // 4)) <= len(each)
     }
