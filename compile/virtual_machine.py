@@ -1,8 +1,12 @@
-"""The passes from Relax to what TVM's virtual machine runs, phase by phase, as `tvm.compile` has
-them.
+"""From Relax to what TVM's virtual machine runs: the passes, phase by phase, as `tvm.compile` has
+them, and a module made to run here.
 """
 
+import tvm
 from tvm import relax
+
+from compile.schedules import schedule_kernels
+from compile.targets import host_target
 
 LEGALISE_STOCK = (relax.transform.LegalizeOps(), relax.transform.RewriteDataflowReshape())
 PLAN_MEMORY = (
@@ -19,3 +23,19 @@ FINALISE = (
     relax.transform.VMShapeLower(),
     relax.transform.AttachGlobalSymbol(),
 )
+
+
+def machine_here(module: tvm.IRModule) -> relax.VirtualMachine:
+    """What runs the functions of `module`, not in dataflow blocks, on one thread of this machine.
+
+    Kernels of templates are as they are, others are scheduled.
+    """
+    target = host_target()
+    with target.tvm:
+        for apply in LEGALISE_STOCK:
+            module = apply(module)
+        module, _ = schedule_kernels(module, target.core, 1)
+        for apply in (*PLAN_MEMORY, *FINALISE):
+            module = apply(module)
+        built = relax.build(module, target=target.tvm, relax_pipeline=None)
+        return relax.VirtualMachine(built, tvm.cpu())

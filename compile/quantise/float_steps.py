@@ -16,9 +16,7 @@ from tvm import relax
 from tvm.relax.expr_functor import PyExprMutator, mutator
 
 from compile.quantise.expressions import KERNEL_CALLS, operator_of
-from compile.schedules import schedule_kernels
-from compile.targets import host_target
-from compile.virtual_machine import FINALISE, LEGALISE_STOCK, PLAN_MEMORY
+from compile.virtual_machine import machine_here
 
 
 class FloatSteps:
@@ -87,7 +85,6 @@ class _Substituting(PyExprMutator):
 
 
 def _compiled(module: tvm.IRModule, functions: dict[str, relax.Function]) -> relax.VirtualMachine:
-    target = host_target()
     kernels = {
         variable: function
         for variable, function in module.functions.items()
@@ -95,11 +92,4 @@ def _compiled(module: tvm.IRModule, functions: dict[str, relax.Function]) -> rel
     }
     named = {tvm.ir.GlobalVar(name): each for name, each in functions.items()}
     updated = relax.transform.DeadCodeElimination(list(functions))(tvm.IRModule(kernels | named))
-    with target.tvm:
-        for apply in LEGALISE_STOCK:
-            updated = apply(updated)
-        updated, _ = schedule_kernels(updated, target.core, 1)
-        for apply in (*PLAN_MEMORY, *FINALISE):
-            updated = apply(updated)
-        built = relax.build(updated, target=target.tvm, relax_pipeline=None)
-        return relax.VirtualMachine(built, tvm.cpu())
+    return machine_here(updated)

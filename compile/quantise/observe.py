@@ -24,9 +24,7 @@ import tvm
 from tvm import relax
 
 from compile.quantise.inputs import Calibration
-from compile.schedules import schedule_kernels
-from compile.targets import host_target
-from compile.virtual_machine import FINALISE, LEGALISE_STOCK, PLAN_MEMORY
+from compile.virtual_machine import machine_here
 
 
 @dataclass(frozen=True)
@@ -59,7 +57,6 @@ def tensors_of(main: relax.Function) -> list[relax.Var]:
 
 def _all_values(module: tvm.IRModule) -> Callable[[np.ndarray], list[np.ndarray]]:
     """What computes, from the input of `main`, all its values in order, the input first."""
-    target = host_target()
     plain = relax.transform.ToNonDataflow()(module)
     main = plain["main"]
     _, *variables = tensors_of(main)
@@ -67,14 +64,7 @@ def _all_values(module: tvm.IRModule) -> Callable[[np.ndarray], list[np.ndarray]
     updated = plain.clone()
     everything = relax.Function(main.params, body, relax.TupleType([v.ty for v in variables]))
     updated["main"] = everything.with_attr("global_symbol", "main")
-    with target.tvm:
-        for apply in LEGALISE_STOCK:
-            updated = apply(updated)
-        updated, _ = schedule_kernels(updated, target.core, 1)
-        for apply in (*PLAN_MEMORY, *FINALISE):
-            updated = apply(updated)
-        built = relax.build(updated, target=target.tvm, relax_pipeline=None)
-        machine = relax.VirtualMachine(built, tvm.cpu())
+    machine = machine_here(updated)
 
     def run(x: np.ndarray) -> list[np.ndarray]:
         return [x, *(value.numpy() for value in machine["main"](tvm.runtime.tensor(x)))]
