@@ -1,4 +1,4 @@
-"""python bench/readme.py: write the README's tables anew from the committed reports."""
+"""python bench/readme.py: write the tables of README.md and docs/ anew from committed reports."""
 
 from __future__ import annotations
 
@@ -9,17 +9,18 @@ from bench.readme_sections import SECTIONS
 from bench.reports import ReportError
 from model.cli import run_command, write_text
 
-README = REPOSITORY / "README.md"
+PAGES = (REPOSITORY / "README.md", *sorted((REPOSITORY / "docs").glob("*.md")))
 SECTION = re.compile(r"<!-- (?P<name>[\w-]+) -->\n(?P<text>.*?)<!-- /(?P=name) -->", re.DOTALL)
 
 
 def main() -> None:
-    """Replaces what stands between the README's markers."""
-    write_text(README, with_results(README.read_text(encoding="utf-8")))
+    """Replaces what stands between the markers of every page."""
+    for page in PAGES:
+        write_text(page, with_results(page.read_text(encoding="utf-8")))
 
 
-def with_results(readme: str) -> str:
-    """`readme` with every section between `<!-- NAME -->` and `<!-- /NAME -->` made anew.
+def with_results(page: str) -> str:
+    """The text of `page` with all between `<!-- NAME -->` and `<!-- /NAME -->` made anew.
 
     Raises `ReportError` for a name that `SECTIONS` does not have.
     """
@@ -27,10 +28,10 @@ def with_results(readme: str) -> str:
     def made(match: re.Match[str]) -> str:
         name = match["name"]
         if name not in SECTIONS:
-            raise ReportError(f"the README has a section {name!r}; known are {', '.join(SECTIONS)}")
+            raise ReportError(f"a page has a section {name!r}; known are {', '.join(SECTIONS)}")
         return f"<!-- {name} -->\n{SECTIONS[name]()}\n<!-- /{name} -->"
 
-    return SECTION.sub(made, readme)
+    return SECTION.sub(made, page)
 
 
 if __name__ == "__main__":

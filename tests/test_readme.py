@@ -1,46 +1,61 @@
-"""The README's figures are those of the newest committed reports, and each report is named."""
+"""Figures of README and docs are those of the newest reports; each report and page is named."""
 
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 import pytest
 
 from bench.context import REPOSITORY
-from bench.readme import README, SECTION, with_results
+from bench.readme import PAGES, SECTION, with_results
 from bench.readme_sections import SECTIONS
 from bench.readme_sections.committed import RESULTS, committed_report, markdown
 from bench.reports import ReportError
 
-TEXT = README.read_text(encoding="utf-8")
+TEXTS = {page.name: page.read_text(encoding="utf-8") for page in PAGES}
+EVERYTHING = "".join(TEXTS.values())
 
 
-def test_the_readmes_figures_are_those_of_the_committed_reports() -> None:
-    assert with_results(TEXT) == TEXT, "run `python bench/readme.py`"
+@pytest.mark.parametrize("page", TEXTS)
+def test_the_figures_are_those_of_the_committed_reports(page: str) -> None:
+    assert with_results(TEXTS[page]) == TEXTS[page], "run `python bench/readme.py`"
 
 
 @pytest.mark.parametrize("name", SECTIONS)
-def test_every_section_stands_in_the_readme_once(name: str) -> None:
-    assert [match["name"] for match in SECTION.finditer(TEXT)].count(name) == 1
+def test_every_section_stands_on_one_page(name: str) -> None:
+    assert [match["name"] for match in SECTION.finditer(EVERYTHING)].count(name) == 1
 
 
 @pytest.mark.parametrize("name", SECTIONS)
 def test_a_figure_changed_by_hand_is_set_right(name: str) -> None:
-    (match,) = (match for match in SECTION.finditer(TEXT) if match["name"] == name)
+    (match,) = (match for match in SECTION.finditer(EVERYTHING) if match["name"] == name)
     changed = re.sub(r"\d", "7", match["text"])
     assert changed != match["text"]
-    assert with_results(TEXT.replace(match["text"], changed)) == TEXT
+    assert with_results(match[0].replace(match["text"], changed)) == match[0]
+
+
+def test_the_readme_leads_to_every_page() -> None:
+    readme, *others = PAGES
+    links = set(re.findall(r"\]\((docs/[\w-]+\.md)\)", TEXTS[readme.name]))
+    assert links == {f"docs/{page.name}" for page in others}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_no_link_to_a_file_is_broken(page: Path) -> None:
+    targets = re.findall(r"\]\(((?!https?:)[^)#]+)", TEXTS[page.name])
+    assert [target for target in targets if not (page.parent / target).exists()] == []
 
 
 @pytest.mark.parametrize(
     "path", sorted(RESULTS.glob("*/*.json")), ids=lambda path: f"{path.parent.name}-{path.stem}"
 )
 def test_every_committed_report_is_named(path: object) -> None:
-    assert f"`{path.relative_to(REPOSITORY)}`" in TEXT
+    assert f"`{path.relative_to(REPOSITORY)}`" in EVERYTHING
 
 
 def test_a_section_nobody_makes_is_refused() -> None:
-    with pytest.raises(ReportError, match="'weather'; known are ablation, sizes"):
+    with pytest.raises(ReportError, match="'weather'; known are headline, ablation"):
         with_results("<!-- weather -->\nsunny\n<!-- /weather -->")
 
 

@@ -1,4 +1,4 @@
-"""The README's tables: `SECTIONS` makes each, by the name that its markers in the README have."""
+"""The tables of README.md and docs/: `SECTIONS` makes each, by the name that its markers have."""
 
 from __future__ import annotations
 
@@ -7,12 +7,15 @@ from bench.readme_sections.accuracy import accuracy_section
 from bench.readme_sections.engines_here import engines_here_section, int8_engines_section
 from bench.readme_sections.footprint import footprint_section
 from bench.readme_sections.groups import groups_section
+from bench.readme_sections.headline import headline_section
+from bench.readme_sections.independent import independent_section
 from bench.readme_sections.ladder import ladder_section
 from bench.readme_sections.largest_kernels import largest_kernels_section
 from bench.readme_sections.light_models import light_models_section
 from bench.readme_sections.model_check import model_check_section
 from bench.readme_sections.modelled_peers import modelled_peers_section
 from bench.readme_sections.number_formats import number_formats_section
+from bench.readme_sections.numerics import numerics_section
 from bench.readme_sections.pictures import pictures_section
 from bench.readme_sections.sensitivity import sensitivity_section
 from bench.readme_sections.sizes import size_section
@@ -21,6 +24,7 @@ from bench.readme_sections.table8 import table8_section
 from bench.readme_sections.threads import threads_section
 
 SECTIONS = {
+    "headline": headline_section,
     "ablation": ablation_section,
     "sizes": size_section,
     "footprint": footprint_section,
@@ -34,7 +38,9 @@ SECTIONS = {
     "groups": groups_section,
     "threads": threads_section,
     "kernels": largest_kernels_section,
+    "independent": independent_section,
     "pictures": pictures_section,
+    "numerics": numerics_section,
     "light-models": light_models_section,
     "accuracy": accuracy_section,
     "number-formats": number_formats_section,

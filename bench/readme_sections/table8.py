@@ -8,7 +8,7 @@ from bench.readme_sections.committed import committed_report, made, markdown
 from bench.reports import Report
 from bench.rows import Row
 
-TARGETS = ("host",)
+TARGETS = ("host", "cortex-a72")
 HEADINGS = (
     "core", "input", "network", "fastest engine", "median", "AlexNet / it", "by MACs", "paper",
     "goal",

@@ -1,0 +1,37 @@
+"""What the other engines take, as multiples of our time, on this machine and on modelled cores."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from bench.readme_sections.committed import committed_report, made, markdown
+from bench.reports import Report
+from bench.rows import ENGINE
+
+TARGETS = ("cortex-a72", "neoverse-n1", "host")
+ENGINES = ("onnxruntime", "ncnn", "mnn")
+HEADINGS = ("core", "network", "ours", *ENGINES)
+
+
+def headline_section() -> str:
+    """A row a core and network: our fastest level, and how many times that others take."""
+    reports = [committed_report("peers", target) for target in TARGETS]
+    rows = [row for report in reports for row in _rows(report)]
+    modelled, measured = reports[0], reports[-1]
+    conditions = (
+        f"float32 at {measured.rows[0]['input']}, one thread, untuned. Mcycles are modelled, not "
+        f"measured ({made(modelled)}); ms are measured on {measured.context['cpu']}, shared "
+        f"({made(measured)}); reports: {', '.join(f'`{each.name}`' for each in reports)}."
+    )
+    return "\n".join([*markdown(HEADINGS, rows), "", conditions])
+
+
+def _rows(report: Report) -> Iterator[tuple[str, ...]]:
+    for model in dict.fromkeys(row["model"] for row in report.rows):
+        of_model = [row for row in report.rows if row["model"] == model]
+        ours = min(
+            (row for row in of_model if row["engine"] == ENGINE), key=lambda row: row["median"]
+        )
+        others = {row["engine"]: f"{row['median'] / ours['median']:.2f}x" for row in of_model}
+        time = f"{ours['median']:.2f} {ours['unit']}"
+        yield (ours["core"], model, time, *(others.get(engine, "-") for engine in ENGINES))
