@@ -40,6 +40,11 @@ def made_bit_by_bit(report: Report) -> str:
     return f"Measured on {cpu}, shared; {date}, revisions {revisions}; report: `{report.name}`."
 
 
+def named(reports: Iterable[Report]) -> str:
+    """Where several are kept, each with its date and revision."""
+    return ", ".join(f"`{report.name}` ({made(report)})" for report in reports)
+
+
 def made(report: Report) -> str:
     """Date and revision."""
     return f"{report.context['date'][:10]}, revision {report.context['revision']}"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from bench.readme_sections.committed import committed_report, made, markdown
+from bench.readme_sections.committed import committed_report, markdown, named
 from bench.reports import Report
 from bench.rows import ENGINE
 
@@ -17,11 +17,11 @@ def headline_section() -> str:
     """A row a core and network: our fastest level, and how many times that others take."""
     reports = [committed_report("peers", target) for target in TARGETS]
     rows = [row for report in reports for row in _rows(report)]
-    modelled, measured = reports[0], reports[-1]
+    measured = reports[-1]
     conditions = (
         f"float32 at {measured.rows[0]['input']}, one thread, untuned. Mcycles are modelled, not "
-        f"measured ({made(modelled)}); ms are measured on {measured.context['cpu']}, shared "
-        f"({made(measured)}); reports: {', '.join(f'`{each.name}`' for each in reports)}."
+        f"measured; ms are measured on {measured.context['cpu']}, shared; "
+        f"reports: {named(reports)}."
     )
     return "\n".join([*markdown(HEADINGS, rows), "", conditions])
 

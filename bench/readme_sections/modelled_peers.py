@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from bench.readme_sections.committed import committed_report, made, markdown
+from bench.readme_sections.committed import committed_report, markdown, named
 from bench.reports import Report
 from bench.rows import ENGINE
 
@@ -22,7 +22,7 @@ def modelled_peers_section() -> str:
     first = reports[0].rows[0]
     conditions = (
         f"At {first['input']}, one thread, untuned; modelled, not measured; "
-        f"{made(reports[0])}; reports: {', '.join(f'`{each.name}`' for each in reports)}."
+        f"reports: {named(reports)}."
     )
     return "\n".join([*markdown(HEADINGS, rows), "", conditions])
 

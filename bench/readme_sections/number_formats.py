@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from bench.readme_sections.committed import committed_report, made, markdown
+from bench.readme_sections.committed import committed_report, markdown, named
 
 TARGETS = {
     "float32": "neoverse-n1",
@@ -32,10 +32,9 @@ def number_formats_section() -> str:
         for row in ladder.rows
         if row["level"] != "unfused"
     ]
-    named = ", ".join(f"`{report.name}`" for report in (*ladders.values(), *sizes.values()))
     conditions = (
         "Modelled Neoverse N1, one thread, random weights; tuned where there are records; "
-        f"{made(ladders['int8'])}; reports: {named}."
+        f"reports: {named((*ladders.values(), *sizes.values()))}."
     )
     return "\n".join([*markdown(HEADINGS, rows), "", conditions])
 
