@@ -107,14 +107,15 @@ def _measure(
 
 
 def _one_process(engine: Engine, folder: Path, outputs: int) -> dict[str, float]:
-    files = [str(folder / "input.npy"), str(folder / "output.npy")]
+    report = folder / "report.json"
+    files = [str(folder / "input.npy"), str(folder / "output.npy"), str(outputs), str(report)]
     script = str(FOLDER / "engine_process.py")
-    command = [sys.executable, "-Es", script, engine.name, engine.model, *files, str(outputs)]
+    command = [sys.executable, "-Es", script, engine.name, engine.model, *files]
     done = subprocess.run(command, capture_output=True, text=True, timeout=LIMIT_S, check=False)
     if done.returncode != 0:
         last = (done.stderr.strip().splitlines() or ["it said nothing"])[-1]
         raise EngineError(f"{engine.name} failed: {last}")
-    return json.loads(done.stdout.splitlines()[-1])
+    return json.loads(report.read_text(encoding="utf-8"))
 
 
 def _example(lowered: Lowered, target: CompileTarget, folder: Path, *, static: bool) -> Path:
