@@ -11,13 +11,13 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
-from rich.console import Console
 from rich.table import Table
 
 from bench.columns import IDENTITY, split_columns
 from bench.comparison import CONFIDENCE, Comparison, compare, context_warnings
 from bench.reports import Report, ReportError, read_report
 from model.cli import EXIT_FAILURE, argument, new_file, run_command, write_json
+from model.console import table_console
 
 THRESHOLD = 0.05
 PLAIN_WIDTH = 200  # of the table where there is no terminal
@@ -33,7 +33,7 @@ def main(arguments: list[str] | None = None) -> None:
     except ReportError as error:
         parser.error(str(error))
     warnings = list(context_warnings(options.old, options.new))
-    console = Console(width=None if Console().is_terminal else PLAIN_WIDTH)
+    console = table_console(PLAIN_WIDTH)
     console.print(comparison_table(comparisons, options.threshold))
     for warning in warnings:
         print(f"warning: {warning}")

@@ -26,19 +26,19 @@ import onnx
 import onnx.backend.test
 import onnxruntime
 from onnx import numpy_helper
-from rich.console import Console
 from rich.table import Table
 
+from bench.boards import BOARDS
 from bench.context import measurement_context
 from bench.reports import with_kept_rows
 from bench.rows import ENGINE, Row
 from model.cli import new_file, run_command, write_json
+from model.console import table_console
 from model.errors import InputError
 
 LIGHT = Path(onnx.backend.test.__file__).parent / "data" / "light"
 NAMES = tuple(sorted(path.stem.removeprefix("light_") for path in LIGHT.glob("light_*.onnx")))
 BUILD = Path(__file__).resolve().parent.parent / "compile" / "build.py"
-BOARDS = {"host": "local", "arm_cpu": "emulated"}
 DRAWN = (0.5, 1.5)  # factors, shifts, means and variances of batch norms; biases
 PLAIN_WIDTH = 140
 ERRORS_ONLY = 3  # of ONNX Runtime's severities of what it logs
@@ -59,7 +59,7 @@ def main(arguments: list[str] | None = None) -> None:
             print(f"{name} for {target}: {rows[-1]['median']:.0f} s", flush=True)
     context = measurement_context()
     rows = with_kept_rows(options.json, rows, context, ("model", "target"))
-    Console(width=None if Console().is_terminal else PLAIN_WIDTH).print(light_models_table(rows))
+    table_console(PLAIN_WIDTH).print(light_models_table(rows))
     write_json(options.json, {"context": context, "rows": rows})
 
 

@@ -14,9 +14,9 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from rich.console import Console
 from rich.table import Table
 
+from bench.boards import BOARDS
 from bench.context import measurement_context
 from bench.over_pictures import loaded_on_board
 from bench.reports import read_report, with_kept_rows
@@ -28,11 +28,11 @@ from compile.targets import parse_target
 from compile.verify import TOLERANCES
 from deploy_rpc.board_spec import parse_board
 from model.cli import argument, input_size, new_file, positive_int, run_command, write_json
+from model.console import table_console
 from model.errors import InputError
 from model.progress import with_progress
 from model.zoo import MODEL_NAMES, model_name
 
-BOARDS = {"host": "local", "arm_cpu": "emulated"}
 ABOUT = ("model", "input", "level", "target", "threads")
 SEEDS = (0, 1)
 TOLERANCE = TOLERANCES["float32"]
@@ -72,7 +72,7 @@ def main(arguments: list[str] | None = None) -> None:
         rows = with_kept_rows(options.json, list(_rows(build, options.threads)), context, ABOUT)
         write_json(options.json, {"context": context, "rows": rows})
     rows = read_report(str(options.json)).rows
-    Console().print(numerics_table(rows))
+    table_console().print(numerics_table(rows))
     check_rows(rows)
 
 

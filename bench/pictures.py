@@ -11,9 +11,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import torch
-from rich.console import Console
 from rich.table import Table
 
+from bench.boards import BOARDS
 from bench.context import measurement_context
 from bench.over_pictures import predictions_of, remembered
 from bench.reports import with_kept_rows
@@ -35,13 +35,13 @@ from model.cli import (
     run_command,
     write_json,
 )
+from model.console import table_console
 from model.errors import InputError
 from model.labelled_pictures import LabelledPicture, labelled_pictures
 from model.predictions import KEPT, Run, accuracy, agreement
 from model.zoo import default_input_size
 
-TARGETS = {"local": "host", "emulated": "arm_cpu"}
-PLAIN_WIDTH = 120
+TARGETS = {board: target for target, board in BOARDS.items()}
 TOLERANCE = TOLERANCES["float32"]
 
 
@@ -63,7 +63,7 @@ def main(arguments: list[str] | None = None) -> None:
                 rows.append(_row(network, level, board, pictures, reference))
     context = measurement_context()
     rows = with_kept_rows(options.json, rows, context, ("model", "level", "board"))
-    Console(width=None if Console().is_terminal else PLAIN_WIDTH).print(pictures_table(rows))
+    table_console().print(pictures_table(rows))
     write_json(options.json, {"context": context, "rows": rows})
     check_rows(rows)
 

@@ -8,8 +8,6 @@ import itertools
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from rich.console import Console
-
 from bench.context import measurement_context
 from bench.engines import peers_in, quick_peers
 from bench.machine import measured_machine
@@ -32,6 +30,7 @@ from model.cli import (
     run_command,
     write_json,
 )
+from model.console import table_console
 from model.zoo import DEFAULT_MODEL, model_name
 
 TIMED_IN: dict[str, tuple[Dtype, ...]] = {  # of suites that time few number formats
@@ -161,7 +160,7 @@ def _parser() -> argparse.ArgumentParser:
 
 def _print_tables(rows: Sequence[Row]) -> None:
     """A table for each suite and model in `rows`; the whole ladder of all models is one."""
-    console = Console(width=None if Console().is_terminal else PLAIN_WIDTH)
+    console = table_console(PLAIN_WIDTH)
     for (suite, _), of_table in itertools.groupby(rows, _table_key):
         console.print(SUITES[suite].table(list(of_table)))
 

@@ -10,7 +10,6 @@ from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from typing import Any
 
-from rich.console import Console
 from rich.table import Table
 from tvm.target import codegen
 
@@ -22,6 +21,7 @@ from compile.passes.into_int8 import CONVERSIONS
 from compile.quantise.reference import KEPT
 from compile.sensitivity.table import Sensitivity, sensitivity_table
 from compile.verify import Verification
+from model.console import table_console
 
 REPORTED_PACKAGES = ("shufflenet-compiled", "apache-tvm", "apache-tvm-ffi", "torch", "ziglang")
 
@@ -126,7 +126,7 @@ def print_report(
     _print_kept(lowered)
     removed = [f"{kind} {given} -> {left}" for kind, (given, left) in lowered.operators.items()]
     print(f"operators imported -> left: {', '.join(removed)}")
-    console = _console()
+    console = table_console()
     if verifications:
         console.print(_verification_table(verifications))
     else:
@@ -138,7 +138,7 @@ def print_report(
 def print_sensitivity(sensitivity: Sensitivity, kept: Collection[str]) -> None:
     """What each layer costs in int8, and what is to be expected with layers `kept` in float32."""
     names = chosen_layers(kept, sensitivity.names)
-    _console().print(sensitivity_table(sensitivity, names))
+    table_console().print(sensitivity_table(sensitivity, names))
     print(
         f"error of the logits to be expected in int8: {sensitivity.error():.4f} of their range, "
         "root mean square"
@@ -156,10 +156,6 @@ def _print_kept(lowered: Lowered) -> None:
     if kept:
         conversions = sum(k.calls for k in lowered.kernels if k.name.startswith(CONVERSIONS))
         print(f"in float32: {', '.join(kept)}; {conversions} conversions from and to int8")
-
-
-def _console() -> Console:
-    return Console(width=None if Console().is_terminal else 120)
 
 
 def _sizes(lowered: Lowered, library: Library) -> str:

@@ -11,7 +11,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from rich.console import Console
 from rich.progress import Progress
 
 from compile.lower import Lowered, lower
@@ -21,7 +20,7 @@ from compile.tune_auto import tune_auto
 from compile.tune_options import AUTO, KEPT, parse_options
 from compile.tuning.curve import draw_curve
 from compile.tuning.decisions import TUNING_LOGS, is_default, recorded_decisions
-from compile.tuning.display import PLAIN_WIDTH, Display, print_result
+from compile.tuning.display import Display, print_result
 from compile.tuning.experience import counted, lessons_of
 from compile.tuning.judge import Judge
 from compile.tuning.log import LogError, TuningLog, merge_logs, prune_log
@@ -42,6 +41,7 @@ from deploy_rpc.cycles import missing_modelling_tools
 from deploy_rpc.host import host_core
 from deploy_rpc.network_cycles import missing_modelled_board_tools
 from model.cli import phase, run_command, write_json
+from model.console import table_console
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -144,7 +144,7 @@ def _before_and_after(options: argparse.Namespace, fused: Lowered, where: Where)
         return []
     decisions = recorded_decisions(options.tuning_logs, where.core)
     latencies = before_and_after(fused, decisions, where.board)
-    Console(width=None if Console().is_terminal else PLAIN_WIDTH).print(latency_table(latencies))
+    table_console().print(latency_table(latencies))
     return latencies
 
 

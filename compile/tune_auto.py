@@ -7,19 +7,18 @@ import contextlib
 from collections.abc import Sequence
 from typing import Any
 
-from rich.console import Console
 from rich.table import Table
 
 from compile.source import random_network
 from compile.tuning.auto_search import BATCH, MODULE
 from compile.tuning.auto_task import auto_tasks_of
 from compile.tuning.auto_tuner import AutoProgress, AutoTuner
-from compile.tuning.display import PLAIN_WIDTH
 from compile.tuning.log import TuningLog
 from compile.tuning.log_cores import log_name
 from compile.tuning.trial import Where
 from compile.tuning.workers import WorkerPool
 from model.cli import phase
+from model.console import table_console
 
 
 def tune_auto(options: argparse.Namespace, where: Where, log: TuningLog) -> dict[str, Any]:
@@ -36,8 +35,7 @@ def tune_auto(options: argparse.Namespace, where: Where, log: TuningLog) -> dict
         if options.resume:
             print(f"resumed: {tuner.resume()} trials from the log")
         tuner.run(options.trials, lambda each: print(_line(each), flush=True))
-    width = None if Console().is_terminal else PLAIN_WIDTH
-    Console(width=width).print(auto_table(tuner.progress, where.core.name))
+    table_console().print(auto_table(tuner.progress, where.core.name))
     return {
         "model": options.model,
         "target": where.target.name,

@@ -43,6 +43,7 @@ from deploy_rpc.host import machine_isa
 from deploy_rpc.session import DEFAULT_EMULATED_CORE, Session, open_session
 from deploy_rpc.session_remote import diagnosis, tracker_summary
 from model.cli import EXIT_FAILURE, argument, positive_int, run_command, write_json
+from model.console import table_console
 from model.errors import InputError
 
 FOUND, MISSING, BROKEN = "found", "missing", "broken"
@@ -310,7 +311,7 @@ def _print_summary(findings: Sequence[Finding]) -> None:
     table = Table("part", "state", "what mends it", title="To mend", title_justify="left")
     for finding in remedies:
         table.add_row(finding.part, finding.state, finding.remedy)
-    Console(width=None if Console().is_terminal else 160).print(table)
+    table_console(160).print(table)
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -10,12 +10,12 @@ from rich.table import Table
 
 from compile.tuning.tuner import Progress, Step, Tuner
 from deploy_rpc.cores import Core
+from model.console import table_console
 
 HEADINGS = {
     "cycles": ("Modelled cycles", "k", "of peak"),
     "s": ("Measured times", "us", "GMAC/s"),
 }
-PLAIN_WIDTH = 120
 LINES_AROUND = 8  # of a terminal: the table's frame, the lines below, and what was there before
 
 
@@ -61,7 +61,7 @@ class Display:
 
 def print_result(tuner: Tuner, unit: str, core: Core) -> None:
     """All kernels, the dearest first, and their sum."""
-    console = Console(width=None if Console().is_terminal else PLAIN_WIDTH)
+    console = table_console()
     console.print(search_table(tuner, unit, core, len(tuner.progress)))
     before, after = tuner.default_network_cost, tuner.network_cost
     print(

@@ -1,0 +1,19 @@
+"""Tables are as wide as the terminal, or as they are told to be."""
+
+from __future__ import annotations
+
+import pytest
+
+from model.console import PLAIN_WIDTH, table_console
+
+
+def test_without_a_terminal_the_width_is_the_one_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TTY_COMPATIBLE", "0")
+    assert table_console().width == PLAIN_WIDTH
+    assert table_console(200).width == 200
+
+
+def test_on_a_terminal_it_is_the_terminals(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    monkeypatch.setenv("COLUMNS", "93")
+    assert table_console(200).width == 93
