@@ -40,7 +40,7 @@ bench: $(PEERS)  ## the short form of all suites on this machine, and a page of 
 	$(RUN) bench/page.py $(BENCH_SUITES:%=build/bench/%.json) --html build/bench/index.html
 
 test: $(INSTALLED)  ## all tests
-	$(RUN) -m pytest -n auto
+	$(RUN) -m pytest -n auto --dist worksteal
 
 tuning-logs: $(INSTALLED)  ## the shipped tuning logs anew, on modelled cores: an hour on two cores
 	for core in $(TUNED_CORES); do for model in $(TUNED_MODELS); do \

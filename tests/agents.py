@@ -38,10 +38,13 @@ def tracker_process(port: int = 0) -> Iterator[tuple[str, subprocess.Popen]]:
 
 
 def becomes_true(condition: Callable[[], bool], seconds: float = 20) -> bool:
+    """Whether `condition` was true once within `seconds`."""
     deadline = time.monotonic() + seconds
-    while not condition() and time.monotonic() < deadline:
+    while not condition():
+        if time.monotonic() > deadline:
+            return False
         time.sleep(0.05)
-    return condition()
+    return True
 
 
 def free_boards(tracker: str) -> int:

@@ -12,13 +12,18 @@ TEST_DATA = "SHUFFLENET_TEST_DATA"
 # Each thread that runs a kernel of several threads has a pool of TVM's, which waits in a loop that
 # yields 300,000 times: with a session a test, a third of a core's time of the whole run.
 os.environ.setdefault("TVM_THREAD_POOL_SPIN_COUNT", "0")
-# There is a worker of pytest-xdist for each core: a PyTorch of two threads in each only waits.
+# There are as many workers of pytest-xdist as cores, or more: a PyTorch of threads only waits.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     """`--update-golden` writes the kept TIR of the templates anew (tests/test_golden.py)."""
     parser.addoption("--update-golden", action="store_true", help="write golden files anew")
+
+
+def pytest_xdist_auto_num_workers() -> int:
+    """One worker more than there are cores: tests of boards and of time limits mostly wait."""
+    return len(os.sched_getaffinity(0)) + 1
 
 
 @pytest.fixture(scope="session")

@@ -8,8 +8,7 @@ import socket
 import struct
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import nullcontext
 from pathlib import Path
 
@@ -31,6 +30,7 @@ from deploy_rpc.emulator import (
     running_agent,
 )
 from deploy_rpc.session import open_session
+from tests.agents import becomes_true
 
 CORE = "cortex-a72"
 LIMIT_S = 60
@@ -67,13 +67,6 @@ def _agents() -> set[int]:
         for process in psutil.Process().children(recursive=True)
         if process.status() != psutil.STATUS_ZOMBIE and "qemu" in process.name()
     }
-
-
-def _becomes_true(condition: Callable[[], bool], seconds: float = 10) -> bool:
-    deadline = time.monotonic() + seconds
-    while not condition() and time.monotonic() < deadline:
-        time.sleep(0.02)
-    return condition()
 
 
 def _greet(address: Address, key: bytes) -> tuple[socket.socket, int]:
@@ -210,11 +203,11 @@ def test_an_agent_that_hangs_is_killed_with_its_session(
     before = _agents()
     with running_agent(CORE, LIMIT_S) as running:
         connection, _ = _greet(running.address, b"client:")
-        assert _becomes_true(lambda: len(_agents() - before) == 2)
+        assert becomes_true(lambda: len(_agents() - before) == 2)
         started = _agents() - before
         for pid in started:
             os.kill(pid, signal.SIGSTOP)
-    assert _becomes_true(lambda: not started & set(psutil.pids()))
+    assert becomes_true(lambda: not started & set(psutil.pids()))
     connection.close()
 
 
@@ -242,7 +235,7 @@ def test_the_agent_dies_with_the_program_that_started_it(
     parent.send_signal(end)
     parent.wait()
     parent.stdout.close()
-    assert _becomes_true(lambda: not any(process.is_running() for process in orphans))
+    assert becomes_true(lambda: not any(process.is_running() for process in orphans))
     assert list(tmp_path.iterdir()) == []
 
 
@@ -259,7 +252,7 @@ def test_a_session_that_outlasts_the_limit_is_ended(tmp_path: Path) -> None:
         port = int(agent.stdout.readline().rpartition(":")[2])
         connection, _ = _greet(Address("127.0.0.1", port), b"client:")
         assert "the session's 1 s are over" in agent.stderr.readline()
-        assert _becomes_true(lambda: not list(tmp_path.iterdir()))
+        assert becomes_true(lambda: not list(tmp_path.iterdir()))
         connection.close()
         agent.terminate()
         assert agent.wait(timeout=10) == 0
