@@ -101,6 +101,22 @@ def _load_mnn(model: str, threads: int, *, precision: str) -> Run:
     return run
 
 
+def load_litert(model: str, threads: int) -> Run:
+    """XNNPACK takes what it has of the graph by itself; a file may let it compute in float16."""
+    from ai_edge_litert.interpreter import Interpreter
+
+    interpreter = Interpreter(model, num_threads=threads)
+    interpreter.allocate_tensors()
+    (given,), (answer,) = interpreter.get_input_details(), interpreter.get_output_details()
+
+    def run(x: np.ndarray, outputs: int) -> np.ndarray:
+        interpreter.set_tensor(given["index"], x)
+        interpreter.invoke()
+        return interpreter.get_tensor(answer["index"]).reshape(outputs)
+
+    return run
+
+
 def load_openvino(model: str, threads: int) -> Run:
     import openvino
 
@@ -156,12 +172,13 @@ ENGINES: dict[str, tuple[str | None, Load]] = {  # with the module whose import 
     "onnxruntime": ("onnxruntime", load_onnxruntime),
     "ncnn": ("ncnn", load_ncnn),
     "mnn": ("MNN", load_mnn),
+    "litert": ("ai_edge_litert.interpreter", load_litert),
     "openvino": ("openvino", load_openvino),
     "pytorch": ("torch", load_pytorch),
     "pytorch-compile": ("torch", load_pytorch_compiled),
 }
 OTHER_TYPES: dict[str, dict[str, Load]] = {  # of engines that compute in them, by number format
-    "float16": {"ncnn": load_ncnn_half, "mnn": load_mnn_half},
+    "float16": {"ncnn": load_ncnn_half, "mnn": load_mnn_half, "litert": load_litert},
 }
 
 

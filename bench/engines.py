@@ -38,24 +38,27 @@ PEERS = {  # with what runs them and makes their files, the distribution of the 
     "onnxruntime": ("onnxruntime",),
     "ncnn": ("ncnn", "pnnx"),
     "mnn": ("MNN",),
+    "litert": ("ai_edge_litert",),
     "openvino": ("openvino",),
     "pytorch": ("torch",),
     "pytorch-compile": ("torch",),
 }
-ARM_PEERS = ("onnxruntime", "ncnn", "mnn")  # those whose aarch64 wheels the modelled board runs
+ARM_PEERS = (
+    "onnxruntime",
+    "ncnn",
+    "mnn",
+    "litert",
+)  # those whose aarch64 wheels the modelled board runs
 ARM_PEERS_IN: dict[Dtype, tuple[str, ...]] = {  # and which of them compute in a number format
     "float32": ARM_PEERS,
-    "float16": ("ncnn", "mnn"),
+    "float16": ("ncnn", "mnn", "litert"),
     "int8": ("onnxruntime",),
 }
 QUANTISED_PEERS = ("onnxruntime", "openvino")  # those that run a file of int8 on this machine
-NOT_OFFERED = {
-    "litert": "not offered: its converter litert-torch 0.10 takes typing-extensions 4.12 and TVM "
-    "4.13 or newer, so no environment holds both"
-}
 NOT_QUANTISED = {  # why a peer of this machine has no file of int8
     "ncnn": "not offered in int8: its wheel has no quantiser",
     "mnn": "not offered in int8: the quantiser of its 3.6.1 wheel writes no file",
+    "litert": "not offered in int8: the file that is written for it here is float32",
     "pytorch": "not offered in int8: its quantised program is no export of ours",
     "pytorch-compile": "not offered in int8: its quantised program is no export of ours",
 }
@@ -109,7 +112,7 @@ def unmeasured_engines(peers: Collection[str], dtype: Dtype = "float32") -> dict
     left_out = {
         name: reasons.get(name, "left out of this run") for name in PEERS if name not in peers
     }
-    return NOT_OFFERED | left_out | missing_engines(peers)
+    return left_out | missing_engines(peers)
 
 
 def engine_versions() -> dict[str, str]:
@@ -130,8 +133,8 @@ def prepare_engines(
     peers: Collection[str] = ARM_PEERS,
     dtype: Dtype = "float32",
 ) -> list[Engine]:
-    """Our `library` of `network`, and the files of those of `peers` that are installed, which are
-    of float32 unless `dtype` is int8.
+    """Our `library` of `network`, and the files of those of `peers` that are installed, which the
+    engines compute in `dtype`.
 
     Raises `EngineError` where one cannot be made.
     """
@@ -143,13 +146,15 @@ def prepare_engines(
 class PeerFiles:
     """The peers' files of `network` in `folder`; its random weights are drawn again for them.
 
-    Those of int8 are calibrated on the inputs that ours is.
+    Those of int8 are calibrated on the inputs that ours is. Those of float16 are of float32, too:
+    engines compute in it where they are told to, LiteRT where the file does.
     """
 
     def __init__(self, network: Network, folder: Path, dtype: Dtype = "float32") -> None:
         self._network = network
         self._example = torch.zeros(network.input_shape)
         self._folder = folder
+        self._dtype = dtype
         self._onnx_file = self._quantised if dtype == "int8" else self._onnx
 
     @functools.cached_property
@@ -163,6 +168,7 @@ class PeerFiles:
             "onnxruntime": self._onnx_file,
             "ncnn": self._ncnn,
             "mnn": self._mnn,
+            "litert": self._tflite,
             "openvino": self._onnx_file,
             "pytorch": self._exported,
             "pytorch-compile": self._exported,
@@ -207,6 +213,17 @@ class PeerFiles:
         if not model.is_file():
             raise EngineError(f"MNN made no file of the network: {done.stderr.strip()[-200:]}")
         return str(model)
+
+    def _tflite(self) -> str:
+        from bench.tflite_network import TfliteError, write_tflite
+
+        path = self._folder / "network.tflite"
+        try:
+            shape, half = self._network.input_shape, self._dtype == "float16"
+            write_tflite(self._module, shape, path, half=half)
+        except TfliteError as error:
+            raise EngineError(f"no TensorFlow Lite file of the network: {error}") from error
+        return str(path)
 
     def _ncnn(self) -> str:
         import pnnx

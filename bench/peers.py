@@ -37,7 +37,13 @@ from deploy_rpc.cycles import CycleReport, modelled_cycles
 from model.cli import phase
 
 ENGINE_PROGRAM = "modelled_engine.py"
-ARM_PACKAGES = ("numpy==2.3.5", "ncnn==1.0.20261020", "MNN==3.6.1", "onnxruntime==1.32.0")
+ARM_PACKAGES = (
+    "numpy==2.3.5",
+    "ncnn==1.0.20261020",
+    "MNN==3.6.1",
+    "onnxruntime==1.32.0",
+    "ai-edge-litert==2.3.0",
+)
 MARK_SOURCE = Path(__file__).parent.parent / "deploy_rpc" / "cycle_model" / "mark.c"
 MARK_WORDS = ("-target", "aarch64-linux-gnu.2.28", "-shared", "-fPIC")
 VECTORS: dict[Dtype, re.Pattern[str]] = {  # a multiplication of whole vectors, as LLVM writes it
