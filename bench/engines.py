@@ -15,7 +15,7 @@ import shutil
 import subprocess
 import sys
 import warnings
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 from importlib.util import find_spec
@@ -38,7 +38,7 @@ PEERS = {  # with what runs them and makes their files, the distribution of the 
     "onnxruntime": ("onnxruntime",),
     "ncnn": ("ncnn", "pnnx"),
     "mnn": ("MNN",),
-    "litert": ("ai_edge_litert",),
+    "litert": ("ai_edge_litert", "litert_quantizer"),
     "openvino": ("openvino",),
     "pytorch": ("torch",),
     "pytorch-compile": ("torch",),
@@ -52,13 +52,16 @@ ARM_PEERS = (
 ARM_PEERS_IN: dict[Dtype, tuple[str, ...]] = {  # and which of them compute in a number format
     "float32": ARM_PEERS,
     "float16": ("ncnn", "mnn", "litert"),
-    "int8": ("onnxruntime",),
+    "int8": ("onnxruntime", "litert"),
 }
-QUANTISED_PEERS = ("onnxruntime", "openvino")  # those that run a file of int8 on this machine
+QUANTISED_PEERS = (
+    "onnxruntime",
+    "litert",
+    "openvino",
+)  # those that run a file of int8 on this machine
 NOT_QUANTISED = {  # why a peer of this machine has no file of int8
     "ncnn": "not offered in int8: its wheel has no quantiser",
     "mnn": "not offered in int8: the quantiser of its 3.6.1 wheel writes no file",
-    "litert": "not offered in int8: the file that is written for it here is float32",
     "pytorch": "not offered in int8: its quantised program is no export of ours",
     "pytorch-compile": "not offered in int8: its quantised program is no export of ours",
 }
@@ -162,6 +165,10 @@ class PeerFiles:
         size = self._network.input_shape[2:]
         return create_model(self._network.name, input_size=size).eval()
 
+    @functools.cached_property
+    def _calibration(self) -> Sequence[np.ndarray]:
+        return synthetic_calibration(self._network).inputs
+
     def engine(self, name: str) -> Engine:
         """The peer `name` with its file; raises `EngineError` where it cannot be made."""
         makers = {
@@ -192,8 +199,7 @@ class PeerFiles:
     def _quantised(self) -> str:
         path = self._folder / "network.int8.onnx"
         if not path.is_file():
-            inputs = synthetic_calibration(self._network).inputs
-            quantise_onnx(Path(self._onnx()), inputs, path)
+            quantise_onnx(Path(self._onnx()), self._calibration, path)
         return str(path)
 
     def _exported(self) -> str:
@@ -215,6 +221,7 @@ class PeerFiles:
         return str(model)
 
     def _tflite(self) -> str:
+        from bench.quantised_tflite import quantise_tflite
         from bench.tflite_network import TfliteError, write_tflite
 
         path = self._folder / "network.tflite"
@@ -223,7 +230,11 @@ class PeerFiles:
             write_tflite(self._module, shape, path, half=half)
         except TfliteError as error:
             raise EngineError(f"no TensorFlow Lite file of the network: {error}") from error
-        return str(path)
+        if self._dtype != "int8":
+            return str(path)
+        quantised = path.with_suffix(".int8.tflite")
+        quantise_tflite(path, self._calibration, quantised)
+        return str(quantised)
 
     def _ncnn(self) -> str:
         import pnnx

@@ -23,7 +23,7 @@ from compile.targets import CompileTarget
 from deploy_rpc.board_spec import BoardSpec
 
 SIZES = ((224, 224), (480, 640), (720, 1280))
-TABLE8_PEERS = ("onnxruntime", "ncnn", "mnn", "openvino")  # PyTorch is never the fastest
+TABLE8_PEERS = ("onnxruntime", "ncnn", "mnn", "litert", "openvino")  # PyTorch is never the fastest
 
 
 def measure_table8(

@@ -13,6 +13,7 @@ from ai_edge_litert import schema_py_generated as schema
 from ai_edge_litert.tools.flatbuffer_utils import write_model
 
 PRECISION = "reduced_precision_support"  # name of the metadata that XNNPACK reads
+SIGNATURE = "serving_default"  # as converters call the one that a file has
 VERSION = 3  # of the file format
 LAST_OLD_CODE = 127  # greater codes of operators do not fit the field that old runtimes read
 TYPES = {"float32": schema.TensorType.FLOAT32, "int32": schema.TensorType.INT32}
@@ -22,7 +23,7 @@ class TfliteModel:
     """One graph, whose tensors are known by their index."""
 
     def __init__(self) -> None:
-        self._buffers = [schema.BufferT(data=[])]  # the first one, of all that is computed
+        self._buffers = [schema.BufferT()]  # the first, without data, of all that is computed
         self._graph = schema.SubGraphT(tensors=[], inputs=[], outputs=[], operators=[], name="main")
         self._kinds: dict[str, int] = {}
         self._metadata: list[schema.MetadataT] = []
@@ -70,16 +71,26 @@ class TfliteModel:
         self._metadata.append(schema.MetadataT(name=PRECISION, buffer=buffer))
 
     def write(self, path: Path, output: int) -> None:
-        """Writes the graph, which answers with tensor `output`."""
+        """Writes the graph, which answers with tensor `output`, and its signature."""
         self._graph.outputs = [output]
+        signature = schema.SignatureDefT(
+            inputs=self._named(self._graph.inputs),
+            outputs=self._named(self._graph.outputs),
+            signatureKey=SIGNATURE,
+        )
         model = schema.ModelT(
             version=VERSION,
             operatorCodes=[_code(kind) for kind in self._kinds],
             subgraphs=[self._graph],
             buffers=self._buffers,
             metadata=self._metadata,
+            signatureDefs=[signature],
         )
         write_model(model, path)
+
+    def _named(self, tensors: Sequence[int]) -> list[schema.TensorMapT]:
+        named = ((self._graph.tensors[tensor].name, tensor) for tensor in tensors)
+        return [schema.TensorMapT(name=name, tensorIndex=tensor) for name, tensor in named]
 
     def _buffer(self, values: np.ndarray) -> int:
         data = np.ascontiguousarray(values).reshape(-1).view(np.uint8)

@@ -28,6 +28,7 @@ from model.errors import InputError
 from model.shufflenet import ChannelShuffle
 
 CHANNELS_LAST, CHANNELS_FIRST = (0, 2, 3, 1), (0, 3, 1, 2)  # of NCHW, and back
+INPUT = "input"  # as the file calls it
 FLOAT16 = b"fp16accfp16"  # sums in float16, too
 NONE, RELU = schema.ActivationFunctionType.NONE, schema.ActivationFunctionType.RELU
 SAME, VALID = schema.Padding.SAME, schema.Padding.VALID
@@ -63,7 +64,7 @@ class _Writer:
     def convert(self, input_shape: tuple[int, ...]) -> int:
         """The tensor that the module answers with."""
         first, *nodes, last = self._graph
-        given = self.model.input("input", input_shape)
+        given = self.model.input(INPUT, input_shape)
         self._tensors[first] = self._transposed(given, CHANNELS_LAST)
         for node in nodes:
             kind = self._graph.kind(node)

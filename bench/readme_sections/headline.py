@@ -9,7 +9,7 @@ from bench.reports import Report
 from bench.rows import ENGINE
 
 TARGETS = ("cortex-a72", "neoverse-n1", "host")
-ENGINES = ("onnxruntime", "ncnn", "mnn")
+ENGINES = ("onnxruntime", "ncnn", "mnn", "litert")
 HEADINGS = ("core", "network", "ours", *ENGINES)
 
 
