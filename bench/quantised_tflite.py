@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Sequence
+import warnings
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -26,6 +27,18 @@ def quantise_tflite(model: Path, inputs: Sequence[np.ndarray], quantised: Path) 
     maker.load_quantization_recipe(recipe.static_wi8_ai8())
     for end in (qtyping.TFLOperationName.INPUT, qtyping.TFLOperationName.OUTPUT):
         maker.update_quantization_recipe(".*", end, algorithm_key="no_quantize")
-    with Path(os.devnull).open("w") as nothing, contextlib.redirect_stdout(nothing):
+    with _silence():
         seen = maker.calibrate({SIGNATURE: [{INPUT: x} for x in inputs]})
         maker.quantize(seen).export_model(str(quantised))
+
+
+@contextlib.contextmanager
+def _silence() -> Iterator[None]:
+    """The quantiser prints its progress, and the runtime warns of how it is calibrated."""
+    with (
+        Path(os.devnull).open("w") as nothing,
+        contextlib.redirect_stdout(nothing),
+        warnings.catch_warnings(),
+    ):
+        warnings.simplefilter("ignore")
+        yield

@@ -69,7 +69,8 @@ def test_peers_in_int8_are_given_files_of_int8(tmp_path: Path) -> None:
     network = random_network("shufflenet-0.25x-g1", input_size=(32, 32))
     ours = Library(tmp_path / "ours.so", "ours")
     _, *engines = prepare_engines(network, ours, tmp_path, ARM_PEERS_IN["int8"], "int8")
-    assert [Path(each.model).name for each in engines] == ["network.int8.onnx"]
+    files = [Path(each.model).name for each in engines]
+    assert files == ["network.int8.onnx", "network.int8.tflite"]
 
 
 def report_of(*disassembly: str) -> CycleReport:

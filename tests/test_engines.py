@@ -11,6 +11,7 @@ import pytest
 
 from bench.engines import EngineError, PeerFiles, check_output
 from compile.source import random_network
+from deploy_rpc.cores import Dtype
 
 
 def test_average_pools_are_of_the_version_that_onnx_runtime_has_vectors_for(tmp_path: Path) -> None:
@@ -18,6 +19,15 @@ def test_average_pools_are_of_the_version_that_onnx_runtime_has_vectors_for(tmp_
     model = onnx.load(files.engine("onnxruntime").model)
     assert "AveragePool" in {node.op_type for node in model.graph.node}
     assert [opset.version for opset in model.opset_import if not opset.domain] == [17]
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float16"])
+def test_litert_s_file_says_whether_it_may_be_computed_in_float16(
+    tmp_path: Path, dtype: Dtype
+) -> None:
+    network = random_network("shufflenet-0.25x-g1", input_size=(32, 32))
+    path = PeerFiles(network, tmp_path, dtype).engine("litert").model
+    assert (b"fp16accfp16" in Path(path).read_bytes()) == (dtype == "float16")
 
 
 def test_int8_is_right_where_it_correlates_with_float32() -> None:
