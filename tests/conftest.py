@@ -26,6 +26,14 @@ def pytest_xdist_auto_num_workers() -> int:
     return len(os.sched_getaffinity(0)) + 1
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup() -> None:
+    """The same weights wherever a test draws them, its fixtures included, whatever ran before."""
+    import torch  # reads the environment above
+
+    torch.manual_seed(0)
+
+
 @pytest.fixture(scope="session")
 def test_data() -> Path:
     """The folder with the trained checkpoint and its 200 labelled pictures."""

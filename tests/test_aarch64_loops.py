@@ -12,7 +12,7 @@ from tvm import tirx
 from compile.frontend.torch_import import import_torch
 from compile.lower import lower
 from compile.schedules.pointwise_workload import PointwiseWorkload
-from compile.schedules.stem_pool import StemPoolWorkload
+from compile.schedules.stem_pool_workload import StemPoolWorkload
 from compile.schedules.templates import Made, made_from
 from compile.schedules.window_workload import WindowWorkload
 from compile.targets import parse_target

@@ -6,9 +6,9 @@ import pytest
 import tvm
 from torch import nn
 
-from compile.schedules.stem_pool import StemPoolWorkload
+from compile.schedules.stem_pool_workload import StemPoolWorkload
 from compile.schedules.templates import made_from
-from tests.cores import A72, AVX512
+from tests.cores import A72, AVX2, AVX512
 from tests.test_fold_batch_norm import operators
 from tests.test_fuse_pointwise import check_numbers, fused
 
@@ -30,6 +30,16 @@ def test_before_and_after() -> None:
     (made,) = (made_from(f) for f in module.functions.values() if isinstance(f, tvm.tirx.PrimFunc))
     assert made.workload == StemPoolWorkload(6, 3, (32, 32))
     check_numbers(network)
+
+
+def test_x86_has_one_with_channels_in_the_lanes_for_whole_vectors_of_them() -> None:
+    network = nn.Sequential(
+        nn.Conv2d(3, 24, 3, 2, 1), nn.ReLU(), nn.MaxPool2d(3, 2, 1), nn.Conv2d(24, 24, 1)
+    )
+    _, module = fused(network, side=32, core=AVX2)
+    assert templates(module) == ["pointwise", "stem_pool_channels"]
+    made = [made_from(f) for f in module.functions.values() if isinstance(f, tvm.tirx.PrimFunc)]
+    assert StemPoolWorkload(24, 3, (32, 32), layout="channels") in [m.workload for m in made]
 
 
 LEFT_ALONE = {

@@ -13,10 +13,10 @@ import pytest
 from compile.schedules.dense import DenseWorkload
 from compile.schedules.lrn import LrnWorkload
 from compile.schedules.pointwise_workload import PointwiseWorkload
-from compile.schedules.stem_pool import StemPoolWorkload
+from compile.schedules.stem_pool_workload import StemPoolWorkload
 from compile.schedules.templates import Workload, made_by_default
 from compile.schedules.window_workload import WindowWorkload
-from tests.cores import A72, AVX512
+from tests.cores import A72, AVX2, AVX512
 
 GOLDEN = Path(__file__).parent / "golden"
 
@@ -49,6 +49,7 @@ KERNELS = {
     "window_channels_depthwise": (AVX512, replace(DEPTHWISE, layout="channels")),
     "window_channels_conv": (AVX512, replace(CONV_5X5, layout="channels")),
     "stem_pool": (A72, StemPoolWorkload(8, 3, (32, 32))),
+    "stem_pool_channels": (AVX2, StemPoolWorkload(8, 3, (32, 32), layout="channels")),
     "pool_max": (A72, replace(AVERAGE, kind="max")),
     "pool_average_joined": (
         AVX512,

@@ -15,7 +15,7 @@ import pytest
 from compile.schedules.dense import DenseWorkload
 from compile.schedules.packing import WEIGHTS, indices_of
 from compile.schedules.pointwise_workload import PointwiseWorkload
-from compile.schedules.stem_pool import StemPoolWorkload
+from compile.schedules.stem_pool_workload import StemPoolWorkload
 from compile.schedules.templates import Made, made_by_default
 from compile.schedules.window_workload import WindowWorkload
 from compile.tuning.candidate import answer_here

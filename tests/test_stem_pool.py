@@ -12,13 +12,13 @@ from torch.nn import functional
 
 from compile.schedules.stem_pool import (
     StemPoolTile,
-    StemPoolWorkload,
     default_tile,
     fitting_tiles,
     is_offered,
     pack_weights,
     stem_pool,
 )
+from compile.schedules.stem_pool_workload import StemPoolWorkload
 from tests.cores import A72, AVX512
 
 SMALL = StemPoolWorkload(8, 3, (16, 32))

@@ -3,10 +3,10 @@ never written.
 
     max_pool2d(relu(add(conv2d(x, W), b)))     ->  call_tir(stem_pool, x, W', b)
 
-Both 3x3 with stride 2 and a border of one, all planes, on AArch64. Left alone: sizes whose
-convolution has an odd number of rows or columns (`fuse_windows` makes two kernels of them). Both
-kernels of 1x g3 at 224 took 2.72 M modelled cycles on A72 and 1.45 M on N1 (2026-11-25), this one
-2.33 M and 1.29 M; not measured on x86.
+Both 3x3 with stride 2 and a border of one; what comes out is planes on AArch64, and has channels in
+the lanes on x86. Left alone: sizes whose convolution has an odd number of rows or columns
+(`fuse_windows` makes two kernels of them). Both kernels of 1x g3 at 224 took 2.72 M modelled cycles
+on A72 and 1.45 M on N1 (2026-11-25), this one 2.33 M and 1.29 M.
 """
 
 from __future__ import annotations
@@ -27,9 +27,16 @@ from compile.passes.rewriting import (
     rewrite_main,
     shape_of,
 )
-from compile.schedules.stem_pool import KERNEL, STRIDE, StemPoolWorkload, is_offered
+from compile.schedules import stem_pool, stem_pool_channels
+from compile.schedules.layouts import Layout
+from compile.schedules.stem_pool_workload import KERNEL, STRIDE, StemPoolWorkload
+from deploy_rpc.cores import Core
 
 BORDER = 1
+OFFERS: dict[Layout, Callable[[StemPoolWorkload, Core], bool]] = {
+    "planes": stem_pool.is_offered,
+    "channels": stem_pool_channels.is_offered,
+}
 
 
 def fuse_stem(choices: Choices) -> Callable[[tvm.IRModule], tvm.IRModule]:
@@ -48,11 +55,10 @@ def fuse_stem(choices: Choices) -> Callable[[tvm.IRModule], tvm.IRModule]:
         if [int(extent) for extent in pooled.attrs.pool_size] != [KERNEL, KERNEL]:
             return None
         rows, columns = shape_of(matched[x])[2:]
-        workload = StemPoolWorkload(outputs, inputs, (rows, columns))
-        sizes = [shape[2:] for shape in (shape_of(call), shape_of(pooled))]
-        planes = all(choices.layout_of(size) == "planes" for size in sizes)
+        between, layout = (choices.layout_of(shape_of(each)[2:]) for each in (call, pooled))
+        workload = StemPoolWorkload(outputs, inputs, (rows, columns), layout=layout)
         per_channel = is_per_channel(matched[bias], outputs)
-        if not (planes and per_channel and is_offered(workload, choices.core)):
+        if not (between == layout and per_channel and OFFERS[layout](workload, choices.core)):
             return None
         made = choices.make(workload)
         operands = [

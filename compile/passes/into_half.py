@@ -28,7 +28,7 @@ from compile.passes.rewriting import is_call, mutated_main, results_of
 from compile.schedules.dense import DenseWorkload
 from compile.schedules.packing import WEIGHTS, repacked
 from compile.schedules.pointwise_workload import PointwiseWorkload
-from compile.schedules.stem_pool import StemPoolWorkload
+from compile.schedules.stem_pool_workload import StemPoolWorkload
 from compile.schedules.templates import TEMPLATES, Made, Workload, made_by_default, made_from
 from compile.schedules.window_workload import WindowWorkload
 from deploy_rpc.cores import Core, Dtype

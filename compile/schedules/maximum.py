@@ -59,6 +59,20 @@ def larger_for_relu(a: tirx.Expr, b: tirx.Expr | None, *, maxnum: bool) -> tirx.
     return tirx.reinterpret(str(a.ty), tirx.max(_bits(a), zero if b is None else _bits(b)))
 
 
+def ordered_relu(value: tirx.Expr) -> tirx.Expr:
+    """ReLU of a vector, its sign cleared: what `larger_for_relu` of maxnum takes on x86, too.
+
+    There a NaN may be negative, which a comparison of integers would lose, and -0 be the result of
+    a ReLU.
+    """
+    bits = _bits(rectified(value, maxnum=False))
+    kind, lanes = str(bits.ty).split("x")
+    magnitude = tirx.Broadcast(
+        tirx.const(2 ** (int(kind.removeprefix("int")) - 1) - 1, kind), int(lanes)
+    )
+    return tirx.reinterpret(str(value.ty), bits & magnitude)
+
+
 def with_nan(func: tirx.PrimFunc) -> tirx.PrimFunc:
     """`func` with every maximum and minimum of floats NaN where one operand is.
 

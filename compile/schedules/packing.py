@@ -10,7 +10,7 @@ import numpy as np
 
 from compile.schedules.dense import DenseWorkload
 from compile.schedules.int8_workloads import Int8WindowWorkload
-from compile.schedules.stem_pool import KERNEL, StemPoolWorkload
+from compile.schedules.stem_pool_workload import KERNEL, StemPoolWorkload
 from compile.schedules.templates import Made, Workload
 from compile.schedules.window_workload import WindowWorkload
 

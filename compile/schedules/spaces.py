@@ -11,12 +11,14 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any
 
-from compile.schedules import dense, pointwise_tiles, stem_pool, window
+from compile.schedules import dense, pointwise_tiles, stem_pool, stem_pool_channels, window
 from compile.schedules.dense import DenseTile, DenseWorkload
 from compile.schedules.pointwise_tiles import PointwiseTile
 from compile.schedules.pointwise_workload import PointwiseWorkload
 from compile.schedules.precision import dtype_of
-from compile.schedules.stem_pool import StemPoolTile, StemPoolWorkload
+from compile.schedules.stem_pool import StemPoolTile
+from compile.schedules.stem_pool_channels import StemPoolChannelsTile
+from compile.schedules.stem_pool_workload import StemPoolWorkload
 from compile.schedules.templates import TEMPLATES, Workload, template_of
 from compile.schedules.window import WindowTile
 from compile.schedules.window_workload import WindowWorkload
@@ -80,6 +82,10 @@ def _stem_pool(workload: StemPoolWorkload, core: Core) -> Iterator[StemPoolTile]
     yield from stem_pool.fitting_tiles(workload, core)
 
 
+def _stem_pool_channels(workload: StemPoolWorkload, core: Core) -> Iterator[StemPoolChannelsTile]:
+    yield from stem_pool_channels.fitting_tiles(workload, core)
+
+
 def _dense(workload: DenseWorkload, core: Core) -> Iterator[DenseTile]:
     yield from dense.fitting_tiles(workload, core)
 
@@ -88,5 +94,6 @@ SPACES: dict[str, Callable[[Any, Core], Iterator[Any]]] = {
     "pointwise": _pointwise,
     "window": _window,
     "stem_pool": _stem_pool,
+    "stem_pool_channels": _stem_pool_channels,
     "dense": _dense,
 }

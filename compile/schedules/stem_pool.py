@@ -29,54 +29,22 @@ from tvm import tirx
 from tvm.script.ir_builder import IRBuilder
 from tvm.script.ir_builder import tirx as T
 
-from compile.schedules.layouts import Layout
 from compile.schedules.maximum import has_maxnum, larger_for_relu, rectified
 from compile.schedules.phases import fill_phases
 from compile.schedules.precision import converted
+from compile.schedules.stem_pool_workload import (
+    COLUMNS,
+    FLOAT,
+    KERNEL,
+    ROWS,
+    STRIDE,
+    StemPoolWorkload,
+)
 from compile.schedules.threads import share_of
 from compile.schedules.tiles import largest_divisor, vector_width
-from compile.schedules.window_workload import WindowWorkload
-from deploy_rpc.cores import Core, Dtype
+from deploy_rpc.cores import Core
 
-KERNEL, STRIDE = 3, 2  # of the convolution and of the pool
 MOST_VALUES = 5  # of the pool, in vectors: each takes four accumulators
-FLOAT: Dtype = "float32"  # of all but the result
-ROWS = COLUMNS = 2  # of the convolution, for each row and column of the pool
-
-
-@dataclass(frozen=True)
-class StemPoolWorkload:
-    """`outputs` from `inputs` planes of `size` (rows, columns)."""
-
-    outputs: int
-    inputs: int
-    size: tuple[int, int]
-    result_dtype: Dtype = "float32"
-
-    @property
-    def as_window(self) -> WindowWorkload:
-        """The window of the input that a value of the pool depends on."""
-        seen = KERNEL + STRIDE * (ROWS - 1)
-        return WindowWorkload(
-            "conv", 1, self.outputs, self.inputs, self.size, (seen, seen), STRIDE**2, (1, 1)
-        )
-
-    @property
-    def output_layout(self) -> Layout:
-        """Of Y."""
-        return "planes"
-
-    @property
-    def output_size(self) -> tuple[int, int]:
-        """Rows and columns of the pool."""
-        return self.as_window.output_size
-
-    @property
-    def macs(self) -> int:
-        """Multiply-accumulates of one call."""
-        rows, columns = self.output_size
-        taps = self.inputs * KERNEL**2
-        return self.outputs * rows * columns * ROWS * COLUMNS * taps
 
 
 @dataclass(frozen=True)

@@ -26,6 +26,7 @@ from compile.schedules import (
     pointwise_tiles,
     pool,
     stem_pool,
+    stem_pool_channels,
     window,
     window_channels,
 )
@@ -44,7 +45,9 @@ from compile.schedules.pointwise_tiles import PointwiseTile
 from compile.schedules.pointwise_workload import PointwiseWorkload
 from compile.schedules.pool import PoolTile
 from compile.schedules.precision import dtype_of, stated_fields
-from compile.schedules.stem_pool import StemPoolTile, StemPoolWorkload
+from compile.schedules.stem_pool import StemPoolTile
+from compile.schedules.stem_pool_channels import StemPoolChannelsTile
+from compile.schedules.stem_pool_workload import StemPoolWorkload
 from compile.schedules.window import WindowTile
 from compile.schedules.window_channels import WindowChannelsTile
 from compile.schedules.window_workload import WindowWorkload
@@ -84,6 +87,10 @@ TEMPLATES = {
     "stem_pool": Template(
         StemPoolWorkload, StemPoolTile, stem_pool.default_tile, stem_pool.stem_pool,
         stem_pool.pack_weights,
+    ),
+    "stem_pool_channels": Template(
+        StemPoolWorkload, StemPoolChannelsTile, stem_pool_channels.default_tile,
+        stem_pool_channels.stem_pool_channels, stem_pool_channels.pack_weights,
     ),
     "dense": Template(
         DenseWorkload, DenseTile, dense.default_tile, dense.dense, dense.pack_weights
@@ -144,7 +151,6 @@ def template_of(workload: Workload) -> str:
         PointwiseWorkload: "pointwise",
         Int8PointwiseWorkload: "int8_pointwise",
         Int8DenseWorkload: "int8_dense",
-        StemPoolWorkload: "stem_pool",
         DenseWorkload: "dense",
         LrnWorkload: "lrn",
         ConversionWorkload: "int8_conversion",
@@ -153,6 +159,8 @@ def template_of(workload: Workload) -> str:
         return names[type(workload)]
     if isinstance(workload, Int8WindowWorkload):
         return "int8_depthwise" if workload.is_channelwise else "int8_stem"
+    if isinstance(workload, StemPoolWorkload):
+        return "stem_pool" if workload.layout == "planes" else "stem_pool_channels"
     if workload.layout == "channels":
         return "window_channels"
     return "window" if workload.kind == "conv" else "pool"

@@ -1,0 +1,90 @@
+"""The stem with its max pool and channels in the lanes gives what the two give in turn."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+
+import numpy as np
+import pytest
+import tvm
+
+from compile.schedules.stem_pool_channels import (
+    StemPoolChannelsTile,
+    default_tile,
+    fitting_tiles,
+    is_offered,
+    pack_weights,
+    stem_pool_channels,
+)
+from compile.schedules.stem_pool_workload import StemPoolWorkload
+from tests.cores import A72, AVX2, AVX512
+from tests.test_stem_pool import definition, operands_of
+
+SMALL = StemPoolWorkload(24, 3, (16, 24), layout="channels")
+
+
+def output_of(
+    w: StemPoolWorkload,
+    tile: StemPoolChannelsTile,
+    threads: int = 1,
+    x: np.ndarray | None = None,
+) -> np.ndarray:
+    picture, weights, bias = operands_of(w)
+    operands = (picture if x is None else x, pack_weights(weights, w, tile), bias)
+    y = np.full((*w.output_size, w.outputs), np.nan, np.float32)
+    tensors = [tvm.runtime.tensor(value) for value in (*operands, y)]
+    kernel = stem_pool_channels(w, tile, threads).with_attr("global_symbol", "main")
+    tvm.compile(kernel, target="llvm")["main"](*tensors)
+    return tensors[-1].numpy()
+
+
+@pytest.mark.parametrize("size", [(16, 32), (4, 4), (8, 20), (20, 4)])
+@pytest.mark.parametrize("inputs", [1, 3])
+def test_every_size_gives_the_definition(size: tuple[int, int], inputs: int) -> None:
+    w = StemPoolWorkload(8, inputs, size, layout="channels")
+    assert is_offered(w, AVX2)
+    expected = definition(w).transpose(1, 2, 0)
+    np.testing.assert_allclose(output_of(w, default_tile(w, AVX2)), expected, atol=2e-5)
+
+
+def test_the_relu_cuts_some_values_off_in_these_tests() -> None:
+    expected = definition(SMALL)
+    assert 0.1 < (expected == 0).mean() < 0.9
+
+
+def test_no_tile_and_no_thread_changes_a_bit() -> None:
+    expected = output_of(SMALL, default_tile(SMALL, AVX2))
+    tiles = list(fitting_tiles(SMALL, AVX2))
+    assert [tile.vectors for tile in tiles] == [1, 3]
+    for tile in tiles:
+        assert (output_of(SMALL, tile) == expected).all(), tile
+    for threads in (2, 3, 4):
+        assert (output_of(SMALL, tiles[-1], threads) == expected).all(), threads
+
+
+def test_a_nan_comes_out_wherever_a_window_sees_it_and_nowhere_else() -> None:
+    x = operands_of(SMALL)[0]
+    x[1, 7, 9] = math.nan  # of the convolution's rows 3 and 4, columns 4 and 5
+    y = output_of(SMALL, default_tile(SMALL, AVX2), x=x)
+    seen = np.zeros(SMALL.output_size, bool)
+    seen[1:3, 2:4] = True
+    assert (np.isnan(y) == seen[:, :, None]).all()
+
+
+def test_the_default_has_as_many_accumulators_as_the_registers_hold() -> None:
+    assert default_tile(SMALL, AVX2) == StemPoolChannelsTile(vectors=3, lanes=8)
+    wide = dataclasses.replace(SMALL, outputs=64)
+    assert default_tile(wide, AVX2) == StemPoolChannelsTile(vectors=2, lanes=8)
+    assert default_tile(wide, AVX512) == StemPoolChannelsTile(vectors=4, lanes=16)
+
+
+@pytest.mark.parametrize("size", [(18, 32), (16, 34), (17, 32)])
+def test_uneven_pictures_are_not_offered(size: tuple[int, int]) -> None:
+    assert not is_offered(dataclasses.replace(SMALL, size=size), AVX2)
+
+
+def test_broken_vectors_and_other_cores_do_not_offer_it() -> None:
+    assert is_offered(SMALL, AVX2)
+    assert not is_offered(SMALL, AVX512)  # 24 channels are one vector and a half
+    assert not is_offered(SMALL, A72)
