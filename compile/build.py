@@ -110,7 +110,7 @@ def _sensitivity(
     if not (options.sensitivity or decides):
         return None
     with phase(f"what int8 costs by layer, on {calibration.described}"):
-        return measure_sensitivity(network, options.target, calibration)
+        return measure_sensitivity(network, options.target, calibration, options.threads)
 
 
 def _kept(options: argparse.Namespace, sensitivity: Sensitivity | None) -> tuple[str, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import io
 
 import numpy as np
@@ -93,7 +94,7 @@ def test_what_to_expect_is_printed_with_the_table(capsys: pytest.CaptureFixture[
 
 
 @pytest.fixture(scope="module")
-def measured() -> tuple[Sensitivity, float]:
+def measured() -> tuple[Sensitivity, float, Calibration]:
     """Of a small network, with what int8 is off by, root mean square, on the same inputs."""
     network = small_network()
     inputs = tuple(network.example_input(seed) for seed in range(6))
@@ -105,13 +106,14 @@ def measured() -> tuple[Sensitivity, float]:
         expected = network.reference(x)
         error = (of_int8.reference(x) - expected) / np.ptp(expected)
         squares.append(np.mean(error**2))
-    return measure_sensitivity(network, target, calibration), float(np.sqrt(np.mean(squares)))
+    sensitivity = measure_sensitivity(network, target, calibration)
+    return sensitivity, float(np.sqrt(np.mean(squares))), calibration
 
 
 def test_layers_are_measured_in_the_order_in_which_they_run(
-    measured: tuple[Sensitivity, float],
+    measured: tuple[Sensitivity, float, Calibration],
 ) -> None:
-    sensitivity, _ = measured
+    sensitivity, _, _ = measured
     assert sensitivity.names == ["stem1", "pointwise1", "avgpool1", "depthwise1", "dense1"]
     readers = {each.name: set(each.readers) for each in sensitivity.layers}
     assert readers["stem1"] == {"pointwise1", "avgpool1"}
@@ -123,6 +125,16 @@ def test_layers_are_measured_in_the_order_in_which_they_run(
     assert sum(each.macs for each in sensitivity.layers) == sensitivity.macs
 
 
-def test_what_the_layers_cost_is_what_int8_costs(measured: tuple[Sensitivity, float]) -> None:
-    sensitivity, found = measured
+def test_what_the_layers_cost_is_what_int8_costs(
+    measured: tuple[Sensitivity, float, Calibration],
+) -> None:
+    sensitivity, found, _ = measured
     assert found / 1.3 < sensitivity.error() < found * 1.3
+
+
+def test_a_build_and_its_table_observe_the_calibration_inputs_once(
+    measured: tuple[Sensitivity, float, Calibration],
+) -> None:
+    _, _, calibration = measured
+    assert len(calibration.seen) == 1
+    assert not dataclasses.replace(calibration, inputs=calibration.inputs[:1]).seen

@@ -10,8 +10,9 @@ from __future__ import annotations
 import hashlib
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -38,7 +39,7 @@ class Calibration:
     Ranges are `headroom` times what was seen, and those of no channel less than `least_of_widest`
     of the widest of its tensor: the less like pictures the inputs are, the more. Where they are
     `rehearsed`, biases take back what kernels are off by on them in the mean. `bounds` are the
-    values that any picture may have.
+    values that any picture may have. `seen` is what was observed on them, by module (`observe`).
     """
 
     inputs: tuple[np.ndarray, ...]
@@ -47,6 +48,7 @@ class Calibration:
     least_of_widest: float
     rehearsed: bool
     bounds: tuple[float, float]
+    seen: dict[Any, list[Any]] = field(init=False, default_factory=dict, compare=False, repr=False)
 
     @property
     def provenance(self) -> dict[str, str]:

@@ -22,6 +22,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import tvm
 from tvm import relax
+from tvm_ffi import StructuralKey
 
 from compile.quantise.inputs import Calibration
 from compile.virtual_machine import machine_here
@@ -41,18 +42,28 @@ class Range:
 
 
 def observe(module: tvm.IRModule, calibration: Calibration) -> list[Range]:
-    """What values the tensors of `main` take on the inputs, in the order of `tensors_of`."""
-    run = _all_values(module)
-    seen = [[_extremes(values) for values in run(x)] for x in calibration.inputs]
-    picture, *others = (_range_of(tensor, calibration) for tensor in zip(*seen, strict=True))
-    low, high = (np.full(picture.low.shape, bound) for bound in calibration.bounds)
-    return [replace(picture, low=low, high=high), *others]
+    """What values the tensors of `main` take on the inputs, in the order of `tensors_of`.
+
+    Once for a module: `calibration` keeps it.
+    """
+    key = StructuralKey(module)
+    if key not in calibration.seen:
+        calibration.seen[key] = _observed(module, calibration)
+    return calibration.seen[key]
 
 
 def tensors_of(main: relax.Function) -> list[relax.Var]:
     """The parameter of `main` and what its bindings make; not the tuple of several outputs."""
     bound = [binding.var for block in main.body.blocks for binding in block.bindings]
     return [main.params[0], *(var for var in bound if isinstance(var.ty, relax.TensorType))]
+
+
+def _observed(module: tvm.IRModule, calibration: Calibration) -> list[Range]:
+    run = _all_values(module)
+    seen = [[_extremes(values) for values in run(x)] for x in calibration.inputs]
+    picture, *others = (_range_of(tensor, calibration) for tensor in zip(*seen, strict=True))
+    low, high = (np.full(picture.low.shape, bound) for bound in calibration.bounds)
+    return [replace(picture, low=low, high=high), *others]
 
 
 def _all_values(module: tvm.IRModule) -> Callable[[np.ndarray], list[np.ndarray]]:

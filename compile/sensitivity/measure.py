@@ -7,7 +7,6 @@ layer, a difference of two large errors is left, in which what most layers cost 
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -29,25 +28,25 @@ from compile.sensitivity.table import LayerCost, Sensitivity
 from compile.targets import CompileTarget
 
 MOST_PICTURES = 50
-RANGES_OF = 100  # pictures that ranges are of: more small ones change them by little
 
 Known = dict[relax.Var, np.ndarray]  # by the variable that others are reshapes of
 
 
 def measure_sensitivity(
-    network: Network, target: CompileTarget, calibration: Calibration
+    network: Network, target: CompileTarget, calibration: Calibration, threads: int = 1
 ) -> Sensitivity:
-    """The costs on up to `MOST_PICTURES` of the inputs of `calibration`, evenly spread."""
-    inputs = calibration.inputs
-    few = dataclasses.replace(calibration, inputs=_spread(inputs, RANGES_OF))
+    """The costs on up to `MOST_PICTURES` of the inputs of `calibration`, evenly spread.
+
+    `target` and `threads` are those of the build: what is observed here, it need not observe again.
+    """
     module = network.module
     with target.tvm:
-        for apply in (*CLEAN, *before_int8(target.core, 1)):
+        for apply in (*CLEAN, *before_int8(target.core, threads)):
             module = apply(module)
-        plan = make_plan(module, observe(module, few), target.core)
+        plan = make_plan(module, observe(module, calibration), target.core)
         run = _Run(module, plan)
     found = {name: (_Errors(), _Errors()) for name in plan.layers}
-    taken = _spread(inputs, MOST_PICTURES)
+    taken = _spread(calibration.inputs, MOST_PICTURES)
     for x in taken:
         known = run.everything(x)
         expected = run.results(known)
