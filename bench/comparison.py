@@ -36,6 +36,7 @@ WORDS = {  # by unit: better, worse
     "bytes": ("smaller", "larger"),
     "MB": ("smaller", "larger"),
     "GFLOP/s": ("higher", "lower"),
+    "GOP/s": ("higher", "lower"),
     "GB/s": ("higher", "lower"),
     "rank correlation": ("higher", "lower"),
 }

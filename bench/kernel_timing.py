@@ -7,7 +7,6 @@ import math
 import sys
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
@@ -15,13 +14,14 @@ from rich.console import Console
 from rich.progress import track
 from tvm import tirx
 
+from compile.kernels import kernel_tensors
 from compile.library import build_kernels
 from compile.link import find_linker
 from compile.targets import CompileTarget
 from deploy_rpc.affinity import pinned_to_cores
 from deploy_rpc.board_spec import BoardError, BoardSpec
 from deploy_rpc.session import Session, open_session
-from deploy_rpc.session_kernels import LoadedKernels, Shapes
+from deploy_rpc.session_kernels import LoadedKernels
 
 S = TypeVar("S")
 
@@ -29,14 +29,6 @@ ROUNDS = 21  # a sample takes milliseconds
 SAMPLE_S = 1e-3  # a sample lasts at least this long, so that the clock's steps vanish in it
 BOARD_TIMEOUT_S = 300
 MARGIN = 1.25  # the calls of a sample are counted once, and clocks rise
-
-
-@dataclass(frozen=True)
-class TimedKernel:
-    """A kernel to time: a scheduled PrimFunc with the shapes of its float32 parameters."""
-
-    function: tirx.PrimFunc
-    shapes: Shapes
 
 
 @contextlib.contextmanager
@@ -59,16 +51,15 @@ def bench_session(board: BoardSpec, target: CompileTarget, threads: int) -> Iter
 
 
 def load_kernels(
-    session: Session, kernels: Mapping[str, TimedKernel], target: CompileTarget, threads: int
+    session: Session, kernels: Mapping[str, tirx.PrimFunc], target: CompileTarget, threads: int
 ) -> LoadedKernels:
-    """Builds `kernels` for `target` and puts them on the board."""
+    """Builds the scheduled `kernels` for `target` and puts them on the board."""
     with tempfile.TemporaryDirectory() as folder:
         library = Path(folder) / "kernels.so"
-        functions = {name: kernel.function for name, kernel in kernels.items()}
         linker = find_linker("auto", target)
-        scratch = build_kernels(functions, target, linker, library, threads)
-        shapes = {name: (*kernel.shapes, *scratch[name]) for name, kernel in kernels.items()}
-        return session.load_kernels(library, shapes, threads=threads)
+        scratch = build_kernels(kernels, target, linker, library, threads)
+        tensors = {name: kernel_tensors(kernel, scratch[name]) for name, kernel in kernels.items()}
+        return session.load_kernels(library, tensors, threads=threads)
 
 
 def calls_of_samples(loaded: LoadedKernels, names: Iterable[str]) -> dict[str, int]:

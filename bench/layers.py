@@ -11,16 +11,14 @@ from pathlib import Path
 
 from rich.table import Table
 
-from bench.fma_loop import fma_loops
 from bench.kernel_timing import (
     ROUNDS,
-    TimedKernel,
     bench_session,
     calls_of_samples,
     load_kernels,
     samples_in_turns,
 )
-from bench.peak import Peak, peak_kernels, peak_of, peak_row
+from bench.peak import Peak, peak_kernels, peak_loops, peak_of, peak_row
 from bench.rows import ENGINE, Row, report_row
 from compile.kernels import Kernel
 from compile.library import build_library
@@ -78,11 +76,8 @@ def layer_rows(lowered: Lowered, times: LayerTimes) -> list[Row]:
 
 def _measure(session: Session, lowered: Lowered, rounds: int) -> LayerTimes:
     target, threads = lowered.target, lowered.threads
-    loops = fma_loops(target)
-    kernels = {
-        kernel.name: TimedKernel(lowered.module[kernel.name], kernel.shapes)
-        for kernel in lowered.kernels
-    }
+    loops = peak_loops(target)
+    kernels = {kernel.name: lowered.module[kernel.name] for kernel in lowered.kernels}
     with phase("build, load and verify the network"):
         module = _load_network(session, lowered)
     with phase(f"build {len(kernels)} kernels, and count the calls of a sample"):
@@ -154,7 +149,8 @@ def _row(lowered: Lowered, times: LayerTimes, samples_us: Sequence[float], macs:
     )
     gflops = 2e-3 * macs / row["median"]
     peak_share = gflops / (times.peak.gflops * lowered.threads)
-    return row | {"macs": macs, "gflops": gflops, "peak_share": peak_share}
+    of = {"dtype": lowered.target.dtype, "macs": macs}
+    return row | of | {"gflops": gflops, "peak_share": peak_share}
 
 
 def layers_table(rows: Sequence[Row]) -> Table:
@@ -167,7 +163,8 @@ def layers_table(rows: Sequence[Row]) -> Table:
     )
     table.add_column("kernel", no_wrap=True)
     table.add_column("workload", overflow="fold", min_width=12)
-    for column in ("calls", "M MACs", "us", "GFLOP/s", "of peak", "KiB", "of network"):
+    rate = "GOP/s" if total["dtype"] == "int8" else "GFLOP/s"
+    for column in ("calls", "M MACs", "us", rate, "of peak", "KiB", "of network"):
         table.add_column(column, justify="right", no_wrap=True)
     table.add_column("schedule")
     for row in rows:

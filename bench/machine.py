@@ -7,15 +7,16 @@ so did every time in between.
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import functools
 import statistics
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from bench.bandwidth import READ_BYTES, READ_LOOP, read_prim_func, read_shapes
+from bench.bandwidth import READ_BYTES, READ_LOOP, read_prim_func
 from bench.interval import median_interval
-from bench.kernel_timing import TimedKernel, bench_session, load_kernels, samples_in_turns
-from bench.peak import measured_peak_gflops
+from bench.kernel_timing import bench_session, load_kernels, samples_in_turns
+from bench.peak import measured_peak
 from compile.targets import CompileTarget, TargetError
 from deploy_rpc.board_spec import BoardSpec
 
@@ -43,7 +44,7 @@ def measured_machine(
 
 def bandwidth(target: CompileTarget, board: BoardSpec) -> dict[str, Any]:
     """GB/s at which one core of `board` reads memory."""
-    kernels = {READ_LOOP: TimedKernel(read_prim_func(target), read_shapes(target))}
+    kernels = {READ_LOOP: read_prim_func(target)}
     with bench_session(board, target, threads=1) as session:
         loaded = load_kernels(session, kernels, target, threads=1)
         sample = {READ_LOOP: functools.partial(loaded.time_s, READ_LOOP, calls=1)}
@@ -52,7 +53,9 @@ def bandwidth(target: CompileTarget, board: BoardSpec) -> dict[str, Any]:
 
 
 def _peak(target: CompileTarget, board: BoardSpec) -> dict[str, Any]:
-    return _quantity("GFLOP/s", measured_peak_gflops(target, board).samples)
+    """Of float32, whatever `target` computes in: it tells how fast the machine is."""
+    in_float32 = dataclasses.replace(target, dtype="float32")
+    return _quantity("GFLOP/s", measured_peak(in_float32, board).samples)
 
 
 def _quantity(unit: str, samples: Sequence[float]) -> dict[str, Any]:

@@ -8,26 +8,33 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from rich.table import Table
+from tvm import tirx
 
 from bench.fma_loop import FmaLoop, fma_loops, fma_prim_func
 from bench.kernel_timing import (
-    TimedKernel,
     bench_session,
     calls_of_samples,
     load_kernels,
     samples_in_turns,
 )
+from bench.product_loop import ProductLoop, product_loops, product_prim_func
 from bench.rows import Row, report_row
 from compile.targets import CompileTarget
 from deploy_rpc.board_spec import BoardSpec, parse_board
 
+Loop = FmaLoop | ProductLoop
+
 
 @dataclass(frozen=True)
 class Peak:
-    """Samples in GFLOP/s of each FMA loop, by its number of accumulators; the best one counts."""
+    """Samples in GFLOP/s of each loop, by its number of accumulators; the best one counts.
+
+    `of_int8` are billions of operations on whole numbers instead.
+    """
 
     kind: str
     candidates: Mapping[int, Sequence[float]]
+    of_int8: bool = False
 
     @property
     def accumulators(self) -> int:
@@ -45,9 +52,9 @@ class Peak:
         return statistics.median(self.samples)
 
 
-def measured_peak_gflops(target: CompileTarget, board: BoardSpec | None = None) -> Peak:
-    """The FMA peak of one core of `board`, by default this machine, in float32 GFLOP/s."""
-    loops = fma_loops(target)
+def measured_peak(target: CompileTarget, board: BoardSpec | None = None) -> Peak:
+    """The peak of one core of `board`, by default this machine, in float32 or int8."""
+    loops = peak_loops(target)
     with bench_session(board or parse_board("local"), target, threads=1) as session:
         loaded = load_kernels(session, peak_kernels(loops), target, threads=1)
         calls = calls_of_samples(loaded, [loop.name for loop in loops])
@@ -57,12 +64,20 @@ def measured_peak_gflops(target: CompileTarget, board: BoardSpec | None = None) 
         return peak_of(loops, samples, session.kind_of_time)
 
 
-def peak_kernels(loops: Sequence[FmaLoop]) -> dict[str, TimedKernel]:
+def peak_loops(target: CompileTarget) -> tuple[Loop, ...]:
+    """What is tried for the peak: int8 has products of its own, all else is float32's."""
+    return product_loops(target) if target.dtype == "int8" else fma_loops(target)
+
+
+def peak_kernels(loops: Sequence[Loop]) -> dict[str, tirx.PrimFunc]:
     """The kernels of `loops`, by name."""
-    return {loop.name: TimedKernel(fma_prim_func(loop), loop.shapes) for loop in loops}
+    return {
+        loop.name: (fma_prim_func if isinstance(loop, FmaLoop) else product_prim_func)(loop)
+        for loop in loops
+    }
 
 
-def peak_of(loops: Sequence[FmaLoop], samples: Mapping[str, Sequence[float]], kind: str) -> Peak:
+def peak_of(loops: Sequence[Loop], samples: Mapping[str, Sequence[float]], kind: str) -> Peak:
     """The peak that `samples`, the seconds of one call by kernel name, come to."""
     return Peak(
         kind,
@@ -70,6 +85,7 @@ def peak_of(loops: Sequence[FmaLoop], samples: Mapping[str, Sequence[float]], ki
             loop.accumulators: [2e-9 * loop.macs / seconds for seconds in samples[loop.name]]
             for loop in loops
         },
+        of_int8=not isinstance(loops[0], FmaLoop),
     )
 
 
@@ -79,11 +95,11 @@ def peak_row(peak: Peak, target: CompileTarget) -> Row:
         "peak",
         target,
         network=None,
-        engine="FMA loop",
+        engine="int8 loop" if peak.of_int8 else "FMA loop",
         level=None,
         threads=1,
         kind=peak.kind,
-        unit="GFLOP/s",
+        unit="GOP/s" if peak.of_int8 else "GFLOP/s",
         samples=peak.samples,
         accumulators=peak.accumulators,
         candidates={
@@ -95,9 +111,10 @@ def peak_row(peak: Peak, target: CompileTarget) -> Row:
 def peak_table(rows: Sequence[Row]) -> Table:
     """Of one `peak_row`: what each number of accumulators reached."""
     (row,) = rows
+    samples = row["samples"]
     title = (
-        f"FMA peak of one core, {row['kind']} on {row['core']}: {row['median']:.1f} {row['unit']} "
-        f"({min(row['samples']):.1f} to {max(row['samples']):.1f} in {len(row['samples'])} rounds)"
+        f"{row['engine']}: peak of one core, {row['kind']} on {row['core']}: {row['median']:.1f} "
+        f"{row['unit']} ({min(samples):.1f} to {max(samples):.1f} in {len(samples)} rounds)"
     )
     table = Table("accumulators", title=title, title_justify="left")
     for count in row["candidates"]:

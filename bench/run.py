@@ -34,7 +34,7 @@ from model.console import table_console
 from model.zoo import DEFAULT_MODEL, model_name
 
 TIMED_IN: dict[str, tuple[Dtype, ...]] = {  # of suites that time few number formats
-    "layers": ("float32",),
+    "layers": ("float32", "int8"),
     "peers": ("float32", "int8"),
 }
 ONE_MODEL_A_TABLE = ("layers", "independent")

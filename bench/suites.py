@@ -28,7 +28,7 @@ from bench.model_check_cases import check_cases
 from bench.model_check_report import draw_model_check, model_check_table
 from bench.modelled_layers import measure_modelled_layers, modelled_layers_table
 from bench.paper import BASELINE, TABLE8_MS
-from bench.peak import measured_peak_gflops, peak_row, peak_table
+from bench.peak import measured_peak, peak_row, peak_table
 from bench.peers import measure_peers, peers_table
 from bench.rows import Row
 from bench.sensitivity import measure_int8_by_layer, sensitivity_tables
@@ -178,7 +178,7 @@ def _independent(options: argparse.Namespace) -> Iterator[Row]:
 
 def _peak(options: argparse.Namespace) -> Iterator[Row]:
     print(f"peak: one core of {options.target.name} on {options.board}")
-    yield peak_row(measured_peak_gflops(options.target, options.board), options.target)
+    yield peak_row(measured_peak(options.target, options.board), options.target)
 
 
 def _model_check(options: argparse.Namespace) -> Iterator[Row]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,6 +12,7 @@ import tvm
 from tvm import relax, tirx
 
 from compile.schedules.blocks import multiply_accumulates
+from deploy_rpc.session_kernels import KernelTensor
 
 
 @dataclass(frozen=True)
@@ -60,6 +62,15 @@ def list_kernels(module: tvm.IRModule, source: str) -> list[Kernel]:
         )
         for variable, count_of_calls in calls.items()
     ]
+
+
+def kernel_tensors(
+    function: tirx.PrimFunc, scratch: Sequence[tuple[int, ...]] = ()
+) -> tuple[KernelTensor, ...]:
+    """What `function`, of static shapes, is called with, and its `scratch` of float32 behind."""
+    buffers = zip(_buffer_shapes(function), function.params, strict=True)
+    given = (KernelTensor(shape, str(buffer.dtype)) for shape, buffer in buffers)
+    return (*given, *map(KernelTensor, scratch))
 
 
 def _macs(function: tirx.PrimFunc) -> int:

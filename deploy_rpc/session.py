@@ -20,7 +20,7 @@ import os
 import shutil
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -37,7 +37,7 @@ from deploy_rpc.cores import Core, find_core
 from deploy_rpc.elf import LibraryError, elf_machine
 from deploy_rpc.emulator import running_agent
 from deploy_rpc.host import machine_isa
-from deploy_rpc.session_kernels import KernelProgram, LoadedKernels, Shapes
+from deploy_rpc.session_kernels import KernelProgram, LoadedKernels, Shapes, Tensors
 from deploy_rpc.session_program import PlainProgram, Program, VmProgram
 from deploy_rpc.session_remote import connect_board, connect_server, diagnosis, message
 from deploy_rpc.shared_key import new_key
@@ -121,14 +121,12 @@ class Session:
         program = self._put(library, self._load, output_shapes)
         return self._keep(LoadedModule(self, program, threads), threads)
 
-    def load_kernels(
-        self, library: Path, shapes: Mapping[str, Shapes], *, threads: int = 1
-    ) -> LoadedKernels:
-        """Functions of the library on the board, by name with the shapes of their float32 tensors.
+    def load_kernels(self, library: Path, tensors: Tensors, *, threads: int = 1) -> LoadedKernels:
+        """Functions of the library on the board, by name with their tensors.
 
         Raises as `load` does.
         """
-        program = self._put(library, self._load_kernels, shapes)
+        program = self._put(library, self._load_kernels, tensors)
         return self._keep(LoadedKernels(self, program, threads), threads)
 
     def call(
@@ -199,10 +197,8 @@ class Session:
         self.call("setting the threads", self.set_threads, threads)
         return loaded
 
-    def _load_kernels(
-        self, library: Path, name: str, shapes: Mapping[str, Shapes]
-    ) -> KernelProgram:
-        return KernelProgram(self._link.load(library, name), self._link.device, shapes)
+    def _load_kernels(self, library: Path, name: str, tensors: Tensors) -> KernelProgram:
+        return KernelProgram(self._link.load(library, name), self._link.device, tensors)
 
     def _load(self, library: Path, name: str, output_shapes: Shapes) -> Program:
         module = self._link.load(library, name)

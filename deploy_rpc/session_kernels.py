@@ -1,6 +1,6 @@
 """Single kernels on a board: each with tensors of its own there, timed one at a time.
 
-kernels = session.load_kernels(Path("kernels.so"), {"relu": ((1, 24, 56, 56),) * 2})
+kernels = session.load_kernels(Path("kernels.so"), {"relu": [KernelTensor((1, 24, 56, 56))] * 2})
 seconds = kernels.time_s("relu", calls=100)
 """
 
@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -18,6 +19,18 @@ if TYPE_CHECKING:
     from deploy_rpc.session import Session
 
 Shapes = Sequence[tuple[int, ...]]
+MOST_WHOLE = 100  # of the values of whole numbers that a kernel is timed with
+
+
+@dataclass(frozen=True)
+class KernelTensor:
+    """What a kernel takes for one of its parameters."""
+
+    shape: tuple[int, ...]
+    dtype: str = "float32"
+
+
+Tensors = Mapping[str, Sequence[KernelTensor]]  # of each kernel, by its name
 
 
 class KernelProgram:
@@ -30,14 +43,14 @@ class KernelProgram:
         self,
         module: tvm.runtime.Module,
         device: tvm.runtime.Device,
-        shapes: Mapping[str, Shapes],
+        tensors: Tensors,
     ) -> None:
         self._function = functools.cache(module.__getitem__)
         self._timer = functools.cache(partial(module.time_evaluator, dev=device, repeat=1))
         random = np.random.default_rng(0)
         self._tensors = {
-            name: [tvm.runtime.tensor(_values(random, shape), device) for shape in of_kernel]
-            for name, of_kernel in shapes.items()
+            name: [tvm.runtime.tensor(_values(random, each), device) for each in of_kernel]
+            for name, of_kernel in tensors.items()
         }
 
     def run(self, name: str, values: Sequence[np.ndarray]) -> np.ndarray:
@@ -62,7 +75,7 @@ class LoadedKernels:
         self._threads = threads
 
     def run(self, name: str, values: Sequence[np.ndarray]) -> np.ndarray:
-        """The output of one call of the kernel `name`, which is the last of the float32 `values`.
+        """The output of one call of the kernel `name`, which is the last of the `values`.
 
         Its tensors keep the values, for `time_s` to time it with. Raises `BoardError`.
         """
@@ -86,6 +99,11 @@ class LoadedKernels:
         return self.program.time_s(name, calls)
 
 
-def _values(random: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray:
-    """Near one: no kernel makes NaNs or denormal numbers of them, which would cost time."""
-    return random.uniform(0.5, 1.5, shape).astype(np.float32)
+def _values(random: np.random.Generator, tensor: KernelTensor) -> np.ndarray:
+    """Near one: no kernel makes NaNs or denormal numbers of them, which would cost time.
+
+    Whole numbers are positive, as those that others are multiplied and shifted by have to be.
+    """
+    if np.issubdtype(tensor.dtype, np.integer):
+        return random.integers(1, MOST_WHOLE + 1, tensor.shape).astype(tensor.dtype)
+    return random.uniform(0.5, 1.5, tensor.shape).astype(tensor.dtype)

@@ -7,8 +7,9 @@ import pytest
 from bench.layers import NETWORK, TOTAL, LayerTimes, layer_rows, layers_table, measure_layers
 from bench.peak import Peak
 from compile.lower import LEVELS, Lowered, lower
-from compile.targets import host_target
+from compile.targets import host_target, with_dtype
 from deploy_rpc.board_spec import parse_board
+from deploy_rpc.cores import Dtype
 from model.workloads import layer_workloads, total_macs
 from tests.small_networks import ShuffledBlock, small_network
 
@@ -58,11 +59,16 @@ def test_a_kernels_figures_follow_from_its_median(threads: int) -> None:
     assert row["calls_per_sample"] == 500
 
 
-@pytest.mark.parametrize("level", ["stock", "fused"])
-def test_measured_rows_hold_the_peak_all_kernels_and_the_network(level: str) -> None:
-    network = small_network()
-    rows = measure_layers(network, level, host_target(), parse_board("local"), threads=1)
-    names = [kernel.name for kernel in lower(network, level, host_target()).kernels]
+@pytest.mark.parametrize(
+    ("level", "dtype"), [("stock", "float32"), ("fused", "float32"), ("fused", "int8")]
+)
+def test_measured_rows_hold_the_peak_all_kernels_and_the_network(level: str, dtype: Dtype) -> None:
+    network, target = small_network(), with_dtype(host_target(), dtype)
+    rows = measure_layers(network, level, target, parse_board("local"), threads=1)
+    kernels = lower(network, level, target).kernels
+    names = [kernel.name for kernel in kernels]
+    assert [row["bytes"] for row in rows[1:-1]] == [kernel.bytes for kernel in kernels]
+    assert rows[0]["unit"] == {"float32": "GFLOP/s", "int8": "GOP/s"}[dtype]
     assert [row.get("kernel") for row in rows] == [None, *names, TOTAL]
     for row in rows:
         assert len(row["samples"]) >= 9

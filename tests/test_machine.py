@@ -9,7 +9,7 @@ import pytest
 
 from bench import bandwidth, machine
 from bench.bandwidth import READ_LOOP, read_prim_func, read_shapes
-from bench.kernel_timing import TimedKernel, bench_session, load_kernels
+from bench.kernel_timing import bench_session, load_kernels
 from bench.machine import measured_machine
 from compile.targets import host_target
 from deploy_rpc.board_spec import parse_board
@@ -24,7 +24,7 @@ def little_memory(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_every_value_is_read() -> None:
     target, shapes = host_target(), read_shapes(host_target())
     x = np.random.default_rng(0).standard_normal(shapes[0]).astype(np.float32)
-    kernels = {READ_LOOP: TimedKernel(read_prim_func(target), shapes)}
+    kernels = {READ_LOOP: read_prim_func(target)}
     with bench_session(parse_board("local"), target, threads=1) as session:
         loaded = load_kernels(session, kernels, target, threads=1)
         y = loaded.run(READ_LOOP, [x, np.zeros(shapes[1], np.float32)])

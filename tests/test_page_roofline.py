@@ -26,6 +26,12 @@ def test_the_peak_is_the_one_that_the_rows_state_their_share_of() -> None:
     assert "bandwidth of memory is not known" in plot.description
 
 
+def test_kernels_of_int8_reach_operations_that_are_none_of_floats() -> None:
+    plot = the_roofline(*(row | {"dtype": "int8"} for row in layer_rows()[:-1]))
+    assert [line.label for line in plot.lines] == ["peak 100.0 GOP/s"]
+    assert tone({"kernel": "int8_pointwise1"}) == tone({"kernel": "pointwise1"})
+
+
 def test_the_memorys_slope_ends_where_it_meets_the_peak() -> None:
     plot = the_roofline(*layer_rows()[:-1], machine=MACHINE)
     peak, memory = plot.lines

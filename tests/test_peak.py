@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from bench.fma_loop import FmaLoop, fma_loops
-from bench.peak import Peak, measured_peak_gflops, peak_of, peak_row, peak_table
+from bench.peak import Peak, measured_peak, peak_of, peak_row, peak_table
 from compile.targets import host_target, parse_target
 from deploy_rpc.board_spec import BoardError
 
@@ -23,7 +23,7 @@ def test_the_best_median_counts_and_not_the_best_sample() -> None:
 
 def test_this_machines_peak_is_measured_with_every_loop_that_fits() -> None:
     target = host_target()
-    peak = measured_peak_gflops(target)
+    peak = measured_peak(target)
     assert list(peak.candidates) == [loop.accumulators for loop in fma_loops(target)]
     assert all(len(samples) >= 9 for samples in peak.candidates.values())
     assert peak.gflops > 0
@@ -37,4 +37,4 @@ def test_another_machines_target_is_refused() -> None:
     x86 = '{"kind": "llvm", "mtriple": "x86_64-linux-gnu"}'
     foreign = "arm_cpu" if host_target().core.isa == "x86_64" else x86
     with pytest.raises(BoardError, match="measure on a board of the target's kind"):
-        measured_peak_gflops(parse_target(foreign))
+        measured_peak(parse_target(foreign))

@@ -17,11 +17,11 @@ from compile.link import find_linker
 from compile.targets import host_target
 from deploy_rpc.board_spec import BoardError
 from deploy_rpc.session import Session, open_session
-from deploy_rpc.session_kernels import KernelProgram
+from deploy_rpc.session_kernels import KernelProgram, KernelTensor
 from deploy_rpc.session_program import PlainProgram
 from tests.test_session import rpc_server
 
-SHAPES = {"double": ((3, 8), (3, 8)), "add": ((8,), (8,), (8,))}
+TENSORS = {"double": [KernelTensor((3, 8))] * 2, "add": [KernelTensor((8,))] * 3}
 
 
 @pytest.fixture(scope="module")
@@ -37,8 +37,8 @@ def library(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def check(session: Session, library: Path) -> None:
-    kernels = session.load_kernels(library, SHAPES)
-    for name in SHAPES:
+    kernels = session.load_kernels(library, TENSORS)
+    for name in TENSORS:
         assert 0 < kernels.time_s(name, calls=3) < 1
     double = [tensor.numpy() for tensor in kernels.program._tensors["double"]]
     np.testing.assert_array_equal(double[1], 2 * double[0])
@@ -56,13 +56,13 @@ def test_kernels_run_and_are_timed_over_rpc(library: Path) -> None:
 
 def test_a_kernel_that_the_library_lacks_is_a_board_error(library: Path) -> None:
     with open_session("local") as session:
-        kernels = session.load_kernels(library, SHAPES | {"halve": ((1,), (1,))})
+        kernels = session.load_kernels(library, TENSORS | {"halve": [KernelTensor((1,))] * 2})
         with pytest.raises(BoardError, match="timing the kernel halve failed"):
             kernels.time_s("halve", calls=1)
 
 
 def kernels_used(module: object) -> KernelProgram:
-    program = KernelProgram(module, tvm.cpu(), {"main": ((2,), (2,))})
+    program = KernelProgram(module, tvm.cpu(), {"main": [KernelTensor((2,))] * 2})
     for calls in (1, 5, 5, 1):
         program.run("main", [np.ones(2, np.float32)] * 2)
         assert program.time_s("main", calls) == 1
@@ -97,7 +97,7 @@ def test_nothing_is_freed_on_a_board_before_its_program_is(used: Callable[..., o
 
 def test_kernels_end_with_their_session(library: Path) -> None:
     with open_session("local") as session:
-        kernels = session.load_kernels(library, SHAPES)
+        kernels = session.load_kernels(library, TENSORS)
     assert kernels.program is None
     with pytest.raises(BoardError, match="the session is closed"):
         kernels.time_s("add", calls=1)
@@ -105,7 +105,7 @@ def test_kernels_end_with_their_session(library: Path) -> None:
 
 def test_a_board_without_times_says_so(library: Path) -> None:
     with open_session("local") as session:
-        kernels = session.load_kernels(library, SHAPES)
+        kernels = session.load_kernels(library, TENSORS)
         session.kind_of_time = None  # as on an emulated board
         with pytest.raises(BoardError, match="has no times"):
             kernels.time_s("add", calls=1)

@@ -28,7 +28,7 @@ def test_a_board_gets_library_values_and_the_right_answer(builder: Builder) -> N
     candidate = builder.build(MADE, MADE.tile)
     inputs, answer = candidate.values()
     with open_session("local") as session:
-        loaded = session.load_kernels(candidate.library, {KERNEL: candidate.shapes})
+        loaded = session.load_kernels(candidate.library, {KERNEL: candidate.tensors})
         assert difference(loaded.run(KERNEL, inputs), answer) <= MOST_ERROR
     candidate.remove()
     assert not candidate.folder.exists()

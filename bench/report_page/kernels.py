@@ -87,10 +87,9 @@ def largest(kernels: Sequence[Row]) -> BarChart:
 
 
 def tone(row: Row) -> str:
-    """The colour of a kernel, by what it is."""
-    return next(
-        colour for start, (colour, _) in KERNEL_KINDS.items() if row["kernel"].startswith(start)
-    )
+    """The colour of a kernel, by what it is, in int8 as in floats."""
+    name = row["kernel"].removeprefix("int8_")
+    return next(colour for start, (colour, _) in KERNEL_KINDS.items() if name.startswith(start))
 
 
 def _legend(kernels: Sequence[Row]) -> list[tuple[str, str]]:

@@ -72,12 +72,16 @@ def _roof(report: Report, row: Row) -> Roof:
 
 
 def _rate(row: Row) -> float:
-    """What the kernel reaches: GFLOP/s where it was timed, else multiply-adds a cycle."""
+    """What the kernel reaches: GFLOP/s or, in int8, GOP/s where it was timed, else multiply-adds
+    a cycle.
+    """
     return row["gflops"] if "gflops" in row else row["macs"] / (1e3 * row["median"])
 
 
 def _unit(row: Row) -> str:
-    return "GFLOP/s" if "gflops" in row else "multiply-adds a cycle"
+    if "gflops" not in row:
+        return "multiply-adds a cycle"
+    return "GOP/s" if row.get("dtype") == "int8" else "GFLOP/s"
 
 
 def _intensity(row: Row) -> float:

@@ -1,8 +1,9 @@
 """Candidates built for boards by warm worker processes, ahead of their measurement.
 
 A worker makes the library, the values that the kernel is fed, and the answer that it has to give,
-which is the default tile's on this machine. All of it lies in files of a folder of its own: values
-of large dense layers take hundreds of megabytes, and they wait for a board.
+which is the default tile's on this machine, or that of whole numbers. All of it lies in files of a
+folder of its own: values of large dense layers take hundreds of megabytes, and they wait for a
+board.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from typing import Any
 
 import numpy as np
 
+from compile.kernels import kernel_tensors
 from compile.library import build_kernels
 from compile.link import Linker, find_linker
 from compile.schedules.templates import Made
@@ -33,16 +35,17 @@ from compile.tuning.candidate import (
 )
 from compile.tuning.clock import calibration_kernel
 from compile.tuning.workers import WorkerError, WorkerPool, result_of
+from deploy_rpc.session_kernels import KernelTensor
 
 ANSWER = "answer"
 
 
 @dataclass(frozen=True)
 class Built:
-    """A candidate in `folder`; `shapes` are those of its buffers, the scratch last."""
+    """A candidate in `folder`; `tensors` are what it is called with, the scratch last."""
 
     folder: Path
-    shapes: tuple[tuple[int, ...], ...]
+    tensors: tuple[KernelTensor, ...]
     threads: int
 
     @property
@@ -113,8 +116,7 @@ def build_candidate(made: Made, tile: Any, target: str, folder: Path) -> Built |
         return does_not_build(failure)
     inputs = {f"input_{number:02}": value for number, value in enumerate(inputs_of(candidate))}
     np.savez(folder / "values.npz", **inputs, **{ANSWER: answer})
-    buffers = (tuple(int(extent) for extent in buffer.shape) for buffer in kernel.params)
-    return Built(folder, (*buffers, *scratch[KERNEL]), made.threads)
+    return Built(folder, kernel_tensors(kernel, scratch[KERNEL]), made.threads)
 
 
 @functools.lru_cache(maxsize=1)

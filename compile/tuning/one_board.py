@@ -20,7 +20,7 @@ from typing import Any
 
 from compile.schedules.templates import Made
 from compile.tuning.builder import Builder, Built
-from compile.tuning.candidate import KERNEL, MOST_ERROR, Examined, difference, wrong_answer
+from compile.tuning.candidate import KERNEL, Examined, difference, most_error, wrong_answer
 from compile.tuning.clock import MOST_DRIFT, Clock, ClockDriftError
 from deploy_rpc.board_spec import BoardError, BoardSpec
 from deploy_rpc.session import Session, open_session
@@ -67,11 +67,11 @@ class OneBoard:
     def examine(self, made: Made, tile: Any, candidate: Built) -> Examined:  # noqa: ANN401
         """What `candidate`, `made` with `tile`, is worth here; raises `BoardError`."""
         session = self._session or self._connect()
-        shapes = {KERNEL: candidate.shapes}
-        loaded = session.load_kernels(candidate.library, shapes, threads=candidate.threads)
+        tensors = {KERNEL: candidate.tensors}
+        loaded = session.load_kernels(candidate.library, tensors, threads=candidate.threads)
         inputs, answer = candidate.values()
         error = difference(loaded.run(KERNEL, inputs), answer)
-        if error <= MOST_ERROR:
+        if error <= most_error(made):
             return Examined("ok", tuple(self._steady_samples(session, loaded)))
         self._require_right_default(made, tile)
         return wrong_answer(error)
@@ -81,7 +81,7 @@ class OneBoard:
             open_session(self._spec, timeout_s=self._limits.timeout_s)
         )
         kernel = self._builder.calibration()
-        self._calibration = session.load_kernels(kernel.library, {KERNEL: kernel.shapes})
+        self._calibration = session.load_kernels(kernel.library, {KERNEL: kernel.tensors})
         self._session = session
         return session
 
