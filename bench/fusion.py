@@ -12,7 +12,7 @@ from bench.rows import ENGINE, Row, report_row
 from compile.examine import examine
 from compile.library import build_library
 from compile.link import find_linker
-from compile.lower import ladder, lower
+from compile.lower import ladder, lower, redecided
 from compile.network import Network
 from compile.targets import CompileTarget
 from compile.tuning.decisions import TUNING_LOGS, recorded_decisions
@@ -24,7 +24,7 @@ def measure_ladder(
 ) -> list[Row]:
     """A row for each level of `network` on `board`; tuned where there are records for it."""
     levels = ladder(
-        "fused" if target.dtype == "int8" else "tuned",  # of which int8 has no records
+        "fused" if target.dtype == "int8" else "tuned",
         target.dtype,
         modelled=board.kind == "modelled",
     )
@@ -32,6 +32,8 @@ def measure_ladder(
     rungs = [
         lower(network, level, target, threads=threads, decisions=decisions) for level in levels
     ]
+    if target.dtype == "int8":  # calibrated once
+        rungs.append(redecided(rungs[-1], decisions))
     if rungs[-1].level == "tuned" and not rungs[-1].takes_records:
         rungs = rungs[:-1]
     linker = find_linker("auto", target)

@@ -34,11 +34,9 @@ def parse_options(arguments: list[str] | None) -> argparse.Namespace:
         except TargetError as error:
             parser.error(f"--target: {error}")
         options.board = options.board or BoardSpec("modelled", core=options.target.core.name)
-        if options.dtype == "int8":
-            parser.error("--dtype int8 has default decisions only; tune float32 or float16")
-        if options.dtype != "float32" and options.board.kind != "modelled":
+        if options.dtype == "float16" and options.board.kind != "modelled":
             parser.error(
-                f"--dtype {options.dtype} is tuned on modelled cores only; expected --board "
+                f"--dtype float16 is tuned on modelled cores only; expected --board "
                 f"modelled[:CORE], got {options.board}"
             )
         if options.space == AUTO and options.board.kind != "modelled":

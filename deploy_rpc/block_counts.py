@@ -5,8 +5,6 @@ The region that counts lies between two marker instructions, which see `cycle_mo
 
 from __future__ import annotations
 
-import shutil
-import subprocess
 import tempfile
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -15,7 +13,7 @@ from pathlib import Path
 
 from deploy_rpc.compiled_once import compiled_once
 from deploy_rpc.cores import Core
-from deploy_rpc.emulator import emulated_cpus
+from deploy_rpc.emulated_program import run_emulated
 from deploy_rpc.isa import AARCH64, Code, Isa, isa_called
 from model.errors import InputError
 
@@ -24,11 +22,10 @@ PLUGIN_WORDS = (
     *("-std=c11", "-shared", "-fPIC", "-fvisibility=hidden"),
     "-Wl,--allow-shlib-undefined",  # QEMU itself defines the plugin interface
 )
-RUN_LIMIT_S = 900
 
 
 class CountError(InputError):
-    """A program cannot be run and counted here."""
+    """A program that ran without a region to count."""
 
 
 @dataclass(frozen=True)
@@ -60,13 +57,6 @@ class Counts:
     l2_misses: int
 
 
-def missing_counting_tools(isa: Isa = AARCH64) -> list[str]:
-    """What to install before programs of `isa` can be counted, a sentence each."""
-    if shutil.which(isa.qemu) is None:
-        return [f"{isa.qemu} is not on the PATH (Debian: apt-get install qemu-user)"]
-    return []
-
-
 def count_blocks(
     program: Path,
     arguments: Sequence[str],
@@ -78,54 +68,20 @@ def count_blocks(
     """Runs `program` on an emulated `core`, with `core`'s caches simulated.
 
     It is a static one, or finds its libraries under `sysroot`; it sees no other variables than
-    those of `environment`. Raises `CountError` where the
-    program or QEMU fails, or no marked region ended.
+    those of `environment`. Raises `ProgramError` where the program or QEMU fails, and `CountError`
+    where no marked region ended.
     """
     isa = isa_called(core.isa)
-    _check_tools(core, isa)
     with tempfile.TemporaryDirectory() as folder:
         output = Path(folder) / "counts"
         plugin = ",".join((str(_plugin()), f"out={output}", *_caches(core)))
         root = ("-L", str(sysroot.resolve())) if sysroot else ()
         variables = (f"{name}={value}" for name, value in (environment or {}).items())
         given = (word for variable in variables for word in ("-E", variable))
-        emulator = (isa.qemu, "-cpu", core.name, *root, *given, "-plugin", plugin)
-        command = [*emulator, f"./{program.name}", *arguments]
-        try:
-            done = _run(command, program.parent)
-        except subprocess.TimeoutExpired as error:
-            raise CountError(f"{program.name} did not end within {RUN_LIMIT_S} s") from error
-        if done.returncode != 0:
-            words = done.stderr.strip() or "it said nothing"
-            raise CountError(
-                f"{program.name} ended with {done.returncode} under {isa.qemu}: {words}"
-            )
+        run_emulated(program, arguments, core, (*root, *given, "-plugin", plugin))
         if not output.exists():
             raise CountError(f"{program.name} ran no region between {' and '.join(isa.markers)}")
         return _read(output.read_text(encoding="ascii"), isa)
-
-
-def _run(command: list[str], folder: Path) -> subprocess.CompletedProcess[str]:
-    """Without environment and by a relative path: what lies on the stack shifts its addresses."""
-    return subprocess.run(
-        [shutil.which(command[0]), *command[1:]],
-        cwd=folder,
-        env={},
-        capture_output=True,
-        text=True,
-        timeout=RUN_LIMIT_S,
-    )
-
-
-def _check_tools(core: Core, isa: Isa) -> None:
-    missing = missing_counting_tools(isa)
-    if missing:
-        raise CountError(f"no program can be counted here: {'; '.join(missing)}")
-    if core.name not in emulated_cpus(isa.qemu):
-        raise CountError(
-            f"the installed {isa.qemu} cannot emulate {core.name}; `{isa.qemu} -cpu help` lists "
-            "what it can"
-        )
 
 
 def _plugin() -> Path:

@@ -17,10 +17,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from deploy_rpc.block_counts import Block, count_blocks, missing_counting_tools
+from deploy_rpc.block_counts import Block, count_blocks
 from deploy_rpc.block_prices import Price, missing_pricing_tools, price_blocks
 from deploy_rpc.core_models import llvm_model
 from deploy_rpc.cores import Core
+from deploy_rpc.emulated_program import missing_program_tools
 from deploy_rpc.isa import AARCH64, Isa, isa_called
 from deploy_rpc.memory_ports import busy_cycles
 
@@ -59,7 +60,7 @@ class CycleReport:
 
 def missing_modelling_tools(isa: Isa = AARCH64) -> list[str]:
     """What to install before cycles of `isa` can be modelled, a sentence each; maybe nothing."""
-    return [*missing_counting_tools(isa), *missing_pricing_tools()]
+    return [*missing_program_tools(isa), *missing_pricing_tools()]
 
 
 def modelled_cycles(
@@ -72,8 +73,8 @@ def modelled_cycles(
 ) -> CycleReport:
     """The modelled cost of the marked region of `program`, as `count_blocks` takes it.
 
-    Raises `CoreModelError` for a core without a believable model, `CountError` and `PriceError`
-    where tools are missing or fail.
+    Raises `CoreModelError` for a core without a believable model, `ProgramError`, `CountError` and
+    `PriceError` where tools are missing or fail.
     """
     model, isa = llvm_model(core), isa_called(core.isa)
     counts = count_blocks(program, arguments, core, sysroot=sysroot, environment=environment)

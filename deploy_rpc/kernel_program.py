@@ -17,8 +17,9 @@ def link_kernel_program(kernel: Sequence[Path], program: Path, isa: Isa) -> None
 
     They define `int32_t kernel(float *, ...)` over at most `MAX_BUFFERS` buffers. The
     program's arguments are the number of values in each; it fills them, calls the kernel once to
-    warm up and once between the markers. With `time NS` before them it prints the nanoseconds of
-    one call instead, of the fastest batch within NS. Raises `CompileError`.
+    warm up and once between the markers. With `answer FILE` before them it calls the kernel once
+    instead, with the values of that file, which then holds the buffers; with `time NS` it prints
+    the nanoseconds of one call, of the fastest batch within NS. Raises `CompileError`.
     """
     words = ("-target", isa.zig_target, "-std=c11", "-c")
     harness = compiled_once(HARNESS_SOURCE, words, ".o")

@@ -8,6 +8,7 @@ import pytest
 
 from deploy_rpc.block_counts import Block, CountError, _basic_blocks, count_blocks
 from deploy_rpc.cores import find_core
+from deploy_rpc.emulated_program import ProgramError
 from tests.marked_program import ROUNDS, marked_loop, marked_program, needs_cycle_model
 
 A72 = find_core("cortex-a72")  # L1 of 32 KiB in 2 ways: addresses 16 KiB apart share a set
@@ -84,7 +85,7 @@ def test_a_program_without_a_region_is_refused(tmp_path: Path) -> None:
 @needs_cycle_model
 def test_a_program_that_fails_is_an_error_with_its_words(tmp_path: Path) -> None:
     source = '#include <stdio.h>\nint main(void) { fputs("no room", stderr); return 3; }'
-    with pytest.raises(CountError, match=r"program ended with 3 under qemu-aarch64: no room"):
+    with pytest.raises(ProgramError, match=r"program ended with 3 under qemu-aarch64: no room"):
         count_blocks(marked_program(tmp_path, source), [], A72)
 
 
@@ -92,5 +93,5 @@ def test_a_missing_emulator_is_named_with_its_package(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
-    with pytest.raises(CountError, match=r"qemu-aarch64 is not on the PATH .*install qemu-user"):
+    with pytest.raises(ProgramError, match=r"qemu-aarch64 is not on the PATH .*install qemu-user"):
         count_blocks(tmp_path / "program", [], A72)

@@ -18,10 +18,10 @@ from compile.schedules.int8_workloads import (
     Int8PointwiseWorkload,
     Int8WindowWorkload,
 )
-from compile.schedules.packing import WEIGHTS, indices_of
 from compile.schedules.templates import Made, made_by_default
 from compile.schedules.window_workload import WindowWorkload
 from compile.targets import host_target
+from compile.tuning.integers import drawn_integers
 from deploy_rpc.cores import Core, find_core
 
 CORES = {  # by their products, as this machine computes them
@@ -74,25 +74,9 @@ WORKLOADS = {
 # fmt: on
 
 
-def inputs_of(made: Made, seed: int = 0) -> list[np.ndarray]:
-    """Of all buffers but the last: values of the whole range, multipliers that keep it."""
-    random = np.random.default_rng(seed)
-    *buffers, _ = made.kernel().params
-    values = [_drawn(random, b.name, [int(n) for n in b.shape], str(b.dtype)) for b in buffers]
-    if len(buffers) > 1:
-        weights = random.integers(-127, 128, indices_of(made.workload).shape)
-        values[WEIGHTS] = np.ascontiguousarray(made.packed(weights.astype(np.int8)))
-    return values
-
-
-def _drawn(random: np.random.Generator, name: str, shape: list[int], dtype: str) -> np.ndarray:
-    if dtype == "float32":
-        return (2 * random.standard_normal(shape)).astype(np.float32)
-    if dtype == "int8":
-        return random.integers(-128, 128, shape, np.int8)
-    if name == "M":  # some sums then become more than int8 holds, and most do not
-        return random.integers(1 << 17, 1 << 21, shape, np.int32)
-    return random.integers(-20000, 20000, shape, np.int32)
+def inputs_of(made: Made) -> list[np.ndarray]:
+    """Of all buffers but the last."""
+    return drawn_integers(made)[:-1]
 
 
 def expected_of(made: Made, inputs: list[np.ndarray]) -> np.ndarray:
@@ -185,9 +169,19 @@ def made_with(workload: Any, **tile: Any) -> Made:  # noqa: ANN401
     return dataclasses.replace(made, tile=dataclasses.replace(made.tile, **tile))
 
 
-@pytest.mark.parametrize(("rows", "vectors"), [(1, 1), (3, 5), (8, 3), (5, 2)])
-def test_every_tile_gives_the_same(rows: int, vectors: int) -> None:
-    made = made_with(WORKLOADS["7x7 with a shortcut"], rows=rows, vectors=vectors)
+@pytest.mark.parametrize(
+    ("name", "tile"),
+    [
+        ("7x7 with a shortcut", {"rows": 1, "vectors": 1, "k_unroll": 4}),
+        ("7x7 with a shortcut", {"rows": 3, "vectors": 5, "pixels_inner": True}),
+        ("7x7 with a shortcut", {"rows": 8, "vectors": 3, "k_unroll": 2, "pixels_inner": True}),
+        ("7x7 with a shortcut", {"rows": 5, "vectors": 2}),
+        ("stem", {"rows": 3, "vectors": 2, "k_unroll": 3}),
+        ("head with its pool", {"vectors": 3, "k_unroll": 2}),
+    ],
+)
+def test_every_tile_gives_the_same(name: str, tile: dict[str, int]) -> None:
+    made = made_with(WORKLOADS[name], **tile)
     inputs = inputs_of(made)
     result = answer(made, inputs)
     np.testing.assert_array_equal(result, expected_of(made, inputs))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+import tvm
 
 from compile.schedules.int8_workloads import Int8PointwiseWorkload, Int8WindowWorkload
 from compile.schedules.templates import made_by_default
@@ -35,6 +36,15 @@ def test_a_pointwise_loop_is_dot_products_of_sixteen_values(name: str) -> None:
     assert loop.count("mov") <= MOST_MOVES * steps, loop
     stored = [line for line in loop.instructions if line.startswith("st") and "[sp" in line]
     assert len(stored) <= 2, loop
+
+
+@pytest.mark.parametrize("cpu", ["icelake-server", "alderlake", "znver4"])
+def test_on_x86_with_vnni_products_and_sums_are_one_instruction(cpu: str) -> None:
+    target = parse_target(f'{{"kind": "llvm", "mtriple": "x86_64-linux-gnu", "mcpu": "{cpu}"}}')
+    made = made_by_default(POINTWISE["stage 2 GConv1"], target.core, 1)
+    kernel = made.kernel().with_attr("global_symbol", "main")
+    text = tvm.compile(kernel, target=target.tvm).mod.inspect_source("asm")
+    assert text.count("vpdpwssd") >= made.tile.rows * made.tile.vectors
 
 
 def test_a_depthwise_loop_looks_taps_up_and_loads_whole_vectors() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import random
 
 import numpy as np
 import pytest
@@ -12,10 +13,13 @@ from torch import nn
 
 from bench.over_pictures import loaded_on_board
 from compile.frontend.torch_import import import_torch
-from compile.lower import Lowered, lower
+from compile.lower import Lowered, lower, redecided
 from compile.network import Network
 from compile.passes.int8_plan import QuantisationError
+from compile.passes.take_decisions import Decision
 from compile.quantise.inputs import Calibration
+from compile.schedules.spaces import space_of
+from compile.schedules.templates import Workload
 from compile.targets import CompileTarget, parse_target, with_dtype
 from deploy_rpc.board_spec import parse_board
 from deploy_rpc.emulator import missing_emulation_tools
@@ -87,6 +91,19 @@ def test_every_kernel_is_of_int8(fused: Lowered) -> None:
     assert (last[0], last[-1]) == ("int8", "float32")
     assert all(set(each) <= {"int8", "int32"} for each in others)
     assert {kernel.source for kernel in fused.kernels} == {"default"}
+
+
+@EMULATED
+def test_any_decisions_give_the_same_bits(fused: Lowered) -> None:
+    chance, x = random.Random(1), fused.network.example_input(2)
+
+    def decide(workload: Workload, threads: int) -> Decision:
+        return Decision(chance.choice(space_of(workload, fused.target.core)), "tuned")
+
+    tuned = redecided(fused, decide)
+    assert {kernel.source for kernel in tuned.kernels} == {"tuned"}
+    with loaded_on_board(tuned, parse_board("emulated:neoverse-n1")) as module:
+        np.testing.assert_array_equal(module.run(x), fused.network.reference(x))
 
 
 def test_fusion_removes_as_much_as_in_float32(fused: Lowered) -> None:

@@ -16,7 +16,9 @@ import psutil
 import pytest
 
 from compile.lower import lower
-from compile.schedules.templates import Made
+from compile.schedules.int8_workloads import Int8PointwiseWorkload
+from compile.schedules.spaces import space_of
+from compile.schedules.templates import Made, made_by_default
 from compile.targets import host_target
 from compile.tune import main
 from compile.tuning.candidate import Examined
@@ -133,6 +135,30 @@ def test_a_board_with_wrong_numbers_is_set_aside(
         log = TuningLog(tmp_path / "net.jsonl")
         assert_all_measured(tune(board, log, said))
     assert any("wrong numbers" in line for line in said)
+
+
+def test_kernels_of_int8_have_to_be_right_to_the_bit_on_a_board(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = made_by_default(Int8PointwiseWorkload(2, 10, 12, 49, True, True), TARGET.core, 1)
+    pairs = [(made, tile) for tile in space_of(made.workload, TARGET.core)[:2]]
+    limits, run = BoardLimits(timeout_s=30, most_drift=float("inf")), LoadedKernels.run
+
+    def one_bit_off(self: LoadedKernels, name: str, values: Sequence[np.ndarray]) -> np.ndarray:
+        answer = run(self, name, values).copy()
+        answer.flat[0] ^= 1
+        return answer
+
+    with (
+        farm(tmp_path, 1) as (board, _),
+        Boards(
+            parse_board(board), "host", 1, limits=limits, workers=1, say=lambda text: None
+        ) as examiner,
+    ):
+        assert [each.outcome for _, each in examiner.examine(pairs)] == ["ok", "ok"]
+        monkeypatch.setattr(LoadedKernels, "run", one_bit_off)
+        with pytest.raises(NoBoardLeftError):
+            list(examiner.examine(pairs[:1]))
 
 
 def test_when_all_boards_are_wrong_nothing_is_recorded(

@@ -7,10 +7,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from compile.schedules.spaces import space_of
 from compile.tune import main
-from compile.tuning.decisions import TUNING_LOGS, tile_of
+from compile.tuning.decisions import TUNING_LOGS, default_of, tile_of
 from compile.tuning.log import LogError, TuningLog
 from compile.tuning.verify import faults_of, logs_in, verify_logs
+from deploy_rpc.emulated_program import missing_program_tools
 from tests.tuning_records import record
 
 
@@ -69,6 +71,7 @@ def test_the_command_names_log_and_record(
         ["--merge", "a.jsonl"],
         ["--prune", "a.jsonl", "--target", "arm_cpu"],
         ["--prune", "a.jsonl", "--verify"],
+        ["--target", "rpi5", "--dtype", "float16", "--board", "rpc://127.0.0.1:9"],
     ],
 )
 def test_a_wrong_command_line_is_a_usage_error(
@@ -85,8 +88,29 @@ def test_no_log_at_all_is_an_error(tmp_path: Path) -> None:
         logs_in(tmp_path)
 
 
+OF_INT8 = [log for log in logs_in(TUNING_LOGS) if ".int8." in log.name]
+REPLAYED = 4  # of so many records of int8 one, each of which is a program under QEMU
+
+
 def test_every_shipped_record_is_what_a_build_takes_and_answers_right() -> None:
-    assert verify_logs(logs_in(TUNING_LOGS), 2, lambda done, of: None) == []
+    others = [log for log in logs_in(TUNING_LOGS) if log not in OF_INT8]
+    assert verify_logs(others, 2, lambda done, of: None) == []
+
+
+@pytest.mark.parametrize("log", OF_INT8, ids=lambda log: f"{log.parent.name}-{log.stem}")
+def test_every_shipped_record_of_int8_is_what_a_build_takes(log: Path) -> None:
+    for shipped in TuningLog(log).read().records:
+        default, core = default_of(shipped)
+        assert tile_of(shipped) in space_of(default.workload, core)
+
+
+@pytest.mark.skipif(
+    bool(missing_program_tools()), reason="; ".join(missing_program_tools()) or "all there"
+)
+@pytest.mark.parametrize("log", OF_INT8, ids=lambda log: f"{log.parent.name}-{log.stem}")
+def test_shipped_records_of_int8_answer_right(log: Path) -> None:
+    replayed = TuningLog(log).read().records[::REPLAYED]
+    assert [faults_of([each]) for each in replayed] == [[None]] * len(replayed)
 
 
 def test_the_readme_of_the_logs_lists_each() -> None:

@@ -17,7 +17,7 @@ next row lies there. All channels of an average pool have the same weights, whic
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from tvm import tirx
@@ -46,6 +46,7 @@ LOAD = 16  # bytes of one load of P
 TAPS_OF_A_DOT = 4  # in a row of a kernel
 MOST_STRIDE = 4  # at which the taps of four outputs lie within one load
 MOST_ROWS = {"sdot": 7, "pairs": 4, "single": 7}
+MORE_ROWS = 3  # that the search may try
 
 
 @dataclass(frozen=True)
@@ -63,6 +64,14 @@ def default_tile(workload: Int8WindowWorkload, core: Core) -> Int8DepthwiseTile:
     most = min(MOST_ROWS[dots], height)
     rows = min(range(1, most + 1), key=lambda n: (len(tile_starts(height, n)) * (n + 1), -n))
     return Int8DepthwiseTile("single" if dots == "pairs" else dots, rows, sum_lanes(core))
+
+
+def fitting_tiles(workload: Int8WindowWorkload, core: Core) -> Iterator[Int8DepthwiseTile]:
+    """The tiles whose sums fit the registers, where a few more rows than by default do."""
+    default = default_tile(workload, core)
+    most = MOST_ROWS[default.dots] + MORE_ROWS
+    for rows in range(1, min(most, workload.output_size[0]) + 1):
+        yield replace(default, rows=rows)
 
 
 def can_convolve(workload: WindowWorkload) -> bool:

@@ -12,8 +12,8 @@ and are read once for every tile of outputs. Pixels behind the last one hold any
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
 
 import numpy as np
 from tvm import tirx
@@ -33,6 +33,7 @@ from compile.schedules.int8_lanes import (
     store_octets,
     sum_lanes,
 )
+from compile.schedules.int8_steps import UNROLLS, each_step
 from compile.schedules.overlap import start_of, tile_starts
 from compile.schedules.spans import pieces
 from deploy_rpc.cores import Core
@@ -44,12 +45,16 @@ STORE_CYCLES = 0.9  # of starting one vector of sums and making int8 of it, in t
 
 @dataclass(frozen=True)
 class Int8Tile:
-    """The decisions: `rows` outputs by `vectors` of `lanes` pixels."""
+    """The decisions: `rows` outputs by `vectors` of `lanes` pixels, and `k_unroll` steps of inputs
+    an iteration; with `pixels_inner` a group's weights stay while all of its pixels come by.
+    """
 
     dots: Dots
     rows: int
     vectors: int
     lanes: int
+    k_unroll: int = 1
+    pixels_inner: bool = False
 
     @property
     def pixels(self) -> int:
@@ -68,6 +73,18 @@ def default_tile(
     """The tile with the fewest cycles, by a count of its instructions."""
     tiles = [t for t in fitting_tiles(outputs, pixels, core) if t.vectors <= most_vectors]
     return min(tiles, key=lambda tile: _cost(tile, outputs, inputs, pixels))
+
+
+def space_of_tiles(
+    outputs: int, inputs: int, pixels: int, core: Core, groups: int = 1
+) -> Iterator[Int8Tile]:
+    """Every decision for `groups` of so many outputs and inputs of a sum."""
+    for tile in fitting_tiles(outputs, pixels, core):
+        steps = -(-inputs // tile.depth)
+        unrolls = [unroll for unroll in UNROLLS if steps % unroll == 0]
+        orders = (False, True) if groups > 1 and pixels > tile.pixels else (False,)
+        for unroll, pixels_inner in itertools.product(unrolls, orders):
+            yield replace(tile, k_unroll=unroll, pixels_inner=pixels_inner)
 
 
 def fitting_tiles(outputs: int, pixels: int, core: Core) -> list[Int8Tile]:
@@ -161,7 +178,7 @@ def multiply(
             T.buffer_store(acc, start, [row, _lanes(tile, vector)])
         steps = int(panel.packed.shape[0])
         wide = _widened(tile, operands.weights, [panel.group, m_tile]) if by_pairs else None
-        with T.serial(steps) as step:
+        for step in each_step(steps, tile.k_unroll):
             if by_pairs:
                 _add_pairs(tile, acc, panel.packed, wide, step)
             else:

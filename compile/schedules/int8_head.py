@@ -8,7 +8,9 @@ Outputs are in the lanes, and inputs broadcast, so that each weight is read once
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import itertools
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 
 import numpy as np
 from tvm import tirx
@@ -27,6 +29,7 @@ from compile.schedules.int8_lanes import (
     store_octets,
     sum_lanes,
 )
+from compile.schedules.int8_steps import UNROLLS, each_step
 from compile.schedules.int8_workloads import Int8DenseWorkload
 from compile.schedules.spans import pieces, span
 from compile.schedules.threads import share_of
@@ -37,11 +40,12 @@ MOST_VECTORS = {"sdot": 10, "pairs": 5, "single": 10}
 
 @dataclass(frozen=True)
 class Int8DenseTile:
-    """The decisions: `vectors` of `lanes` outputs."""
+    """The decisions: `vectors` of `lanes` outputs, and `k_unroll` steps of inputs an iteration."""
 
     dots: Dots
     vectors: int
     lanes: int
+    k_unroll: int = 1
 
     @property
     def width(self) -> int:
@@ -62,6 +66,19 @@ def default_tile(workload: Int8DenseWorkload, core: Core) -> Int8DenseTile:
         return -(-workload.outputs // (vectors * lanes)) * vectors * lanes, -vectors
 
     return Int8DenseTile(dots, min(range(1, MOST_VECTORS[dots] + 1), key=padding), lanes)
+
+
+def fitting_tiles(workload: Int8DenseWorkload, core: Core) -> Iterator[Int8DenseTile]:
+    """The tiles whose sums fit the registers, of as many padded outputs as the default one has:
+    biases and scales are there for those.
+    """
+    default = default_tile(workload, core)
+    steps = -(-workload.inputs // default.depth)
+    for vectors, unroll in itertools.product(range(1, MOST_VECTORS[default.dots] + 1), UNROLLS):
+        tile = replace(default, vectors=vectors, k_unroll=unroll)
+        same = padded_outputs(workload, tile) == padded_outputs(workload, default)
+        if same and steps % unroll == 0:
+            yield tile
 
 
 def padded_outputs(workload: Int8DenseWorkload, tile: Int8DenseTile) -> int:
@@ -164,7 +181,7 @@ def _accumulate(
         at = T.Ramp(vector * lanes, 1, lanes)
         T.buffer_store(acc, bias[T.Ramp(m_tile * tile.width + vector * lanes, 1, lanes)], [at])
     stored = STORED[tile.dots]
-    with T.serial(steps) as step:
+    for step in each_step(steps, tile.k_unroll):
         inputs = T.bind(_broadcast_inputs(tile, means, step))
         for vector in range(tile.vectors):
             at = T.Ramp(vector * lanes, 1, lanes)

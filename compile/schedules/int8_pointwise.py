@@ -4,7 +4,7 @@
 
 Shuffles and shortcut are as in `pointwise`. The nest:
 
-    for n_tile: for g:
+    for n_tile: for g:                                       # or g outside
       packed[k / depth, n, k % depth] = X[load(g*K + k), n_tile + n]
       for m_tile: a tile of `int8_gemm`
 
@@ -13,6 +13,9 @@ of a step, once for all outputs of a group.
 """
 
 from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 from tvm import tirx
@@ -95,7 +98,7 @@ def _compute(
     by_pixels = unevenness(n_tiles, threads) <= MOST_UNEVEN * unevenness(m_tiles, threads)
     with share_of(n_tiles if by_pixels else m_tiles, threads) as share:
         pixels, outputs = (share, (0, m_tiles)) if by_pixels else ((0, n_tiles), share)
-        with T.serial(*pixels) as n_tile, T.serial(workload.groups) as group:
+        with _panels(tile, pixels, workload.groups) as (n_tile, group):
             first = start_of(n_tile, tile.pixels, max(workload.pixels, tile.pixels))
             count = min(tile.pixels, workload.pixels)
             packed = T.alloc_buffer(packed_shape(tile, workload.inputs), packed_dtype(tile))
@@ -109,6 +112,19 @@ def _compute(
 
             panel = Panel(packed, group, count, store_at, shortcut_at)
             multiply(tile, workload.outputs, panel, operands, workload.ending, outputs)
+
+
+@contextlib.contextmanager
+def _panels(
+    tile: Int8Tile, pixels: Sequence[int | tirx.Expr], groups: int
+) -> Iterator[tuple[tirx.Expr, tirx.Expr]]:
+    """The loops over tiles of `pixels` and groups, in the order of `tile`."""
+    if tile.pixels_inner:
+        with T.serial(groups) as group, T.serial(*pixels) as n_tile:
+            yield n_tile, group
+    else:
+        with T.serial(*pixels) as n_tile, T.serial(groups) as group:
+            yield n_tile, group
 
 
 def _pack(

@@ -10,6 +10,8 @@ Taps of a row beyond the kernel's have weights of 0.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 from tvm import tirx
 from tvm.script.ir_builder import IRBuilder
@@ -22,6 +24,7 @@ from compile.schedules.int8_gemm import (
     multiply,
     packed_dtype,
     packed_shape,
+    space_of_tiles,
 )
 from compile.schedules.int8_gemm import default_tile as default_gemm_tile
 from compile.schedules.int8_gemm import pack_weights as pack_gemm_weights
@@ -49,6 +52,12 @@ def default_tile(workload: Int8WindowWorkload, core: Core) -> Int8Tile:
     inputs = _inputs(workload, depth)
     columns = workload.output_size[1]
     return default_gemm_tile(workload.outputs, inputs, columns, core, MOST_VECTORS)
+
+
+def fitting_tiles(workload: Int8WindowWorkload, core: Core) -> Iterator[Int8Tile]:
+    """Every decision, of a row of outputs."""
+    inputs = _inputs(workload, DEPTHS[dots_of(core)])
+    return space_of_tiles(workload.outputs, inputs, workload.output_size[1], core)
 
 
 def can_convolve(workload: Int8WindowWorkload, core: Core) -> bool:

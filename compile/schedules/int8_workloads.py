@@ -7,7 +7,9 @@ biases, int32, but for the one that a border is made of.
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass
+from typing import Any
 
 from compile.schedules.dense import DenseWorkload
 from compile.schedules.int8_lanes import LOWEST, Ending
@@ -16,6 +18,7 @@ from compile.schedules.window_workload import WindowWorkload
 from deploy_rpc.cores import Dtype
 
 INT8: Dtype = "int8"
+CALIBRATED = {"shift": 1, "lowest": LOWEST, "narrow": False, "zero": 0}
 
 
 @dataclass(frozen=True)
@@ -77,3 +80,14 @@ class Int8DenseWorkload(DenseWorkload):
 
     dtype: Dtype = INT8
     shift: int = 1
+
+
+def uncalibrated(workload: Any) -> Any:  # noqa: ANN401 (any template's workload)
+    """`workload` without what calibration decides, of which no loop depends.
+
+    So a record counts for any weights and pictures. A workload of floats is what it was.
+    """
+    fields = {name: value for name, value in CALIBRATED.items() if hasattr(workload, name)}
+    if getattr(workload, "picture_scale", 0):
+        fields["picture_scale"] = 1.0
+    return dataclasses.replace(workload, **fields)

@@ -11,8 +11,27 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any
 
-from compile.schedules import dense, pointwise_tiles, stem_pool, stem_pool_channels, window
+from compile.schedules import (
+    dense,
+    int8_depthwise,
+    int8_gemm,
+    int8_head,
+    int8_pointwise,
+    int8_stem,
+    pointwise_tiles,
+    stem_pool,
+    stem_pool_channels,
+    window,
+)
 from compile.schedules.dense import DenseTile, DenseWorkload
+from compile.schedules.int8_depthwise import Int8DepthwiseTile
+from compile.schedules.int8_gemm import Int8Tile
+from compile.schedules.int8_head import Int8DenseTile
+from compile.schedules.int8_workloads import (
+    Int8DenseWorkload,
+    Int8PointwiseWorkload,
+    Int8WindowWorkload,
+)
 from compile.schedules.pointwise_tiles import PointwiseTile
 from compile.schedules.pointwise_workload import PointwiseWorkload
 from compile.schedules.precision import dtype_of
@@ -90,10 +109,33 @@ def _dense(workload: DenseWorkload, core: Core) -> Iterator[DenseTile]:
     yield from dense.fitting_tiles(workload, core)
 
 
+def _int8_pointwise(workload: Int8PointwiseWorkload, core: Core) -> Iterator[Int8Tile]:
+    extents = workload.outputs, workload.inputs, workload.pixels
+    for tile in int8_gemm.space_of_tiles(*extents, core, workload.groups):
+        if not workload.in_place or int8_pointwise.runs_in_place(workload, tile):
+            yield tile
+
+
+def _int8_depthwise(workload: Int8WindowWorkload, core: Core) -> Iterator[Int8DepthwiseTile]:
+    yield from int8_depthwise.fitting_tiles(workload, core)
+
+
+def _int8_stem(workload: Int8WindowWorkload, core: Core) -> Iterator[Int8Tile]:
+    yield from int8_stem.fitting_tiles(workload, core)
+
+
+def _int8_dense(workload: Int8DenseWorkload, core: Core) -> Iterator[Int8DenseTile]:
+    yield from int8_head.fitting_tiles(workload, core)
+
+
 SPACES: dict[str, Callable[[Any, Core], Iterator[Any]]] = {
     "pointwise": _pointwise,
     "window": _window,
     "stem_pool": _stem_pool,
     "stem_pool_channels": _stem_pool_channels,
     "dense": _dense,
+    "int8_pointwise": _int8_pointwise,
+    "int8_depthwise": _int8_depthwise,
+    "int8_stem": _int8_stem,
+    "int8_dense": _int8_dense,
 }

@@ -1,6 +1,7 @@
 """One candidate, examined in a worker: right answers first, then modelled cycles.
 
-The answers are those of the same PrimFunc on this machine, against the default tile's; a network
+The answers are those of the same PrimFunc on this machine, against the default tile's; of int8
+those of the very program whose cycles are counted, against whole numbers (`integers.py`). A network
 that takes the decision is verified as a whole when it is built.
 """
 
@@ -9,20 +10,32 @@ from __future__ import annotations
 import dataclasses
 import functools
 import statistics
+import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import tvm
 from tvm import tirx
 
-from compile.price_kernel import price_kernel
+from compile.price_kernel import kernel_program, price_kernel
+from compile.schedules.int8_lanes import dots_of
 from compile.schedules.packing import WEIGHTS, indices_of
 from compile.schedules.precision import dtype_of
 from compile.schedules.templates import TEMPLATES, Made
-from compile.targets import host_target, parse_target
-from deploy_rpc.cores import find_core
+from compile.targets import CompileTarget, host_target, parse_target
+from compile.tuning.integers import (
+    drawn_integers,
+    emulated_answers,
+    of_integers,
+    right_integers,
+    tried_values,
+)
+from deploy_rpc.cores import Core, find_core
+from deploy_rpc.cycles import CycleReport, modelled_cycles
+from deploy_rpc.host import host_core
 
 KERNEL = "kernel"  # a candidate's name in its library
 BUILD_ERRORS = (RuntimeError, ValueError, TypeError)  # TVM has no class of its own
@@ -64,26 +77,63 @@ def with_tile(made: Made, tile: Any) -> Made:  # noqa: ANN401 (any template's ti
 
 def examine_candidate(made: Made, tile: Any, target: str, core: str) -> Examined:  # noqa: ANN401
     """What `made` with `tile`, built for the target of that text, is worth on modelled `core`."""
-    candidate = with_tile(made, tile)
+    candidate, wanted, modelled = with_tile(made, tile), parse_target(target), find_core(core)
+    if of_integers(made):
+        return _examine_integers(candidate, made, wanted, modelled)
     try:
         error = error_of(candidate, made)
     except BUILD_ERRORS as failure:
         return does_not_build(failure)
     if error > most_error(made):
         return wrong_answer(error)
-    report = price_kernel(candidate.kernel(), parse_target(target), find_core(core))
+    return _priced(price_kernel(candidate.kernel(), wanted, modelled))
+
+
+def _examine_integers(candidate: Made, made: Made, target: CompileTarget, core: Core) -> Examined:
+    """The same of int8: one program answers, and then is priced."""
+    with tempfile.TemporaryDirectory() as folder:
+        program = Path(folder) / "kernel"
+        try:
+            sizes = kernel_program(candidate.kernel(), target, program)
+        except BUILD_ERRORS as failure:
+            return does_not_build(failure)
+        answers = emulated_answers(program, sizes, candidate, core)
+        error = largest_difference(answers, right_integers(made))
+        return wrong_answer(error) if error else _priced(modelled_cycles(program, sizes, core))
+
+
+def _priced(report: CycleReport) -> Examined:
     misses = {"l1_misses": report.l1_misses, "l2_misses": report.l2_misses}
     return Examined("ok", (report.cycles,), misses)
 
 
 def most_error(made: Made) -> float:
-    """How far the answers of a right tile may be from those of `made`."""
+    """How far the answers of a right tile may be from those of `made`: of int8 not at all."""
+    if of_integers(made):
+        return 0.0
     return MOST_HALF_ERROR if dtype_of(made.workload) == "float16" else MOST_ERROR
 
 
 def error_of(candidate: Made, made: Made) -> float:
     """How far the answers of `candidate` are from those of `made`, on this machine."""
     return largest_difference(answers_of(candidate), _right_answers(made))
+
+
+def error_in_integers(candidate: Made, made: Made, core: Core) -> float:
+    """How far the answers of `candidate`, of int8 for `core`, are from those that `made` has to
+    give: on this machine where it has the same products, else under QEMU.
+
+    Raises `TargetError` where `core` is none of the table, and `ProgramError`.
+    """
+    here = host_core()
+    if core.isa == here.isa and dots_of(core) == dots_of(here):
+        answers = _answers_here(candidate.kernel(), tried_values(candidate))
+    else:
+        with tempfile.TemporaryDirectory() as folder:
+            program = Path(folder) / "kernel"
+            sizes = kernel_program(candidate.kernel(), parse_target(core.name), program)
+            answers = emulated_answers(program, sizes, candidate, core)
+    return largest_difference(answers, right_integers(made))
 
 
 def answers_of(made: Made) -> list[np.ndarray]:
@@ -117,8 +167,8 @@ def difference(answer: np.ndarray, expected: np.ndarray) -> float:
 
 
 def answer_of(made: Made) -> np.ndarray:
-    """The output of `made` on this machine, for `inputs_of` it."""
-    return _right_answers(made)[0]
+    """What `made` has to give for `inputs_of` it: in whole numbers, or what it does here."""
+    return (right_integers if of_integers(made) else _right_answers)(made)[0]
 
 
 def answer_here(kernel: tirx.PrimFunc, values: Sequence[np.ndarray]) -> np.ndarray:
@@ -137,6 +187,8 @@ def inputs_of(made: Made) -> list[np.ndarray]:
     Not on the tile, which pads the weights or packs some of them twice: each buffer is drawn for
     itself, and weights are drawn before they are packed.
     """
+    if of_integers(made):
+        return drawn_integers(made)
     tensors = [
         drawn_value(number, [int(n) for n in buffer.shape], str(buffer.dtype))
         for number, buffer in enumerate(made.kernel().params)
@@ -163,8 +215,8 @@ def _right_answers(made: Made) -> list[np.ndarray]:
 
 
 def _answers_here(kernel: tirx.PrimFunc, each: Sequence[Sequence[np.ndarray]]) -> list[np.ndarray]:
-    has_half = any(value.dtype == np.float16 for value in each[0])
-    target = host_target().tvm if has_half else "llvm"  # which has no conversions
+    special = any(value.dtype in (np.float16, np.int8) for value in each[0])
+    target = host_target().tvm if special else "llvm"  # which has no conversions, no pairs
     with tvm.transform.PassContext(config=UNCHECKED):
         compiled = tvm.compile(kernel.with_attr("global_symbol", "main"), target=target)
     answers = []

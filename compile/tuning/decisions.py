@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from compile.passes.take_decisions import Decision
+from compile.schedules.int8_workloads import uncalibrated
 from compile.schedules.spaces import space_of
 from compile.schedules.templates import TEMPLATES, Made, Workload, made_by_default, template_of
 from compile.tuning.log import LogError, TuningLog
@@ -94,7 +95,11 @@ def key_of(template: str, workload: Workload, threads: int) -> str:
 
 
 def workload_fields(workload: Workload) -> dict[str, Any]:
-    """`Record.workload`: what is not the default, so that a field that is new changes no key."""
+    """`Record.workload`: what is not the default, so that a field that is new changes no key.
+
+    Of int8 without what calibration decides.
+    """
+    workload = uncalibrated(workload)
     return plain(
         {
             field.name: getattr(workload, field.name)

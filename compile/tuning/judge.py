@@ -25,6 +25,7 @@ from compile.library import build_library
 from compile.link import find_linker
 from compile.lower import Lowered, redecided
 from compile.passes.take_decisions import Decision
+from compile.schedules.int8_workloads import uncalibrated
 from compile.schedules.templates import Workload
 from compile.tuning.task import Task
 from compile.verify import VerificationError, verify
@@ -107,7 +108,8 @@ class Judge:
         """The library of the network with those `tiles`."""
 
         def decide(workload: Workload, threads: int) -> Decision | None:
-            return Decision(tiles[workload], "tuned") if workload in tiles else None
+            tile = tiles.get(uncalibrated(workload))
+            return Decision(tile, "tuned") if tile is not None else None
 
         build_library(redecided(self._fused, decide), self._fused.target, self._linker, path)
         return path

@@ -6,6 +6,7 @@ import dataclasses
 from typing import Any
 
 from compile.lower import Lowered
+from compile.schedules.int8_workloads import uncalibrated
 from compile.schedules.spaces import space_of
 from compile.schedules.templates import Made, made_from
 from deploy_rpc.cores import Core
@@ -19,6 +20,11 @@ TEMPLATE_VERSIONS = {  # raised where the same decisions make another kernel
     "pool": 1,
     "dense": 1,
     "lrn": 1,
+    "int8_pointwise": 1,
+    "int8_depthwise": 1,
+    "int8_stem": 1,
+    "int8_dense": 1,
+    "int8_conversion": 1,
 }
 
 
@@ -37,12 +43,15 @@ class Task:
 
 
 def tasks_of(lowered: Lowered) -> list[Task]:
-    """The kernels of `lowered` that templates made, each workload once."""
+    """The kernels of `lowered` that templates made, each workload once; those of int8 that differ
+    in what calibration decides are one.
+    """
     tasks: dict[Any, Task] = {}
     for kernel in lowered.kernels:
         made = made_from(lowered.module[kernel.name])
         if made is None:
             continue
+        made = dataclasses.replace(made, workload=uncalibrated(made.workload))
         known = tasks.get(made.workload)
         calls = kernel.calls + (known.calls if known else 0)
         name = known.name if known else kernel.name

@@ -1,6 +1,9 @@
 /* Runs one kernel twice, the second time between the markers of blocks.c:
  *
  *     PROGRAM COUNT...                the float32 values in each buffer of `kernel`, in its order
+ *     PROGRAM answer FILE COUNT...    calls it once instead, with the values in FILE, those of all
+ *                                     buffers one behind the other (the last ones may be missing),
+ *                                     and leaves there what the buffers hold then
  *     PROGRAM time NS COUNT...        calls it for NS nanoseconds and a bit instead, and prints those
  *                                     of one call in the fastest batch of calls
  *
@@ -66,6 +69,19 @@ static float *buffer_of(size_t count) {
     return values;
 }
 
+/* Fills the `count` buffers of `sizes` from `path`, calls the kernel, and writes them back. */
+static int answer(float **b, const size_t *sizes, int count, const char *path) {
+    FILE *file = fopen(path, "r+b");
+    if (!file) return 2;
+    for (int i = 0; i < count; i++)
+        if (fread(b[i], sizeof(float), sizes[i], file) < sizes[i]) break;
+    int code = kernel(b[0], b[1], b[2], b[3], b[4], b[5], b[6], b[7]);
+    rewind(file);
+    for (int i = 0; i < count; i++)
+        if (fwrite(b[i], sizeof(float), sizes[i], file) < sizes[i]) code = 2;
+    return fclose(file) ? 2 : code;
+}
+
 static double now_ns(void) {
     struct timespec now;
     clock_gettime(CLOCK_MONOTONIC, &now);
@@ -90,13 +106,19 @@ static int time_calls(float **b, double enough_ns) {
 
 int main(int count, char **words) {
     float *b[MAX_BUFFERS] = {0};
-    int times = count > 2 && !strcmp(words[1], "time"), first = times ? 3 : 1;
+    size_t sizes[MAX_BUFFERS] = {0};
+    int times = count > 2 && !strcmp(words[1], "time");
+    int answers = count > 2 && !strcmp(words[1], "answer");
+    int first = times || answers ? 3 : 1;
     if (count - first > MAX_BUFFERS) return 2;
-    for (int i = first; i < count; i++)
-        if (!(b[i - first] = buffer_of(strtoull(words[i], NULL, 10)))) {
+    for (int i = first; i < count; i++) {
+        sizes[i - first] = strtoull(words[i], NULL, 10);
+        if (!(b[i - first] = buffer_of(sizes[i - first]))) {
             fprintf(stderr, "buffers of more than %d bytes\n", MEMORY_BYTES);
             return 2;
         }
+    }
+    if (answers) return answer(b, sizes, count - first, words[2]);
     if (kernel(b[0], b[1], b[2], b[3], b[4], b[5], b[6], b[7])) return 1;
     if (times) return time_calls(b, strtod(words[2], NULL));
     __asm__ volatile(BEGIN_MARKER : : : "memory");
