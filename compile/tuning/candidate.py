@@ -77,16 +77,16 @@ def with_tile(made: Made, tile: Any) -> Made:  # noqa: ANN401 (any template's ti
 
 def examine_candidate(made: Made, tile: Any, target: str, core: str) -> Examined:  # noqa: ANN401
     """What `made` with `tile`, built for the target of that text, is worth on modelled `core`."""
-    candidate, wanted, modelled = with_tile(made, tile), parse_target(target), find_core(core)
+    candidate = with_tile(made, tile)
     if of_integers(made):
-        return _examine_integers(candidate, made, wanted, modelled)
+        return _examine_integers(candidate, made, parse_target(target), find_core(core))
     try:
         error = error_of(candidate, made)
     except BUILD_ERRORS as failure:
         return does_not_build(failure)
     if error > most_error(made):
         return wrong_answer(error)
-    return _priced(price_kernel(candidate.kernel(), wanted, modelled))
+    return _priced(price_kernel(candidate.kernel(), parse_target(target), find_core(core)))
 
 
 def _examine_integers(candidate: Made, made: Made, target: CompileTarget, core: Core) -> Examined:
