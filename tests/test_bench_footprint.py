@@ -67,6 +67,7 @@ def test_missing_engines_come_with_what_installs_them(monkeypatch: pytest.Monkey
         "onnxruntime": "not installed: pip install onnxruntime",
         "ncnn": "not installed: pip install ncnn pnnx",
         "mnn": "not installed: pip install MNN",
+        "litert": "not installed: pip install ai_edge_litert litert_quantizer",
         "openvino": "not installed: pip install openvino",
         "pytorch": "not installed: pip install torch",
         "pytorch-compile": "not installed: pip install torch",
