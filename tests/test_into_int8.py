@@ -25,7 +25,12 @@ from deploy_rpc.board_spec import parse_board
 from deploy_rpc.emulator import missing_emulation_tools
 from tests.small_networks import ShuffledBlock, small_maps, small_network
 
-BOARDS = {"host": "local", "neoverse-n1": "emulated:neoverse-n1", "arm_cpu": "emulated"}
+BOARDS = {
+    "host": "local",
+    "neoverse-n1": "emulated:neoverse-n1",
+    "cortex-a76": "emulated:cortex-a76",
+    "arm_cpu": "emulated",
+}
 EMULATED = pytest.mark.skipif(
     bool(missing_emulation_tools()), reason="; ".join(missing_emulation_tools()) or "all there"
 )
@@ -59,7 +64,12 @@ def odd_inputs(network: Network) -> list[np.ndarray]:
 
 @pytest.mark.parametrize(
     "target",
-    ["host", pytest.param("neoverse-n1", marks=EMULATED), pytest.param("arm_cpu", marks=EMULATED)],
+    [
+        "host",
+        pytest.param("neoverse-n1", marks=EMULATED),
+        pytest.param("cortex-a76", marks=EMULATED),
+        pytest.param("arm_cpu", marks=EMULATED),
+    ],
 )
 def test_a_library_gives_the_integers_of_the_reference(network: Network, target: str) -> None:
     lowered = lowered_for(network, target)
