@@ -129,6 +129,14 @@ def test_a_pruned_log_keeps_the_best_of_each_core_and_what_is_asked_for(tmp_path
     assert log.read().records == [record(1, 10.0), record(2, 20.0), other, slow]
 
 
+def test_a_record_to_keep_that_two_logs_brought_is_left_once(tmp_path: Path) -> None:
+    log = TuningLog(tmp_path / "a.jsonl")
+    again = record(0, 30.0, date="2026-11-29T12:00:00Z")
+    log.append([record(0, 30.0), record(1, 10.0), again, record(1, 10.0)])
+    assert prune_log(log.path, 1, lambda each: each.median == 30.0) == 2
+    assert log.read().records == [record(0, 30.0), record(1, 10.0)]
+
+
 def test_a_pruned_log_keeps_the_newest_verdicts_of_the_network(tmp_path: Path) -> None:
     log = TuningLog(tmp_path / "a.jsonl")
     verdicts = [

@@ -125,7 +125,7 @@ class _Rewriter:
     def _own(self, stmt: tirx.Stmt) -> tirx.Stmt:
         """A statement that one thread runs by itself."""
         if isinstance(stmt, tirx.AllocBuffer):
-            return self._allocate(stmt.buffer, per_thread=True)
+            return self._allocate(stmt, per_thread=True)
         if isinstance(stmt, tirx.For):
             return _loop(stmt, stmt.min, stmt.extent, self._own(stmt.body))
         return _with_parts(stmt, self._own)
@@ -133,7 +133,7 @@ class _Rewriter:
     def _shared(self, stmt: tirx.Stmt) -> tirx.Stmt:
         """A statement that all threads of the team reach."""
         if isinstance(stmt, tirx.AllocBuffer):
-            return self._allocate(stmt.buffer, per_thread=False)
+            return self._allocate(stmt, per_thread=False)
         if isinstance(stmt, DECLARATIONS):
             return stmt
         if not _has_parallel_loop(stmt):
@@ -173,10 +173,12 @@ class _Rewriter:
             body = tirx.SeqStmt([*_statements(body), self._team.barrier()])
         return _loop(loop, loop.min, loop.extent, body)
 
-    def _allocate(self, buffer: tirx.Buffer, *, per_thread: bool) -> tirx.Stmt:
+    def _allocate(self, stmt: tirx.AllocBuffer, *, per_thread: bool) -> tirx.Stmt:
+        buffer = stmt.buffer
         size = math.prod(int(extent) for extent in buffer.shape) * np.dtype(buffer.dtype).itemsize
         if per_thread and size <= STACK_BYTES:
-            return tirx.AllocBuffer(buffer, {"disable_lower_builtin": tirx.IntImm("bool", 1)})
+            on_stack = {"disable_lower_builtin": tirx.IntImm("bool", 1)}
+            return tirx.AllocBuffer(buffer, {**stmt.annotations, **on_stack})
         pointer = _pointer_to(buffer)
         self.scratch.append(Scratch(size, per_thread and self._team is not None))
         self.pointers.append(pointer)

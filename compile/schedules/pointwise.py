@@ -41,7 +41,7 @@ cycles off the network on A72, but spilled, and cost 3 of 20 M on N1.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from tvm import tirx
@@ -62,6 +62,7 @@ from compile.schedules.pointwise_tiles import (
 )
 from compile.schedules.pointwise_workload import PointwiseWorkload
 from compile.schedules.threads import MOST_UNEVEN, share_of, unevenness
+from compile.schedules.volatile import hidden, spread
 
 MOST_ROWS_UNROLLED = 8  # of a shuffle before
 LINE_BYTES = 64
@@ -109,7 +110,7 @@ def pointwise(workload: PointwiseWorkload, tile: PointwiseTile, threads: int) ->
         )
         y = T.arg("Y", T.Buffer(workload.output_shape, workload.dtype))
         operands = Operands(x, weights, bias, y if workload.in_place else shortcut, floor, y)
-        for place in _each_place(workload, tile, threads):
+        for place in _each_place(workload, tile, threads, bias):
             if tile.tail and n_tiles > 1:
                 with T.If(place.n_tile < n_tiles - 1):
                     with T.Then():
@@ -143,7 +144,9 @@ class _Value:
     pixel: tirx.Expr
 
 
-def _each_place(workload: PointwiseWorkload, tile: PointwiseTile, threads: int) -> Iterator[Place]:
+def _each_place(
+    workload: PointwiseWorkload, tile: PointwiseTile, threads: int, bias: tirx.Buffer | None
+) -> Iterator[Place]:
     """The loops over all tiles; the body runs once, inside them.
 
     A loop for each of group, outputs and pixels: LLVM follows their indices better than those of
@@ -157,9 +160,16 @@ def _each_place(workload: PointwiseWorkload, tile: PointwiseTile, threads: int) 
     with share_of(counts[shared], threads) as share:
         bounds = [share if axis == shared else (0, counts[axis]) for axis in order]
         first, second, third = (T.serial(*bound) for bound in bounds)
-        with first as i, second as j, third as k:
-            at = dict(zip(order, (i, j, k), strict=True))
-            yield _place(workload, tile, at["group"], at["output"], at["pixel"])
+        with first as i:
+            first_bias = i * workload.outputs
+            biases = (
+                spread(bias, first_bias, workload.outputs, tile.lanes) if tile.spread_bias else None
+            )
+            pitch = hidden(workload.pixels) if tile.paired else None
+            with second as j, third as k:
+                at = dict(zip(order, (i, j, k), strict=True))
+                place = _place(workload, tile, at["group"], at["output"], at["pixel"])
+                yield replace(place, biases=biases, pitch=pitch)
 
 
 def _order(tile: PointwiseTile) -> tuple[str, str, str]:
@@ -248,7 +258,11 @@ def _start(workload: PointwiseWorkload, place: Place, part: _Part, operands: Ope
             T.buffer_store(part.acc, tirx.const(0, workload.dtype), each.at)
     for each in _each_stored_value(workload, part):
         channel = place.group * workload.outputs + place.output + each.output
-        value = operands.before(channel, _at(workload, channel, each.pixel))
+        if place.biases is not None and not part.outputs_in_lanes:
+            bias = place.biases[place.output + each.output, each.at[-1]]
+        else:
+            bias = operands.bias_of(channel)
+        value = operands.before(bias, _at(workload, channel, each.pixel))
         T.buffer_store(part.acc, value, each.at)
 
 
@@ -281,8 +295,8 @@ def _each_input(
     regular = 1 < rows <= MOST_ROWS_UNROLLED
     step = rows if regular else tile.k_unroll
     whole, rest = divmod(workload.inputs, step)
-    if tile.peel:
-        for outer in _peeled(whole):
+    if tile.peel or tile.peel_first:
+        for outer in _peeled(whole, last=tile.peel):
             with T.unroll(step) as inner:
                 k = outer * step + inner
                 yield k, workload.loaded_channel(first + k)
@@ -299,12 +313,13 @@ def _each_input(
             yield whole * step + inner, workload.loaded_channel(first + inner) + whole
 
 
-def _peeled(steps: int) -> Iterator[int | tirx.Expr]:
-    """The first step, a loop over those between, and the last: the body runs three times."""
+def _peeled(steps: int, *, last: bool) -> Iterator[int | tirx.Expr]:
+    """The first step, a loop over the others, and maybe the last: the body runs for each part."""
     yield 0
-    with T.serial(steps - 2) as between:
+    with T.serial(steps - 1 - last) as between:
         yield between + 1
-    yield steps - 1
+    if last:
+        yield steps - 1
 
 
 def _prefetch(
@@ -341,9 +356,10 @@ def _finish(
     for each in _each_stored_value(workload, part):
         channel = place.group * workload.outputs + place.output + each.output
         value = operands.behind(workload, part.acc[each.at], channel, maxnum=tile.maxnum)
-        T.buffer_store(
-            operands.y, value, _at(workload, workload.stored_channel(channel), each.pixel)
-        )
+        at = _at(workload, workload.stored_channel(channel), each.pixel)
+        if place.pitch is not None:
+            at = [0, at[0] * place.pitch + at[1]]
+        T.buffer_store(operands.y, value, at)
 
 
 def _each_value(part: _Part) -> Iterator[_Value]:

@@ -14,13 +14,18 @@ from compile.schedules.pointwise_workload import PointwiseWorkload
 
 @dataclass(frozen=True)
 class Place:
-    """Where a tile lies: its group, its index and first output within it, its first pixel."""
+    """Where a tile lies: its group, its index and first output within it, its first pixel.
+
+    `biases` are those of its group once a lane, where they are spread.
+    """
 
     group: tirx.Expr
     m_tile: tirx.Expr
     output: tirx.Expr
     n_tile: tirx.Expr
     pixel: tirx.Expr
+    biases: tirx.Buffer | None = None
+    pitch: tirx.Expr | None = None
 
 
 @dataclass(frozen=True)
@@ -34,12 +39,16 @@ class Operands:
     floor: tirx.Buffer | None
     y: tirx.Buffer
 
-    def before(self, channel: tirx.Expr, at: list[tirx.Expr]) -> tirx.Expr:
-        """What a sum begins with: the bias of `channel`, the shortcut `at` its place, or both."""
+    def before(self, bias: tirx.Expr | None, at: list[tirx.Expr]) -> tirx.Expr:
+        """What a sum begins with: its bias, the shortcut `at` its place, or both."""
         if self.shortcut is None:
-            return self.bias[channel]
+            return bias
         shortcut = self.shortcut[at]
-        return shortcut if self.bias is None else shortcut + self.bias[channel]
+        return shortcut if bias is None else shortcut + bias
+
+    def bias_of(self, channel: tirx.Expr) -> tirx.Expr | None:
+        """The bias of `channel`, if there is one."""
+        return None if self.bias is None else self.bias[channel]
 
     def behind(
         self,

@@ -48,7 +48,8 @@ class SharedPart:
         """Bias, and the shortcut."""
         for i, pixels in enumerate(self._pixels()):
             channels = self._channels
-            values = [self.operands.before(channels, [pixel, channels]) for pixel in pixels]
+            bias = self.operands.bias_of(channels)
+            values = [self.operands.before(bias, [pixel, channels]) for pixel in pixels]
             self._store(i, tirx.Shuffle(values, list(range(self.tile.lanes))))
 
     def step(self, k: tirx.Expr, channel: tirx.Expr) -> None:

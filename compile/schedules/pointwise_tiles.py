@@ -17,6 +17,7 @@ from compile.schedules.registers import (
     weights_per_load,
 )
 from compile.schedules.tiles import lane_choices
+from compile.schedules.volatile import can_spread
 from deploy_rpc.cores import Core
 
 K_UNROLLS = (4, 2, 1)
@@ -36,11 +37,14 @@ class PointwiseTile:
     With `prefetch` the pixels of one tile of outputs bring the weights of the next one to L2. The
     broadcast rows are loaded as vectors of `row_lanes`, which divides them; 1 is one by one. With
     `peel`, which needs `can_peel`, the first and the last step over k stand outside their loop,
-    where their FMAs overlap the loads of the start and the stores of the end. `groups_inner` walks
+    where their FMAs overlap the loads of the start and the stores of the end; with `peel_first` the
+    first alone does, where both would spill. `groups_inner` walks
     the pixels outermost, all groups inside: what is read and written then lies together. With
     `tail`, which needs `row_lanes` and planes, pixels that fill no vector have outputs in the
     lanes: 49 pixels take 12 vectors and a quarter of one, not 13. With channels in the lanes the
-    last vector of outputs may be one of `sharing` pixels (see `pointwise_shared`).
+    last vector of outputs may be one of `sharing` pixels (see `pointwise_shared`). With
+    `spread_bias`, which needs `can_spread_bias`, every sum is loaded with its bias, and with
+    `paired`, which needs `can_pair`, vectors of a row are stored in pairs (see `volatile`).
     """
 
     rows: int
@@ -55,6 +59,9 @@ class PointwiseTile:
     groups_inner: bool = False
     tail: bool = False
     sharing: int = 1
+    spread_bias: bool = False
+    paired: bool = False
+    peel_first: bool = False
 
     @property
     def width(self) -> int:
@@ -143,6 +150,17 @@ def sharing_of(workload: PointwiseWorkload, rows: int, vectors: int, lanes: int)
     if workload.layout == "planes" or rest < 2 or lanes % rest or rows % (lanes // rest):
         return 1
     return lanes // rest if vectors == workload.outputs // lanes + 1 else 1
+
+
+def can_spread_bias(workload: PointwiseWorkload, core: Core) -> bool:
+    """Whether sums may be loaded with the biases of their group, which the stack has room for."""
+    known = core.isa == "aarch64" and workload.layout == "planes"
+    return known and workload.bias and can_spread(workload.outputs, core.lanes)
+
+
+def can_pair(workload: PointwiseWorkload, core: Core, vectors: int) -> bool:
+    """Whether a tile has rows of several vectors, which its core can store in pairs."""
+    return core.isa == "aarch64" and workload.layout == "planes" and vectors > 1
 
 
 def runs_in_place(workload: PointwiseWorkload, tile: PointwiseTile) -> bool:

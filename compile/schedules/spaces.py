@@ -65,9 +65,15 @@ def _pointwise(workload: PointwiseWorkload, core: Core) -> Iterator[PointwiseTil
     for shape in shapes:
         tails = _different(pointwise_tiles.has_tail(workload, core, *shape), False)
         sharings = _different(pointwise_tiles.sharing_of(workload, *shape), 1)
-        choices = itertools.product(unrolls, orders, (True, False), tails, sharings)
-        for unroll, (outer, groups_inner), peel, tail, sharing in choices:
+        spreads = _different(pointwise_tiles.can_spread_bias(workload, core), False)
+        pairs = _different(pointwise_tiles.can_pair(workload, core, shape[1]), False)
+        peels = [(True, False), (False, False)]  # peel, peel_first
+        if True in spreads:  # there is something for the first step to overlap
+            peels.append((False, True))
+        choices = itertools.product(unrolls, orders, peels, tails, sharings, spreads, pairs)
+        for unroll, (outer, groups_inner), peel, tail, sharing, spread_bias, paired in choices:
             rows, vectors, lanes = shape
+            can_peel = pointwise_tiles.can_peel(workload, unroll)
             tile = replace(
                 default,
                 rows=rows,
@@ -75,12 +81,15 @@ def _pointwise(workload: PointwiseWorkload, core: Core) -> Iterator[PointwiseTil
                 lanes=lanes,
                 k_unroll=unroll,
                 pixels_outer=outer,
-                prefetch=prefetches and not (outer or groups_inner or peel),
+                prefetch=prefetches and not (outer or groups_inner or peel[0]),
                 row_lanes=pointwise_tiles.row_lanes(workload, core, rows),
-                peel=peel and pointwise_tiles.can_peel(workload, unroll),
+                peel=peel[0] and can_peel,
+                peel_first=peel[1] and can_peel,
                 groups_inner=groups_inner,
                 tail=tail,
                 sharing=sharing,
+                spread_bias=spread_bias,
+                paired=paired,
             )
             if not workload.in_place or pointwise_tiles.runs_in_place(workload, tile):
                 yield tile

@@ -42,6 +42,7 @@ from compile.schedules.stem_pool_workload import (
 )
 from compile.schedules.threads import share_of
 from compile.schedules.tiles import largest_divisor, vector_width
+from compile.schedules.volatile import spread
 from deploy_rpc.cores import Core
 
 MOST_VALUES = 5  # of the pool, in vectors: each takes four accumulators
@@ -51,7 +52,9 @@ MOST_VALUES = 5  # of the pool, in vectors: each takes four accumulators
 class StemPoolTile:
     """The decisions: `channels` x `vectors` of `lanes` values of the pool, four accumulators each.
 
-    The scratch holds what `band` rows of the pool read. With `whole` all taps are written out.
+    The scratch holds what `band` rows of the pool read. With `whole` all taps are written out, with
+    `spread_bias` every sum is loaded with its bias (see `volatile`), and `aligned` rows of the
+    scratch are whole vectors, so that fewer addresses take registers.
     """
 
     channels: int
@@ -60,6 +63,8 @@ class StemPoolTile:
     band: int = 1
     maxnum: bool = False
     whole: bool = False
+    spread_bias: bool = False
+    aligned: bool = False
 
 
 def is_offered(workload: StemPoolWorkload, core: Core) -> bool:
@@ -88,12 +93,21 @@ def fitting_tiles(workload: StemPoolWorkload, core: Core) -> Iterator[StemPoolTi
     """Tiles without overlap whose accumulators leave registers for what is left of a row."""
     rows, columns = workload.output_size
     default = default_tile(workload, core)
-    choices = itertools.product(range(1, 6), (1, 2), (1, 2), (True, False))
-    for channels, vectors, band, whole in choices:
+    flags = itertools.product((True, False), repeat=3)
+    choices = itertools.product(range(1, 6), (1, 2), (1, 2), flags)
+    for channels, vectors, band, (whole, spread_bias, aligned) in choices:
         few = channels * vectors <= MOST_VALUES
         exact = workload.outputs % channels == columns % (vectors * core.lanes) == rows % band == 0
         if few and exact:
-            yield replace(default, channels=channels, vectors=vectors, band=band, whole=whole)
+            yield replace(
+                default,
+                channels=channels,
+                vectors=vectors,
+                band=band,
+                whole=whole,
+                spread_bias=spread_bias,
+                aligned=aligned,
+            )
 
 
 def pack_weights(weights: np.ndarray, workload: StemPoolWorkload, tile: StemPoolTile) -> np.ndarray:
@@ -112,6 +126,7 @@ def stem_pool(workload: StemPoolWorkload, tile: StemPoolTile, threads: int) -> t
     packed = (m_tiles, workload.inputs, KERNEL, KERNEL, tile.channels)
     window = workload.as_window
     inputs, phase_count, _, phase_columns = window.phases_shape
+    pitch = -(-phase_columns // tile.lanes) * tile.lanes if tile.aligned else phase_columns
     band_rows = STRIDE**2 * tile.band + 1
     with IRBuilder() as builder, T.prim_func(s_tir=True):
         T.func_name("stem_pool")
@@ -124,8 +139,11 @@ def stem_pool(workload: StemPoolWorkload, tile: StemPoolTile, threads: int) -> t
             last = T.alloc_buffer((workload.outputs, COLUMNS, columns), FLOAT)
             with T.grid(*last.shape) as at:
                 T.buffer_store(last, tirx.const(0, FLOAT), list(at))
+            biases = spread(bias, 0, workload.outputs, tile.lanes) if tile.spread_bias else None
             with T.serial(rows // tile.band) as band:
-                phases = T.alloc_buffer((inputs, phase_count, band_rows, phase_columns), FLOAT)
+                phases = T.alloc_buffer((inputs, phase_count, band_rows, pitch), FLOAT)
+                if pitch > phase_columns:  # a column that nothing reads, or TVM leaves it out
+                    T.buffer_store(phases, tirx.const(0, FLOAT), [0, 0, 0, pitch - 1])
                 top = band * tile.band
                 fill_phases(window, tile.lanes, 0, x, phases, (top, top + tile.band))
                 with T.serial(tile.band) as row, T.serial(end - first) as index:
@@ -135,7 +153,7 @@ def stem_pool(workload: StemPoolWorkload, tile: StemPoolTile, threads: int) -> t
                         T.buffer_store(left, tirx.const(0, FLOAT), [m, lane])
                     with T.serial(columns // (tile.vectors * tile.lanes)) as x_tile:
                         start = x_tile * tile.vectors * tile.lanes
-                        acc = _convolve(workload, tile, place, start, phases, weights, bias)
+                        acc = _convolve(workload, tile, place, start, phases, weights, bias, biases)
                         _combine(tile, place, start, acc, last, left, y)
     return builder.get().without_attr("global_symbol")
 
@@ -157,11 +175,14 @@ def _convolve(
     phases: tirx.Buffer,
     weights: tirx.Buffer,
     bias: tirx.Buffer,
+    biases: tirx.Buffer | None,
 ) -> tirx.Buffer:
     """The accumulators of two rows, even and odd columns."""
     acc = T.alloc_buffer((tile.channels, ROWS, COLUMNS, tile.vectors, tile.lanes), FLOAT)
     for at in _each_value(tile):
-        T.buffer_store(acc, bias[place.m_tile * tile.channels + at[0]], at)
+        channel = place.m_tile * tile.channels + at[0]
+        value = bias[channel] if biases is None else biases[channel, at[-1]]
+        T.buffer_store(acc, value, at)
     over = T.unroll if tile.whole else T.serial
     with over(workload.inputs) as k, over(KERNEL) as i:
         for j in range(KERNEL):

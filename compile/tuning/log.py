@@ -105,10 +105,10 @@ def merge_logs(sources: Iterable[Path], destination: Path, warn: Warn = warnings
 def prune_log(
     path: Path, keep: int, keeps: Callable[[Record], bool], warn: Warn = warnings.warn
 ) -> int:
-    """Leaves the `keep` best "ok" records of each competition in `path`, and those of `keeps`.
+    """Leaves the `keep` best "ok" records of each competition in `path`, and the best of `keeps`.
 
-    Best is by `Record.rank`. The order of lines stays. Returns how many records
-    were dropped.
+    Best is by `Record.rank`; of what two logs brought twice, one is left. The order of lines stays.
+    Returns how many records were dropped.
     """
     with _explained("prune", path), _writing(path):
         records = _sound_records(path, warn)
@@ -116,9 +116,11 @@ def prune_log(
         for record in records:
             if record.outcome == "ok":
                 groups[record.competition].append(record)
-        best = [sorted(group, key=lambda record: record.rank)[:keep] for group in groups.values()]
-        kept = {id(record) for record in itertools.chain(*best)}
-        left = [record for record in records if id(record) in kept or keeps(record)]
+        kept: set[int] = set()
+        for group in groups.values():
+            ranked = sorted(group, key=lambda record: record.rank)
+            kept.update(map(id, [*ranked[:keep], *list(filter(keeps, ranked))[:1]]))
+        left = [record for record in records if id(record) in kept]
         _replace(path, left)
     return len(records) - len(left)
 
