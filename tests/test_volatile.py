@@ -10,7 +10,7 @@ import pytest
 import tvm
 
 from compile.aot.compute import compile_module, exported
-from compile.aot.kernels import as_c_kernel
+from compile.aot.kernels import STACK_BYTES, as_c_kernel
 from compile.schedules.pointwise_tiles import can_pair, can_spread_bias, default_tile
 from compile.schedules.pointwise_workload import PointwiseWorkload
 from compile.schedules.spaces import space_of
@@ -33,7 +33,7 @@ def with_decisions(workload: object, threads: int = 1, **decisions: object) -> M
 
 
 @pytest.mark.parametrize("threads", [1, 3])
-@pytest.mark.parametrize("decision", ["spread_bias", "paired"])
+@pytest.mark.parametrize("decision", ["spread_bias", "paired", "peel_first"])
 @pytest.mark.parametrize("workload", [SHUFFLED, IN_PLACE, TAIL], ids=["store", "in place", "tail"])
 def test_a_pointwise_kernel_gives_the_same_bits(
     workload: PointwiseWorkload, decision: str, threads: int
@@ -78,6 +78,7 @@ def copies_in(assembly: str) -> int:
 
 
 def test_only_biases_that_the_stack_has_room_for_are_spread() -> None:
+    assert MOST_BYTES <= STACK_BYTES
     assert can_spread(MOST_BYTES // 16, 4)
     assert not can_spread(MOST_BYTES // 16 + 1, 4)
     few, many = (PointwiseWorkload(1, n, 24, 49, True, False) for n in (64, 1024))
@@ -98,7 +99,8 @@ def test_both_are_searched_where_they_can_be_and_default_to_what_they_were() -> 
     assert {(t.spread_bias, t.paired) for t in tiles if t.vectors > 1} == {
         (spread, paired) for spread in (True, False) for paired in (True, False)
     }
+    assert any(t.peel_first for t in tiles)
+    assert not any(t.peel_first and t.peel for t in tiles)
     default = default_tile(SHUFFLED, A72)
-    assert not default.spread_bias
-    assert not default.paired
+    assert {default.spread_bias, default.paired, default.peel_first} == {False}
     assert not any(t.spread_bias or t.paired for t in space_of(SHUFFLED, AVX2))

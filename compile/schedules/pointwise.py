@@ -358,7 +358,7 @@ def _finish(
         value = operands.behind(workload, part.acc[each.at], channel, maxnum=tile.maxnum)
         at = _at(workload, workload.stored_channel(channel), each.pixel)
         if place.pitch is not None:
-            at = [0, at[0] * place.pitch + at[1]]
+            at = [0, at[0] * place.pitch + at[1]]  # the same place, counted from the first plane
         T.buffer_store(operands.y, value, at)
 
 

@@ -16,7 +16,8 @@ from compile.schedules.pointwise_workload import PointwiseWorkload
 class Place:
     """Where a tile lies: its group, its index and first output within it, its first pixel.
 
-    `biases` are those of its group once a lane, where they are spread.
+    `biases` are those of its group once a lane, where they are spread; `pitch` is the pixels of a
+    plane as LLVM does not know them, where vectors are stored in pairs.
     """
 
     group: tirx.Expr
