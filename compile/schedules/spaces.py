@@ -65,13 +65,15 @@ def _pointwise(workload: PointwiseWorkload, core: Core) -> Iterator[PointwiseTil
     for shape in shapes:
         tails = _different(pointwise_tiles.has_tail(workload, core, *shape), False)
         sharings = _different(pointwise_tiles.sharing_of(workload, *shape), 1)
-        spreads = _different(pointwise_tiles.can_spread_bias(workload, core), False)
-        pairs = _different(pointwise_tiles.can_pair(workload, core, shape[1]), False)
-        peels = [(True, False), (False, False)]  # peel, peel_first
-        if True in spreads:  # there is something for the first step to overlap
-            peels.append((False, True))
-        choices = itertools.product(unrolls, orders, peels, tails, sharings, spreads, pairs)
-        for unroll, (outer, groups_inner), peel, tail, sharing, spread_bias, paired in choices:
+        spread_bias = pointwise_tiles.can_spread_bias(workload, core)
+        paired = pointwise_tiles.can_pair(workload, core, shape[1])
+        peels = [(True, False, False), (False, False, False)]  # peel, peel_first, eased
+        if spread_bias or paired:  # both where both can be: each alone tripled the space
+            peels += [(True, False, True), (False, False, True)]
+        if spread_bias:  # there is something for the first step to overlap
+            peels.append((False, True, True))
+        choices = itertools.product(unrolls, orders, peels, tails, sharings)
+        for unroll, (outer, groups_inner), (peel, peel_first, eased), tail, sharing in choices:
             rows, vectors, lanes = shape
             can_peel = pointwise_tiles.can_peel(workload, unroll)
             tile = replace(
@@ -81,15 +83,15 @@ def _pointwise(workload: PointwiseWorkload, core: Core) -> Iterator[PointwiseTil
                 lanes=lanes,
                 k_unroll=unroll,
                 pixels_outer=outer,
-                prefetch=prefetches and not (outer or groups_inner or peel[0]),
+                prefetch=prefetches and not (outer or groups_inner or peel),
                 row_lanes=pointwise_tiles.row_lanes(workload, core, rows),
-                peel=peel[0] and can_peel,
-                peel_first=peel[1] and can_peel,
+                peel=peel and can_peel,
+                peel_first=peel_first and can_peel,
                 groups_inner=groups_inner,
                 tail=tail,
                 sharing=sharing,
-                spread_bias=spread_bias,
-                paired=paired,
+                spread_bias=eased and spread_bias,
+                paired=eased and paired,
             )
             if not workload.in_place or pointwise_tiles.runs_in_place(workload, tile):
                 yield tile
