@@ -10,7 +10,9 @@ from compile.schedules.overlap import tile_starts
 from compile.schedules.pointwise_workload import PointwiseWorkload
 from compile.schedules.registers import (
     ARM_TAIL_CYCLES,
+    AVX2_POINTWISE_CHANNELS,
     AVX2_REGISTERS,
+    AVX2_USUAL,
     LOAD_COSTS,
     accumulator_budget,
     tile_cycles,
@@ -25,6 +27,8 @@ WIDE_ARM_K_UNROLLS = (4, 1)  # float32, with several FMLAs a cycle
 LEAST_INPUTS_PEELED = 20  # by default: LLVM writes a loop over fewer in full, and spills
 MOST_VECTORS_PEELED = 3  # beside a tail
 LEAST_PIXELS_OF_A_PASS = 3  # that share the weights they bring from L2: 21 bytes a cycle
+# AVX2: of a vector of weights that comes from L2 for every tile of pixels again
+WEIGHTS_AGAIN_CYCLES, WEIGHTS_AGAIN_L1_CACHES = 0.2, 2
 DEAREST_IN_PLACE = 1.25  # times the modelled cycles of the best tile, which knows no caches
 FLOAT_BYTES = 4
 
@@ -285,7 +289,10 @@ def _modelled_cycles(
         vectors - 1 + shared,
         workload.inputs,
         shortcut=workload.shortcut,
+        avx2=AVX2_POINTWISE_CHANNELS if workload.layout == "channels" else AVX2_USUAL,
     )
+    if _weights_come_again(workload, core):
+        cycles += WEIGHTS_AGAIN_CYCLES * vectors * workload.inputs
     if vectors * lanes > along:  # a vector stored in part takes several stores
         cycles += rows * LOAD_COSTS[workload.layout].store
     cycles *= tiles
@@ -294,6 +301,14 @@ def _modelled_cycles(
         together = row_lanes(workload, core, rows)
         cycles += across * rest * (workload.inputs / together + ARM_TAIL_CYCLES) / speed
     return workload.groups * cycles
+
+
+def _weights_come_again(workload: PointwiseWorkload, core: Core) -> bool:
+    """Whether a group's weights are beyond the L1 cache: wide tiles read them more often."""
+    if workload.layout == "planes" or core.vector_registers != AVX2_REGISTERS:
+        return False
+    weights = FLOAT_BYTES * workload.inputs * workload.outputs
+    return weights > WEIGHTS_AGAIN_L1_CACHES * core.l1d_kib * 1024
 
 
 def _groups_inner(workload: PointwiseWorkload, core: Core, rows: int) -> bool:

@@ -33,16 +33,30 @@ LOAD_COSTS: dict[Layout, LoadCosts] = {
     "channels": LoadCosts(row=0.1, vector=0.05, store=3.0),
 }
 
-# x86-64 with 16 registers (AVX2), fitted to all tiles of 5 to 12 accumulators of 25 pointwise
-# shapes in each layout on one thread of an AVX2 EPYC (Zen 3, 2026-11-25): the tile picked is 1.05
-# times slower than the best in the mean, 1.31 times at worst, with 10 inputs. Loads hide behind the
-# FMAs until they are more.
 AVX2_REGISTERS = 16
-AVX2_ROW_CYCLES, AVX2_VECTOR_CYCLES = 0.7, 0.5  # of the loads of a step
-AVX2_UNHIDDEN_VECTOR_CYCLES = 0.1
+AVX2_VECTOR_CYCLES = 0.5  # of loading one in a step
 AVX2_STORE_CYCLES = 2.0  # of starting and storing one accumulator
-AVX2_EASY_ACCUMULATORS = 10  # more of them leave too few registers to load ahead
-AVX2_CROWDED_CYCLES = 0.2  # of each of those, in every step
+
+
+@dataclass(frozen=True)
+class Avx2Costs:
+    """Cycles of a step on x86-64 with 16 registers: of a row's broadcast, of a vector that no FMA
+    hides, and of each accumulator beyond `easy`, which leave too few registers to load ahead.
+    """
+
+    row: float
+    unhidden: float
+    easy: int
+    crowded: float
+
+
+# Loads hide behind the FMAs until they are more. Fitted to tiles of 5 to 12 accumulators on one
+# thread of an AVX2 EPYC (Zen 3, shared): the usual costs to 25 pointwise shapes in each layout
+# (2026-11-25), those of channels to 81 of ShuffleNet and MobileNet (2026-11-26). What these pick
+# takes 1.02 times the time of the best tile in the mean, 1.30 times at worst, kernels alone; in the
+# network it takes 1.3 % off 1x g8, 1.5 off MobileNet, 0.6 off 1x g3 and nothing off 2x g3.
+AVX2_USUAL = Avx2Costs(row=0.7, unhidden=0.1, easy=10, crowded=0.2)
+AVX2_POINTWISE_CHANNELS = Avx2Costs(row=0.8, unhidden=0.0, easy=8, crowded=0.2)
 
 # AArch64, where FMLA takes a lane of a loaded vector of weights. Cycles of a core with one FMLA a
 # cycle, fitted to the cycle model's prices of 50 tiles of the pointwise shapes of 1x g3 on an A72
@@ -91,6 +105,7 @@ def tile_cycles(
     *,
     shortcut: bool = False,
     own_inputs: bool = False,
+    avx2: Avx2Costs = AVX2_USUAL,
 ) -> float:
     """Modelled cycles of one tile over `steps` of the reduction, start and store included.
 
@@ -105,22 +120,22 @@ def tile_cycles(
         return _arm_tile_cycles(core, fmas, rows, vectors, steps, shortcut)
     fetched = vectors * _cycles_to_fetch_a_vector(core, lanes, vectors * steps)
     if core.vector_registers == AVX2_REGISTERS:
-        return _avx2_tile_cycles(max(fmas, fetched), rows, vectors, steps, own_inputs)
+        busy = max(fmas, fetched)
+        return _avx2_tile_cycles(avx2, busy, rows, vectors, steps, own_inputs)
     costs = LOAD_COSTS[layout]
     loads = costs.vector * vectors + costs.row * rows
     return steps * (max(fmas, FMA_LATENCY, fetched) + loads) + costs.store * rows * vectors
 
 
 def _avx2_tile_cycles(
-    busy: float, rows: int, vectors: float, steps: int, own_inputs: bool
+    costs: Avx2Costs, busy: float, rows: int, vectors: float, steps: int, own_inputs: bool
 ) -> float:
     """`busy` are the cycles of a step's FMAs, or of fetching its vectors."""
     accumulators = rows * vectors
-    inputs = AVX2_VECTOR_CYCLES * accumulators if own_inputs else AVX2_ROW_CYCLES * rows
+    inputs = AVX2_VECTOR_CYCLES * accumulators if own_inputs else costs.row * rows
     loads = inputs + AVX2_VECTOR_CYCLES * vectors
-    unhidden = AVX2_UNHIDDEN_VECTOR_CYCLES * vectors
-    crowded = AVX2_CROWDED_CYCLES * max(accumulators - AVX2_EASY_ACCUMULATORS, 0)
-    step = max(busy, FMA_LATENCY, loads) + unhidden + crowded
+    crowded = costs.crowded * max(accumulators - costs.easy, 0)
+    step = max(busy, FMA_LATENCY, loads) + costs.unhidden * vectors + crowded
     return steps * step + AVX2_STORE_CYCLES * accumulators
 
 
