@@ -64,7 +64,7 @@ def test_the_kernels_of_a_network_are_reported_against_the_peak(tmp_path: Path) 
             "unfused",
         )
         assert row["kernel"] in result.stdout
-    assert "FMA peak of one core" in result.stdout
+    assert "FMA loop: peak of one core" in result.stdout
     assert result.stdout.rstrip().endswith(str(path))
 
 
