@@ -43,22 +43,15 @@ PEERS = {  # with what runs them and makes their files, the distribution of the 
     "pytorch": ("torch",),
     "pytorch-compile": ("torch",),
 }
-ARM_PEERS = (
-    "onnxruntime",
-    "ncnn",
-    "mnn",
-    "litert",
-)  # those whose aarch64 wheels the modelled board runs
+# those whose aarch64 wheels the modelled board runs
+ARM_PEERS = ("onnxruntime", "ncnn", "mnn", "litert")
 ARM_PEERS_IN: dict[Dtype, tuple[str, ...]] = {  # and which of them compute in a number format
     "float32": ARM_PEERS,
     "float16": ("ncnn", "mnn", "litert"),
     "int8": ("onnxruntime", "litert"),
 }
-QUANTISED_PEERS = (
-    "onnxruntime",
-    "litert",
-    "openvino",
-)  # those that run a file of int8 on this machine
+# those that run a file of int8 on this machine
+QUANTISED_PEERS = ("onnxruntime", "litert", "openvino")
 NOT_QUANTISED = {  # why a peer of this machine has no file of int8
     "ncnn": "not offered in int8: its wheel has no quantiser",
     "mnn": "not offered in int8: the quantiser of its 3.6.1 wheel writes no file",

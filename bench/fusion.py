@@ -23,19 +23,11 @@ def measure_ladder(
     network: Network, target: CompileTarget, board: BoardSpec, threads: int
 ) -> list[Row]:
     """A row for each level of `network` on `board`; tuned where there are records for it."""
-    levels = ladder(
-        "fused" if target.dtype == "int8" else "tuned",
-        target.dtype,
-        modelled=board.kind == "modelled",
-    )
-    decisions = recorded_decisions(TUNING_LOGS, target.core)
-    rungs = [
-        lower(network, level, target, threads=threads, decisions=decisions) for level in levels
-    ]
-    if target.dtype == "int8":  # calibrated once
-        rungs.append(redecided(rungs[-1], decisions))
-    if rungs[-1].level == "tuned" and not rungs[-1].takes_records:
-        rungs = rungs[:-1]
+    levels = ladder("fused", target.dtype, modelled=board.kind == "modelled")
+    rungs = [lower(network, level, target, threads=threads) for level in levels]
+    tuned = redecided(rungs[-1], recorded_decisions(TUNING_LOGS, target.core))
+    if tuned.takes_records:
+        rungs.append(tuned)
     linker = find_linker("auto", target)
     with tempfile.TemporaryDirectory() as folder:
         library = Path(folder) / f"{network.name}.so"

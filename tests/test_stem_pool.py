@@ -15,23 +15,32 @@ from compile.schedules.stem_pool import (
     default_tile,
     fitting_tiles,
     is_offered,
-    pack_weights,
-    stem_pool,
 )
+from compile.schedules.stem_pool_channels import StemPoolChannelsTile
 from compile.schedules.stem_pool_workload import StemPoolWorkload
+from compile.schedules.templates import Made, template_of
 from tests.cores import A72, AVX512
 
 SMALL = StemPoolWorkload(8, 3, (16, 32))
 
 
-def output_of(w: StemPoolWorkload, tile: StemPoolTile, threads: int = 1) -> np.ndarray:
-    x, weights, bias = operands_of(w)
-    operands = (x, pack_weights(weights, w, tile), bias)
-    y = np.full((w.outputs, *w.output_size), np.nan, np.float32)
-    tensors = [tvm.runtime.tensor(value) for value in (*operands, y)]
-    kernel = stem_pool(w, tile, threads).with_attr("global_symbol", "main")
+def output_of(
+    w: StemPoolWorkload,
+    tile: StemPoolTile | StemPoolChannelsTile,
+    threads: int = 1,
+    x: np.ndarray | None = None,
+) -> np.ndarray:
+    """As planes, in either layout."""
+    picture, weights, bias = operands_of(w)
+    made = Made(template_of(w), w, tile, threads)
+    planes = (w.outputs, *w.output_size)
+    y = np.full(planes if w.layout == "planes" else (*planes[1:], planes[0]), np.nan, np.float32)
+    values = (picture if x is None else x, made.packed(weights), bias, y)
+    tensors = [tvm.runtime.tensor(value) for value in values]
+    kernel = made.kernel().with_attr("global_symbol", "main")
     tvm.compile(kernel, target="llvm")["main"](*tensors)
-    return tensors[-1].numpy()
+    y = tensors[-1].numpy()
+    return y if w.layout == "planes" else y.transpose(2, 0, 1)
 
 
 def operands_of(w: StemPoolWorkload) -> list[np.ndarray]:

@@ -27,16 +27,10 @@ from compile.passes.rewriting import (
     rewrite_main,
     shape_of,
 )
-from compile.schedules import stem_pool, stem_pool_channels
-from compile.schedules.layouts import Layout
 from compile.schedules.stem_pool_workload import KERNEL, STRIDE, StemPoolWorkload
-from deploy_rpc.cores import Core
+from compile.schedules.templates import is_offered
 
 BORDER = 1
-OFFERS: dict[Layout, Callable[[StemPoolWorkload, Core], bool]] = {
-    "planes": stem_pool.is_offered,
-    "channels": stem_pool_channels.is_offered,
-}
 
 
 def fuse_stem(choices: Choices) -> Callable[[tvm.IRModule], tvm.IRModule]:
@@ -58,7 +52,7 @@ def fuse_stem(choices: Choices) -> Callable[[tvm.IRModule], tvm.IRModule]:
         between, layout = (choices.layout_of(shape_of(each)[2:]) for each in (call, pooled))
         workload = StemPoolWorkload(outputs, inputs, (rows, columns), layout=layout)
         per_channel = is_per_channel(matched[bias], outputs)
-        if not (between == layout and per_channel and OFFERS[layout](workload, choices.core)):
+        if not (between == layout and per_channel and is_offered(workload, choices.core)):
             return None
         made = choices.make(workload)
         operands = [

@@ -33,7 +33,7 @@ from compile.schedules.int8_lanes import (
     store_octets,
     sum_lanes,
 )
-from compile.schedules.int8_steps import UNROLLS, each_step
+from compile.schedules.int8_steps import each_step, unrolls_of
 from compile.schedules.overlap import start_of, tile_starts
 from compile.schedules.spans import pieces
 from deploy_rpc.cores import Core
@@ -80,8 +80,7 @@ def space_of_tiles(
 ) -> Iterator[Int8Tile]:
     """Every decision for `groups` of so many outputs and inputs of a sum."""
     for tile in fitting_tiles(outputs, pixels, core):
-        steps = -(-inputs // tile.depth)
-        unrolls = [unroll for unroll in UNROLLS if steps % unroll == 0]
+        unrolls = unrolls_of(-(-inputs // tile.depth))
         orders = (False, True) if groups > 1 and pixels > tile.pixels else (False,)
         for unroll, pixels_inner in itertools.product(unrolls, orders):
             yield replace(tile, k_unroll=unroll, pixels_inner=pixels_inner)

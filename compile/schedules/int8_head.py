@@ -29,7 +29,7 @@ from compile.schedules.int8_lanes import (
     store_octets,
     sum_lanes,
 )
-from compile.schedules.int8_steps import UNROLLS, each_step
+from compile.schedules.int8_steps import each_step, unrolls_of
 from compile.schedules.int8_workloads import Int8DenseWorkload
 from compile.schedules.spans import pieces, span
 from compile.schedules.threads import share_of
@@ -73,11 +73,10 @@ def fitting_tiles(workload: Int8DenseWorkload, core: Core) -> Iterator[Int8Dense
     biases and scales are there for those.
     """
     default = default_tile(workload, core)
-    steps = -(-workload.inputs // default.depth)
-    for vectors, unroll in itertools.product(range(1, MOST_VECTORS[default.dots] + 1), UNROLLS):
+    unrolls = unrolls_of(-(-workload.inputs // default.depth))
+    for vectors, unroll in itertools.product(range(1, MOST_VECTORS[default.dots] + 1), unrolls):
         tile = replace(default, vectors=vectors, k_unroll=unroll)
-        same = padded_outputs(workload, tile) == padded_outputs(workload, default)
-        if same and steps % unroll == 0:
+        if padded_outputs(workload, tile) == padded_outputs(workload, default):
             yield tile
 
 

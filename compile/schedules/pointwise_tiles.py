@@ -42,13 +42,13 @@ class PointwiseTile:
     broadcast rows are loaded as vectors of `row_lanes`, which divides them; 1 is one by one. With
     `peel`, which needs `can_peel`, the first and the last step over k stand outside their loop,
     where their FMAs overlap the loads of the start and the stores of the end; with `peel_first` the
-    first alone does, where both would spill. `groups_inner` walks
-    the pixels outermost, all groups inside: what is read and written then lies together. With
-    `tail`, which needs `row_lanes` and planes, pixels that fill no vector have outputs in the
-    lanes: 49 pixels take 12 vectors and a quarter of one, not 13. With channels in the lanes the
-    last vector of outputs may be one of `sharing` pixels (see `pointwise_shared`). With
-    `spread_bias`, which needs `can_spread_bias`, every sum is loaded with its bias, and with
-    `paired`, which needs `can_pair`, vectors of a row are stored in pairs (see `volatile`).
+    first alone does, where both would spill. `groups_inner` walks the pixels outermost, all groups
+    inside: what is read and written then lies together. With `tail`, which needs `row_lanes` and
+    planes, pixels that fill no vector have outputs in the lanes: 49 pixels take 12 vectors and a
+    quarter of one, not 13. With channels in the lanes the last vector of outputs may be one of
+    `sharing` pixels (see `pointwise_shared`). With `spread_bias`, which needs `can_spread_bias`,
+    every sum is loaded with its bias, and with `paired`, which needs `can_pair`, vectors of a row
+    are stored in pairs (see `volatile`).
     """
 
     rows: int

@@ -7,7 +7,7 @@ them, so no board sees one.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -23,21 +23,11 @@ from compile.schedules import (
     stem_pool_channels,
     window,
 )
-from compile.schedules.dense import DenseTile, DenseWorkload
-from compile.schedules.int8_depthwise import Int8DepthwiseTile
 from compile.schedules.int8_gemm import Int8Tile
-from compile.schedules.int8_head import Int8DenseTile
-from compile.schedules.int8_workloads import (
-    Int8DenseWorkload,
-    Int8PointwiseWorkload,
-    Int8WindowWorkload,
-)
+from compile.schedules.int8_workloads import Int8PointwiseWorkload
 from compile.schedules.pointwise_tiles import PointwiseTile
 from compile.schedules.pointwise_workload import PointwiseWorkload
 from compile.schedules.precision import dtype_of
-from compile.schedules.stem_pool import StemPoolTile
-from compile.schedules.stem_pool_channels import StemPoolChannelsTile
-from compile.schedules.stem_pool_workload import StemPoolWorkload
 from compile.schedules.templates import TEMPLATES, Workload, template_of
 from compile.schedules.window import WindowTile
 from compile.schedules.window_workload import WindowWorkload
@@ -108,18 +98,6 @@ def _window(workload: WindowWorkload, core: Core) -> Iterator[WindowTile]:
     yield from window.tiles_in_registers(workload, core)
 
 
-def _stem_pool(workload: StemPoolWorkload, core: Core) -> Iterator[StemPoolTile]:
-    yield from stem_pool.fitting_tiles(workload, core)
-
-
-def _stem_pool_channels(workload: StemPoolWorkload, core: Core) -> Iterator[StemPoolChannelsTile]:
-    yield from stem_pool_channels.fitting_tiles(workload, core)
-
-
-def _dense(workload: DenseWorkload, core: Core) -> Iterator[DenseTile]:
-    yield from dense.fitting_tiles(workload, core)
-
-
 def _int8_pointwise(workload: Int8PointwiseWorkload, core: Core) -> Iterator[Int8Tile]:
     extents = workload.outputs, workload.inputs, workload.pixels
     for tile in int8_gemm.space_of_tiles(*extents, core, workload.groups):
@@ -127,26 +105,14 @@ def _int8_pointwise(workload: Int8PointwiseWorkload, core: Core) -> Iterator[Int
             yield tile
 
 
-def _int8_depthwise(workload: Int8WindowWorkload, core: Core) -> Iterator[Int8DepthwiseTile]:
-    yield from int8_depthwise.fitting_tiles(workload, core)
-
-
-def _int8_stem(workload: Int8WindowWorkload, core: Core) -> Iterator[Int8Tile]:
-    yield from int8_stem.fitting_tiles(workload, core)
-
-
-def _int8_dense(workload: Int8DenseWorkload, core: Core) -> Iterator[Int8DenseTile]:
-    yield from int8_head.fitting_tiles(workload, core)
-
-
-SPACES: dict[str, Callable[[Any, Core], Iterator[Any]]] = {
+SPACES: dict[str, Callable[[Any, Core], Iterable[Any]]] = {
     "pointwise": _pointwise,
     "window": _window,
-    "stem_pool": _stem_pool,
-    "stem_pool_channels": _stem_pool_channels,
-    "dense": _dense,
+    "stem_pool": stem_pool.fitting_tiles,
+    "stem_pool_channels": stem_pool_channels.fitting_tiles,
+    "dense": dense.fitting_tiles,
     "int8_pointwise": _int8_pointwise,
-    "int8_depthwise": _int8_depthwise,
-    "int8_stem": _int8_stem,
-    "int8_dense": _int8_dense,
+    "int8_depthwise": int8_depthwise.fitting_tiles,
+    "int8_stem": int8_stem.fitting_tiles,
+    "int8_dense": int8_head.fitting_tiles,
 }

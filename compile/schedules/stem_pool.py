@@ -70,8 +70,7 @@ class StemPoolTile:
 def is_offered(workload: StemPoolWorkload, core: Core) -> bool:
     """Whether `core` has the template, and it can make `workload` in whole vectors."""
     _, columns = workload.output_size
-    even = all(size % (STRIDE * ROWS) == 0 for size in workload.size)
-    return core.isa == "aarch64" and even and columns % core.lanes == 0
+    return core.isa == "aarch64" and workload.is_even and columns % core.lanes == 0
 
 
 def default_tile(workload: StemPoolWorkload, core: Core) -> StemPoolTile:

@@ -59,8 +59,8 @@ class StemPoolChannelsTile:
 
 def is_offered(workload: StemPoolWorkload, core: Core) -> bool:
     """Whether `core` has the template, and it can make `workload` in whole vectors."""
-    even = all(size % (STRIDE * ROWS) == 0 for size in workload.size)
-    return core.isa == "x86_64" and even and workload.outputs % core.lanes == 0
+    whole = workload.outputs % core.lanes == 0
+    return core.isa == "x86_64" and workload.is_even and whole
 
 
 def default_tile(workload: StemPoolWorkload, core: Core) -> StemPoolChannelsTile:

@@ -45,6 +45,11 @@ class StemPoolWorkload:
         return self.as_window.output_size
 
     @property
+    def is_even(self) -> bool:
+        """Whether the picture halves twice without a rest, which the templates need."""
+        return all(size % STRIDE**2 == 0 for size in self.size)
+
+    @property
     def macs(self) -> int:
         """Multiply-accumulates of one call."""
         rows, columns = self.output_size

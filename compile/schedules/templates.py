@@ -68,6 +68,7 @@ class Template:
     make: Callable[[Any, Any, int], tirx.PrimFunc]
     pack_weights: Callable[[np.ndarray, Any, Any], np.ndarray] | None = None
     runs_in_place: Callable[[Any, Any], bool] | None = None
+    is_offered: Callable[[Any, Core], bool] | None = None  # by default to every workload
 
 
 # fmt: off
@@ -86,11 +87,12 @@ TEMPLATES = {
     "pool": Template(WindowWorkload, PoolTile, pool.default_tile, pool.pool),
     "stem_pool": Template(
         StemPoolWorkload, StemPoolTile, stem_pool.default_tile, stem_pool.stem_pool,
-        stem_pool.pack_weights,
+        stem_pool.pack_weights, is_offered=stem_pool.is_offered,
     ),
     "stem_pool_channels": Template(
         StemPoolWorkload, StemPoolChannelsTile, stem_pool_channels.default_tile,
         stem_pool_channels.stem_pool_channels, stem_pool_channels.pack_weights,
+        is_offered=stem_pool_channels.is_offered,
     ),
     "dense": Template(
         DenseWorkload, DenseTile, dense.default_tile, dense.dense, dense.pack_weights
@@ -164,6 +166,12 @@ def template_of(workload: Workload) -> str:
     if workload.layout == "channels":
         return "window_channels"
     return "window" if workload.kind == "conv" else "pool"
+
+
+def is_offered(workload: Workload, core: Core) -> bool:
+    """Whether `core` has the template for `workload`, and it can make it."""
+    offers = TEMPLATES[template_of(workload)].is_offered
+    return offers is None or offers(workload, core)
 
 
 def runs_in_place(made: Made) -> bool:
