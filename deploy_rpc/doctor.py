@@ -24,6 +24,7 @@ import numpy as np
 import tvm_ffi
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from deploy_rpc.block_prices import ANALYSER, missing_pricing_tools
 from deploy_rpc.board_spec import BoardSpec, parse_board
@@ -298,8 +299,9 @@ def _shown(checks: Sequence[Callable[[], Iterator[Finding]]]) -> Iterator[Findin
     console = Console(highlight=False)
     for check in checks:
         for finding in check():
-            state = f"[{STYLES[finding.state]}]{finding.state:8}[/]"
-            console.print(f"{state} {finding.part}: {finding.detail}", soft_wrap=True)
+            state = (f"{finding.state:8}", STYLES[finding.state])
+            line = Text.assemble(state, f" {finding.part}: {finding.detail}")
+            console.print(line, soft_wrap=True)
             yield finding
 
 

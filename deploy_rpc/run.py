@@ -28,6 +28,7 @@ from model.cli import (
     run_command,
     write_json,
 )
+from model.console import table_console
 from model.labelled_pictures import PICTURE_SUFFIXES
 from model.labels import read_class_names, read_true_classes
 from model.predictions import Prediction, Run
@@ -162,7 +163,7 @@ def _print_prediction(prediction: Prediction, *, as_table: bool) -> None:
     rows = zip(prediction.classes, prediction.names, prediction.probabilities, strict=True)
     for rank, (index, name, probability) in enumerate(rows, start=1):
         table.add_row(str(rank), str(index), name, f"{probability:.4f}")
-    Console().print(table)
+    table_console().print(table)
 
 
 def _print_summary(report: dict[str, Any]) -> None:
@@ -205,7 +206,7 @@ def _print_cycles(report: CycleReport) -> None:
             f"{block.cycles / 1e6:.2f}",
             f"{block.cycles / report.cycles:.1%}",
         )
-    Console().print(table)
+    table_console().print(table)
 
 
 if __name__ == "__main__":

@@ -7,9 +7,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from rich.console import Console
 from rich.table import Table
 
+from model.console import table_console
 from model.labelled_pictures import LabelledPicture
 from model.partial_results import partial_results
 from model.predictions import KEPT, Prediction, Run, accuracy, agreement, disagreements, predict
@@ -111,4 +111,4 @@ def _print_disagreements(
             f"{named(row.classes[0])} ({row.probabilities[0]:.2f})",
             f"{row.reference_error:.2e}",
         )
-    Console().print(table)
+    table_console().print(table)

@@ -69,6 +69,14 @@ def test_a_tool_that_does_not_run_is_broken(
     assert "--reinstall gcc-aarch64-linux-gnu" in finding.remedy
 
 
+def test_what_a_tool_says_is_told_to_the_letter(capsys: pytest.CaptureFixture[str]) -> None:
+    finding = doctor.Finding("tool", BROKEN, "expected [/b], got [x0]", "see [1]")
+    doctor._print_summary([*doctor._shown([lambda: iter([finding])])])
+    out = capsys.readouterr().out
+    assert "broken   tool: expected [/b], got [x0]" in out
+    assert "see [1]" in out
+
+
 def test_a_board_that_is_not_there_is_broken_and_exits_1() -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]

@@ -52,15 +52,16 @@ def test_accuracy_without_a_reference(pictures: list[LabelledPicture]) -> None:
 def test_agreement_counts_classes_orders_and_differences(
     pictures: list[LabelledPicture], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    report = evaluate(evaluated(wrong_on_dark, of_colours), pictures, list("abcdefg"), None)
+    names = [f"[/{letter}]" for letter in "abcdefg"]
+    report = evaluate(evaluated(wrong_on_dark, of_colours), pictures, names, None)
     compared = report["agreement"]
     assert (compared["agree"], compared["same_top5"], compared["pictures"]) == (2, 2, 4)
     assert 0 < compared["max_abs_error"] <= 2
-    print_evaluation(report, list("abcdefg"))
+    print_evaluation(report, names)
     out = capsys.readouterr().out
     assert "the same class on 2 of 4 pictures" in out
     first = report["predictions"][0]
-    assert f"{first['true_class']} {'abcdefg'[first['true_class']]}" in out
+    assert f"{first['true_class']} {names[first['true_class']]}" in out
     assert f"{first['classes'][0]} {first['names'][0]} (" in out
     assert "first 2 of 2 disagreements" in out
     assert "0.png" in out

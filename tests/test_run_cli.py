@@ -14,8 +14,9 @@ import torch
 from PIL import Image
 
 from compile.source import random_network
+from deploy_rpc.cycles import CycleReport, HotBlock
 from deploy_rpc.emulator import missing_emulation_tools
-from deploy_rpc.run import main
+from deploy_rpc.run import _print_cycles, main
 from model.cli import run_command
 from model.zoo import create_model
 from tests.packages import BOARD, HOST, make_library
@@ -36,7 +37,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         Image.fromarray(blocks).save(folder / "pictures" / f"{index}.png")
     for seed in (0, 1):
         torch.save(create_model(MODEL, seed=seed).state_dict(), folder / f"seed{seed}.pt")
-    (folder / "names.txt").write_text("".join(f"thing {index}\n" for index in range(CLASSES)))
+    (folder / "names.txt").write_text("".join(f"thing [/{index}]\n" for index in range(CLASSES)))
     network = random_network(MODEL, input_size=(32, 32))  # with the weights of seed 0
     make_library(network, HOST, folder)
     if not missing_emulation_tools():
@@ -66,8 +67,16 @@ def test_one_picture_gives_a_table_of_five_named_classes(
     picture = folder / "pictures" / "0.png"
     status, out, _ = _run(capsys, library, "--image", picture, "--labels", folder / "names.txt")
     assert status == 0
-    assert out.count("thing ") == 5
+    assert out.count("thing [/") == 5
     assert str(picture) in out.replace("\n", "")
+
+
+def test_the_hottest_instructions_are_told_with_their_operands(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    block = HotBlock(0, 7, 21.0, ("ldr q0, [x0, #16]", "b.ne #-4"))
+    _print_cycles(CycleReport("cortex-a72", "cortex-a72", 21.0, 14, 7, 0, 1, 1, 1.0, (block,)))
+    assert "ldr q0, [x0, #16]" in capsys.readouterr().out
 
 
 def test_a_folder_gives_a_line_for_each_picture_and_agrees_with_pytorch(
