@@ -14,14 +14,15 @@ from typing import Any
 from rich.table import Table
 
 from bench.columns import IDENTITY, split_columns
-from bench.comparison import CONFIDENCE, Comparison, compare, context_warnings
+from bench.comparison import CONFIDENCE, UNDECIDED, Comparison, compare, context_warnings
 from bench.reports import Report, ReportError, read_report
+from bench.units import BETTER
 from model.cli import EXIT_FAILURE, argument, new_file, run_command, write_json
 from model.console import table_console
 
 THRESHOLD = 0.05
 PLAIN_WIDTH = 200  # of the table where there is no terminal
-STYLES = {"faster": "green", "smaller": "green", "higher": "green", "undecided": "yellow"}
+STYLES = dict.fromkeys(BETTER, "green") | {UNDECIDED: "yellow"}
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -33,6 +34,8 @@ def main(arguments: list[str] | None = None) -> None:
     except ReportError as error:
         parser.error(str(error))
     warnings = list(context_warnings(options.old, options.new))
+    if options.json:
+        write_json(options.json, _as_json(options, comparisons, warnings))
     console = table_console(PLAIN_WIDTH)
     console.print(comparison_table(comparisons, options.threshold))
     for warning in warnings:
@@ -41,7 +44,6 @@ def main(arguments: list[str] | None = None) -> None:
     counts = Counter(each.verdict for each in comparisons)
     print(", ".join(f"{count} {verdict}" for verdict, count in counts.most_common()))
     if options.json:
-        write_json(options.json, _as_json(options, comparisons, warnings))
         print(options.json)
     if regressions:
         print(

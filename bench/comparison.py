@@ -11,7 +11,7 @@ A row is paired with the one that is about the same (`IDENTITY`; repetitions in 
     undecided        not so: too noisy or too few samples (five on both sides are needed)
 
 What is deterministic (a modelled row, bytes; one sample each) is compared exactly. `slower` by more
-than the threshold is a regression. Memory is `smaller` or `larger`, a rate `higher` or `lower`.
+than the threshold is a regression. What is no time has other words for it (`bench/units.py`).
 """
 
 from __future__ import annotations
@@ -25,22 +25,13 @@ from scipy import stats
 from bench.columns import IDENTITY
 from bench.reports import Report, ReportError
 from bench.rows import Row
+from bench.units import WORDS, more_is_better
 
 CONFIDENCE = 0.99
 MIN_SAMPLES = 5  # of four and four the Mann-Whitney test cannot say less than p = 0.029
 RESAMPLES = 9999
 SAME, UNDECIDED = "same", "undecided"
 ONLY_OLD, ONLY_NEW = "only in old", "only in new"
-TIME_WORDS = ("faster", "slower")
-WORDS = {  # by unit: better, worse
-    "bytes": ("smaller", "larger"),
-    "MB": ("smaller", "larger"),
-    "GFLOP/s": ("higher", "lower"),
-    "GOP/s": ("higher", "lower"),
-    "GB/s": ("higher", "lower"),
-    "rank correlation": ("higher", "lower"),
-}
-MORE_IS_BETTER = {unit for unit, (better, _) in WORDS.items() if better == "higher"}
 
 Key = tuple[object, ...]
 
@@ -66,7 +57,7 @@ class Comparison:
 def compare(old: Report, new: Report, threshold: float) -> list[Comparison]:
     """Every row of `old` and `new`, in the order of `new`, what is gone last.
 
-    Raises `ReportError` where the reports have no row in common.
+    Raises `ReportError` where the reports have no row in common, or one in an unknown unit.
     """
     before, after = _by_key(old.rows), _by_key(new.rows)
     if not before.keys() & after.keys():
@@ -83,12 +74,15 @@ def compare(old: Report, new: Report, threshold: float) -> list[Comparison]:
 
 
 def judge(old: Row, new: Row, threshold: float) -> Comparison:
-    """The verdict over two rows that are about the same."""
+    """The verdict over two rows that are about the same.
+
+    Raises `ReportError` for a unit of which nobody knows whether more of it is better.
+    """
     if not old["median"]:
         return Comparison(old, new, SAME if old["samples"] == new["samples"] else UNDECIDED)
     change = new["median"] / old["median"] - 1
-    better, worse = WORDS.get(new["unit"], TIME_WORDS)
-    improves = (change > 0) == (new["unit"] in MORE_IS_BETTER)
+    better, worse = _words(new)
+    improves = (change > 0) == more_is_better(new["unit"])
     direction = better if improves else worse
     is_regression = not improves and abs(change) > threshold
     if _is_exact(old) and _is_exact(new):
@@ -142,7 +136,17 @@ def _by_key(rows: Sequence[Row]) -> dict[Key, Row]:
 def _about(row: Row) -> Key:
     """A kernel's number changes with the graph; one of other MACs is not the same kernel."""
     macs = row.get("macs") if row.get("kernel") else None
-    return (*(row.get(name) for name in IDENTITY), macs)
+    values = (row.get(name) for name in IDENTITY)
+    return (*(tuple(value) if isinstance(value, list) else value for value in values), macs)
+
+
+def _words(row: Row) -> tuple[str, str]:
+    if row["unit"] not in WORDS:
+        raise ReportError(
+            f"a row of suite {row['suite']} is in {row['unit']!r}, a unit that nobody knows to be "
+            f"better or worse; known are {', '.join(WORDS)}: add it to bench/units.py"
+        )
+    return WORDS[row["unit"]]
 
 
 def _is_exact(row: Row) -> bool:

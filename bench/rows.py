@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from bench.interval import median_interval
+from bench.units import WORDS
 from compile.network import Network
 from compile.targets import CompileTarget
 
@@ -29,8 +30,11 @@ def report_row(
 ) -> Row:
     """The columns that all suites share, then `more`; what has no network has no model and input.
 
-    `kind` is measured or modelled; `samples`, their median and its `interval` are in `unit`.
+    `kind` is measured or modelled; `samples`, their median and its `interval` are in `unit`, which
+    is one of `bench/units.py`, so that reports can be compared.
     """
+    if unit not in WORDS:
+        raise ValueError(f"expected a unit of {', '.join(WORDS)}, got {unit!r}; add it there")
     return {
         "suite": suite,
         "model": network and network.name,

@@ -89,6 +89,33 @@ def test_more_is_better_of_a_rate_and_worse_of_memory() -> None:
     assert judge(*sizes, THRESHOLD).is_regression
 
 
+@pytest.mark.parametrize(
+    ("unit", "up", "down"),
+    [
+        ("% top-1", "higher", "lower, a regression"),
+        ("rank correlation", "higher", "lower, a regression"),
+        ("of the logits' range", "further, a regression", "nearer"),
+        ("of the layer's deviation", "further, a regression", "nearer"),
+        ("s", "slower, a regression", "faster"),
+        ("MB", "larger, a regression", "smaller"),
+    ],
+)
+def test_what_is_worse_depends_on_the_unit(unit: str, up: str, down: str) -> None:
+    little, much = (a_row(noisy(median, seed=median), unit=unit) for median in (50, 60))
+    for old, new, expected in ((little, much, up), (much, little, down)):
+        result = judge(old, new, THRESHOLD)
+        told = f"{result.verdict}, a regression" if result.is_regression else result.verdict
+        assert told == expected
+
+
+def test_a_unit_that_nobody_knows_is_refused() -> None:
+    rows = [a_row(noisy(median), unit="degrees") for median in (10, 20)]
+    with pytest.raises(
+        ReportError, match=r"'degrees', a unit that nobody knows .* known are s, ms"
+    ):
+        judge(*rows, THRESHOLD)
+
+
 def test_samples_that_are_all_alike_are_the_same() -> None:
     row = a_row([3.5] * 11, unit="MB")
     assert judge(row, row, THRESHOLD).verdict == SAME
@@ -114,6 +141,13 @@ def test_a_kernel_of_the_same_name_and_other_macs_is_another_one() -> None:
     old, new = (a_report(a_row(), a_row(kernel="pointwise4", macs=macs)) for macs in (1_000, 2_000))
     verdicts = [each.verdict for each in compare(old, new, THRESHOLD)]
     assert verdicts == [UNDECIDED, ONLY_NEW, ONLY_OLD]
+
+
+def test_variants_are_paired_by_the_layers_that_they_keep() -> None:
+    nothing, one = ({"suite": "sensitivity", "layer": None, "kept": k} for k in ([], ["stem1"]))
+    old = a_report(modelled(2) | nothing, modelled(3) | one)
+    new = a_report(modelled(3) | one, modelled(2) | nothing)
+    assert [each.verdict for each in compare(old, new, THRESHOLD)] == [SAME, SAME]
 
 
 def test_repetitions_are_paired_in_their_order() -> None:
