@@ -15,6 +15,7 @@ from deploy_rpc.compiled_once import compiled_once
 from deploy_rpc.cores import Core
 from deploy_rpc.emulated_program import run_emulated
 from deploy_rpc.isa import AARCH64, Code, Isa, isa_called
+from deploy_rpc.qemu import missing_plugin_host
 from model.errors import InputError
 
 PLUGIN_SOURCE = Path(__file__).parent / "cycle_model" / "blocks.c"
@@ -55,6 +56,11 @@ class Counts:
     blocks: tuple[Block, ...]
     l1_misses: int
     l2_misses: int
+
+
+def missing_counting_tools(isa: Isa = AARCH64) -> list[str]:
+    """What to install before blocks of `isa` can be counted, a sentence each; maybe nothing."""
+    return missing_plugin_host(isa.qemu)
 
 
 def count_blocks(

@@ -17,11 +17,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from deploy_rpc.block_counts import Block, count_blocks
+from deploy_rpc.block_counts import Block, count_blocks, missing_counting_tools
 from deploy_rpc.block_prices import Price, missing_pricing_tools, price_blocks
 from deploy_rpc.core_models import llvm_model
 from deploy_rpc.cores import Core
-from deploy_rpc.emulated_program import missing_program_tools
 from deploy_rpc.isa import AARCH64, Isa, isa_called
 from deploy_rpc.memory_ports import busy_cycles
 
@@ -60,7 +59,7 @@ class CycleReport:
 
 def missing_modelling_tools(isa: Isa = AARCH64) -> list[str]:
     """What to install before cycles of `isa` can be modelled, a sentence each; maybe nothing."""
-    return [*missing_program_tools(isa), *missing_pricing_tools()]
+    return [*missing_counting_tools(isa), *missing_pricing_tools()]
 
 
 def modelled_cycles(

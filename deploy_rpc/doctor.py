@@ -26,13 +26,14 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from deploy_rpc.block_counts import missing_counting_tools
 from deploy_rpc.block_prices import ANALYSER, missing_pricing_tools
 from deploy_rpc.board_spec import BoardSpec, parse_board
 from deploy_rpc.bundle import ZIG_TARGETS, board_bundle, bundle_folder
 from deploy_rpc.compiled_once import compiled_once, zig
 from deploy_rpc.core_models import modelled_cores
 from deploy_rpc.cores import find_core
-from deploy_rpc.cycles import missing_modelling_tools, modelled_cycles
+from deploy_rpc.cycles import modelled_cycles
 from deploy_rpc.emulator import (
     QEMU,
     aarch64_sysroot,
@@ -188,7 +189,12 @@ def _pricing() -> Iterator[Finding]:
 
 def _plugin() -> Iterator[Finding]:
     """The counting plugin, on a region of two instructions."""
-    if missing_modelling_tools():
+    faults = missing_counting_tools()
+    for text in faults:
+        yield Finding("cycle counting plugin", MISSING, *_problem_and_remedy(text))
+    if faults:
+        return
+    if missing_pricing_tools():
         yield Finding("cycle counting plugin", MISSING, "needs what is missing above")
         return
     with tempfile.TemporaryDirectory() as folder:

@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from deploy_rpc.cores import Core
-from deploy_rpc.emulator import emulated_cpus
 from deploy_rpc.isa import AARCH64, Isa, isa_called
+from deploy_rpc.qemu import emulated_cpus, missing_qemu
 from model.errors import InputError
 
 RUN_LIMIT_S = 900
@@ -21,9 +21,7 @@ class ProgramError(InputError):
 
 def missing_program_tools(isa: Isa = AARCH64) -> list[str]:
     """What to install before programs of `isa` can be run, a sentence each; maybe nothing."""
-    if shutil.which(isa.qemu) is None:
-        return [f"{isa.qemu} is not on the PATH (Debian: apt-get install qemu-user)"]
-    return []
+    return missing_qemu(isa.qemu)
 
 
 def run_emulated(

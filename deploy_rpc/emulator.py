@@ -8,10 +8,7 @@ User-mode emulation: up in 0.2 s, 34 MB.
 
 from __future__ import annotations
 
-import functools
 import os
-import shutil
-import subprocess
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -21,6 +18,7 @@ from deploy_rpc.agent_process import RunningAgent, agent_process
 from deploy_rpc.board_spec import BoardError
 from deploy_rpc.bundle import board_bundle
 from deploy_rpc.cores import CORES
+from deploy_rpc.qemu import emulated_cpus, missing_qemu
 
 QEMU = "qemu-aarch64"
 SYSROOT_VARIABLE = "SHUFFLENET_AARCH64_SYSROOT"
@@ -30,14 +28,11 @@ SYSROOT_FILES = {
     "lib/libstdc++.so.6": "libstdc++6-arm64-cross",
 }
 POOL_THREADS = 8  # that a library may ask for, whatever this machine has
-QEMU_LIMIT_S = 10
 
 
 def missing_emulation_tools() -> list[str]:
     """What to install before boards can be emulated, a sentence each; empty where all is there."""
-    missing = []
-    if shutil.which(QEMU) is None:
-        missing.append(f"{QEMU} is not on the PATH (Debian: apt-get install qemu-user)")
+    missing = missing_qemu(QEMU)
     sysroot = aarch64_sysroot()
     for file, package in SYSROOT_FILES.items():
         if not (sysroot / file).exists():
@@ -48,23 +43,13 @@ def missing_emulation_tools() -> list[str]:
     return missing
 
 
-@functools.cache
 def emulated_cores() -> tuple[str, ...]:
-    """The cores of the table that the installed QEMU knows; none where it is not installed."""
+    """The cores of the table that the installed QEMU knows; none where it is not installed.
+
+    Raises `QemuError` where it does not answer.
+    """
     listed = emulated_cpus(QEMU)
     return tuple(core.name for core in CORES if core.name in listed)
-
-
-@functools.cache
-def emulated_cpus(qemu: str) -> frozenset[str]:
-    """What `qemu -cpu help` lists, its remarks included; empty where `qemu` is not installed."""
-    program = shutil.which(qemu)
-    if program is None:
-        return frozenset()
-    listed = subprocess.run(
-        [program, "-cpu", "help"], capture_output=True, text=True, timeout=QEMU_LIMIT_S
-    )
-    return frozenset(listed.stdout.split())
 
 
 @contextmanager
