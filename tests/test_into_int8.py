@@ -107,7 +107,7 @@ def test_every_kernel_is_of_int8(fused: Lowered) -> None:
 def test_any_decisions_give_the_same_bits(fused: Lowered) -> None:
     chance, x = random.Random(1), fused.network.example_input(2)
 
-    def decide(workload: Workload, threads: int) -> Decision:
+    def decide(workload: Workload) -> Decision:
         return Decision(chance.choice(space_of(workload, fused.target.core)), "tuned")
 
     tuned = redecided(fused, decide)

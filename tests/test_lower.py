@@ -74,7 +74,7 @@ def test_new_decisions_need_no_other_pass() -> None:
     network, target = small_network(), host_with_schedules_of(A72)
     fused = lower(network, "fused", target)
 
-    def decide(workload: Workload, threads: int) -> Decision:
+    def decide(workload: Workload) -> Decision:
         return Decision(space_of(workload, target.core)[-1], "tuned for here")
 
     anew, x = redecided(fused, decide), network.example_input()

@@ -65,7 +65,7 @@ def test_a_space_begins_with_the_default_and_fits_the_registers(of_core: Core, l
 def test_a_network_with_any_decisions_gives_what_pytorch_gives(seed: int) -> None:
     network, chance = small_network(), random.Random(seed)
 
-    def decide(workload: Workload, threads: int) -> Decision:
+    def decide(workload: Workload) -> Decision:
         return Decision(chance.choice(space_of(workload, A72)), "tuned")
 
     lowered = lower(network, "tuned", TARGET, decisions=decide)
@@ -75,12 +75,12 @@ def test_a_network_with_any_decisions_gives_what_pytorch_gives(seed: int) -> Non
 
 
 def test_level_tuned_without_records_is_the_default() -> None:
-    kernels = lower(small_network(), "tuned", TARGET, decisions=lambda workload, threads: None)
+    kernels = lower(small_network(), "tuned", TARGET, decisions=lambda workload: None)
     assert {kernel.source for kernel in kernels.kernels} == {"default"}
 
 
 def test_only_the_fused_level_and_up_takes_decisions() -> None:
-    def decide(workload: Workload, threads: int) -> Decision:
+    def decide(workload: Workload) -> Decision:
         raise AssertionError("asked for a decision")
 
     lower(small_network(), "fused", TARGET, decisions=decide)

@@ -6,20 +6,27 @@ import dataclasses
 import hashlib
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+from compile.lower import lower
+from compile.schedules.dense import DenseWorkload
 from compile.schedules.spaces import space_of
+from compile.targets import parse_target
 from compile.tuning.decisions import is_default, plain, recorded_decisions, workload_fields
 from compile.tuning.log import LogError, TuningLog
 from compile.tuning.log_cores import core_named
 from deploy_rpc.cores import find_core
+from tests.cores import A72
+from tests.running import output_of
+from tests.small_networks import small_network
 from tests.tuning_records import TILES, WORKLOAD, record
 
 A72_FOLDER = "cortex-a72"
 
 
 def decided(folder: Path, core: str = "cortex-a72") -> object:
-    return recorded_decisions(folder, find_core(core))(WORKLOAD, 1)
+    return recorded_decisions(folder, find_core(core))(WORKLOAD)
 
 
 def save(folder: Path, *records: object, core: str = A72_FOLDER) -> None:
@@ -49,7 +56,7 @@ def test_the_digests_are_of_the_logs_as_they_were_read(tmp_path: Path) -> None:
     decisions = recorded_decisions(tmp_path, find_core("cortex-a72"))
     save(tmp_path, record(2, 10.0))  # a search goes on meanwhile
     assert decisions.digests == {"cortex-a72/net.jsonl": hashlib.sha256(before).hexdigest()}
-    assert decisions(WORKLOAD, 1).tile == TILES[1]
+    assert decisions(WORKLOAD).tile == TILES[1]
 
 
 def test_a_measured_time_counts_before_a_modelled_one(tmp_path: Path) -> None:
@@ -82,9 +89,42 @@ def test_a_cores_own_record_comes_before_a_faster_one_of_its_fallback(tmp_path: 
     assert (decision.tile, decision.source) == (TILES[2], "tuned")
 
 
-def test_other_threads_are_another_kernel(tmp_path: Path) -> None:
-    save(tmp_path, record(1))
-    assert recorded_decisions(tmp_path, find_core("cortex-a72"))(WORKLOAD, 2) is None
+def test_records_of_one_thread_alone_decide_for_any_number(tmp_path: Path) -> None:
+    save(tmp_path, record(2, 1.0, threads=2))
+    assert decided(tmp_path) is None
+    save(tmp_path, record(1, 9.0))
+    assert decided(tmp_path).tile == TILES[1]
+
+
+def test_a_network_answers_alike_to_the_bit_on_one_thread_and_on_two(tmp_path: Path) -> None:
+    network, target = small_network(), parse_target("cortex-a72")
+    head = DenseWorkload(10, 24, relu=False, pixels=36)
+    default, *others = space_of(head, A72)
+    tile = next(each for each in others if each.sums != default.sums)
+    fields = {"template": "dense", "workload": workload_fields(head)}
+    save(tmp_path, record(**fields, decisions=plain(dataclasses.asdict(tile))))
+    decisions = recorded_decisions(tmp_path, A72)
+    tuned = [
+        lower(network, "tuned", target, threads=threads, decisions=decisions) for threads in (1, 2)
+    ]
+    assert all(each.takes_records for each in tuned)
+    one, two = (output_of(each, network.example_input()) for each in tuned)
+    np.testing.assert_array_equal(one, two)
+
+
+@pytest.mark.parametrize(
+    "unusable",
+    [
+        {"template_version": 0},
+        {"decisions": {**record(1).decisions, "rows": 31}},
+        {"decisions": {**record(1).decisions, "rows": [4]}},
+    ],
+)
+def test_a_record_that_is_of_no_use_hides_none_that_is(
+    tmp_path: Path, unusable: dict[str, object]
+) -> None:
+    save(tmp_path, record(1, 10.0, **unusable), record(2, 20.0), record(3, 30.0))
+    assert decided(tmp_path).tile == TILES[2]
 
 
 def test_records_of_one_number_format_say_nothing_of_another(tmp_path: Path) -> None:
@@ -94,12 +134,12 @@ def test_records_of_one_number_format_say_nothing_of_another(tmp_path: Path) -> 
     of_n1 = {"core": "neoverse-n1"}
     single = record(1, decisions=plain(dataclasses.asdict(single_tile)), **of_n1)
     save(tmp_path, single, core="neoverse-n1")
-    assert recorded_decisions(tmp_path, n1)(half, 1) is None
+    assert recorded_decisions(tmp_path, n1)(half) is None
     fields = workload_fields(half)
     of_half = record(2, workload=fields, decisions=plain(dataclasses.asdict(half_tile)), **of_n1)
     save(tmp_path, of_half, core="neoverse-n1")
-    assert recorded_decisions(tmp_path, n1)(half, 1).tile == half_tile
-    assert recorded_decisions(tmp_path, n1)(WORKLOAD, 1).tile == single_tile
+    assert recorded_decisions(tmp_path, n1)(half).tile == half_tile
+    assert recorded_decisions(tmp_path, n1)(WORKLOAD).tile == single_tile
 
 
 def test_a_decision_that_came_to_the_template_since_has_its_default(tmp_path: Path) -> None:
@@ -116,6 +156,10 @@ def test_a_decision_that_came_to_the_template_since_has_its_default(tmp_path: Pa
         {"decisions": {"vectors": 1}},
         {"decisions": {**record(1).decisions, "unknown": 1}},
         {"decisions": {**record(1).decisions, "rows": 31}},
+        {"decisions": {**record(1).decisions, "rows": "4"}},
+        {"decisions": {**record(1).decisions, "rows": 4.0}},
+        {"decisions": {**record(1).decisions, "rows": [4]}},
+        {"decisions": {**record(1).decisions, "peel": 1}},
         {"space": "auto", "decisions": {"trace": []}},
     ],
 )
@@ -132,7 +176,7 @@ def test_an_x86_host_takes_the_records_of_its_kind_and_says_whose(tmp_path: Path
     haswell = record(core="x86_64-haswell", decisions=fields)
     save(tmp_path, haswell, core="x86_64-haswell")
     save(tmp_path, record(core="x86_64-skylake-avx512"), core="x86_64-skylake-avx512")
-    decision = recorded_decisions(tmp_path, host)(WORKLOAD, 1)
+    decision = recorded_decisions(tmp_path, host)(WORKLOAD)
     assert (decision.tile, decision.source) == (tile, "tuned for x86_64-haswell")
 
 

@@ -54,7 +54,7 @@ def test_a_verdict_holds_for_the_next_kernel(monkeypatch: pytest.MonkeyPatch) ->
     built: list[tuple[object, object]] = []
 
     def redecided(fused: Lowered, decide: Decisions) -> Lowered:
-        tiles = [decide(each.task.made.workload, 1).tile for each in (FIRST, SECOND)]
+        tiles = [decide(each.task.made.workload).tile for each in (FIRST, SECOND)]
         built.append(tuple(tiles))
         return fused
 

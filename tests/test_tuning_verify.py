@@ -28,6 +28,8 @@ def test_a_sound_record_has_no_fault() -> None:
         ({"workload": {"groups": 1}}, "not a workload"),
         ({"template_version": 0}, "another version"),
         ({"decisions": {**record(1).decisions, "rows": 31}}, "no room"),
+        ({"decisions": {**record(1).decisions, "rows": [4]}}, "another version"),
+        ({"threads": 2}, "of 2 threads"),
     ],
 )
 def test_a_fault_is_said(changed: dict[str, object], reason: str) -> None:

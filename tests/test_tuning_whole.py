@@ -16,13 +16,13 @@ from tests.cores import A72
 from tests.small_networks import small_network
 
 
-def last_tile(workload: Workload, threads: int) -> Decision:
+def last_tile(workload: Workload) -> Decision:
     return Decision(space_of(workload, A72)[-1], "tuned")
 
 
 def test_both_are_timed_in_turns_on_a_real_board() -> None:
     fused = lower(small_network(), "fused", host_target())
-    latencies = before_and_after(fused, lambda workload, threads: None, parse_board("local"))
+    latencies = before_and_after(fused, lambda workload: None, parse_board("local"))
     assert [(each.level, each.kind) for each in latencies] == [
         ("fused", "measured"),
         ("tuned", "measured"),
@@ -35,7 +35,7 @@ def test_both_are_timed_in_turns_on_a_real_board() -> None:
 )
 def test_a_modelled_board_prices_both() -> None:
     fused = lower(small_network(), "fused", parse_target("arm_cpu"))
-    same = before_and_after(fused, lambda workload, threads: None, parse_board("modelled"))
+    same = before_and_after(fused, lambda workload: None, parse_board("modelled"))
     assert same[0].median == same[1].median
     other = before_and_after(fused, last_tile, parse_board("modelled"))
     assert other[0].median == same[0].median

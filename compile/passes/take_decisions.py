@@ -33,7 +33,7 @@ class Decision:
     source: str
 
 
-Decisions = Callable[[Workload, int], Decision | None]  # by workload and threads
+Decisions = Callable[[Workload], Decision | None]  # for any number of threads
 
 
 def take_decisions(decisions: Decisions) -> Callable[[tvm.IRModule], tvm.IRModule]:
@@ -56,7 +56,7 @@ class _Deciding(PyExprMutator):
         if not (isinstance(call.op, tvm.ir.Op) and call.op.name in CALLS):
             return self.visit_expr_post_order(call)
         made = made_from(self._module[call.args[0]])
-        decision = self._decisions(made.workload, made.threads) if made else None
+        decision = self._decisions(made.workload) if made else None
         if decision is None:
             return self.visit_expr_post_order(call)
         new = dataclasses.replace(made, tile=decision.tile)

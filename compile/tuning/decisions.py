@@ -2,12 +2,15 @@
 
 A record counts for its own core. For another one only where `fallbacks_of` says so, nearest first,
 and the source of the kernel then names the core that it is from. A tile that the core's space no
-longer holds does not count.
+longer holds does not count, nor hides the next best one. Records are of kernels on one thread, and
+decide for any number, so that a network answers alike, to the bit, on all of them.
 """
 
 from __future__ import annotations
 
 import dataclasses
+import functools
+import typing
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,6 +28,7 @@ from deploy_rpc.cores import Core, UnknownCoreError
 from model.errors import InputError
 
 TUNING_LOGS = Path(__file__).resolve().parents[2] / "tuning_logs"  # those that are shipped
+DECIDING_THREADS = 1
 
 
 class UnusableRecordError(InputError):
@@ -35,53 +39,54 @@ class UnusableRecordError(InputError):
 class RecordedDecisions:
     """Decides a workload by the best record for `core` of the first source that has one.
 
-    `best` is by source, the core's own name first; `digests` are the SHA-256 of every log that was
-    read, CORE/NAME.jsonl, as it was read: a tuner may have written to it since.
+    `ranked` is by source, the core's own name first; `digests` are the SHA-256 of every log that
+    was read, CORE/NAME.jsonl, as it was read: a tuner may have written to it since.
     """
 
     core: Core
-    best: dict[str, dict[str, Record]]
+    ranked: dict[str, dict[str, list[Record]]]
     digests: dict[str, str]
 
-    def __call__(self, workload: Workload, threads: int) -> Decision | None:
+    def __call__(self, workload: Workload) -> Decision | None:
         """The decision for `workload`; None where no record has one that the core has room for."""
-        template = template_of(workload)
-        wanted = key_of(template, workload, threads)
-        own = log_name(self.core)
-        for name, best in self.best.items():
-            tile = _tile(template, best.get(wanted))
-            if tile is not None and tile in space_of(workload, self.core):
-                return Decision(tile, "tuned" if name == own else f"tuned for {name}")
+        wanted = key_of(template_of(workload), workload, DECIDING_THREADS)
+        if not any(wanted in ranked for ranked in self.ranked.values()):
+            return None
+        own, space = log_name(self.core), frozenset(space_of(workload, self.core))
+        for name, ranked in self.ranked.items():
+            for record in ranked.get(wanted, ()):
+                if (tile := tile_of(record)) in space:
+                    return Decision(tile, "tuned" if name == own else f"tuned for {name}")
         return None
 
 
 def recorded_decisions(folder: Path, core: Core) -> RecordedDecisions:
-    """By workload and threads, the best of the records in `folder` for `core` or its fallbacks.
+    """By workload, the best of the records in `folder` for `core` or its fallbacks.
 
     Raises `LogError` where there is no such folder or a log in it cannot be read.
     """
     if not folder.is_dir():
         raise LogError(f"expected a folder of tuning logs, found none at {folder}")
-    best, digests = {}, {}
+    ranked, digests = {}, {}
     for name in (log_name(core), *fallbacks_of(core)):
         logs = {log: TuningLog(log).read() for log in sorted((folder / name).glob("*.jsonl"))}
-        best[name] = best_records(record for log in logs.values() for record in log.records)
+        ranked[name] = ranked_records(record for log in logs.values() for record in log.records)
         digests |= {f"{name}/{path.name}": log.sha256 for path, log in logs.items()}
-    return RecordedDecisions(core, best, digests)
+    return RecordedDecisions(core, ranked, digests)
 
 
-def best_records(records: Iterable[Record]) -> dict[str, Record]:
-    """The best right answer for each key.
+def ranked_records(records: Iterable[Record]) -> dict[str, list[Record]]:
+    """The right answers for each key, the best one first.
 
     What won in a network counts before a time measured alone, and that before a modelled one.
     """
-    best: dict[str, Record] = {}
+    ranked: dict[str, list[Record]] = {}
     for record in records:
-        if record.outcome == "ok" and (
-            record.key not in best or _rank(record) < _rank(best[record.key])
-        ):
-            best[record.key] = record
-    return best
+        if record.outcome == "ok":
+            ranked.setdefault(record.key, []).append(record)
+    for of_kernel in ranked.values():
+        of_kernel.sort(key=_rank)
+    return ranked
 
 
 def key_of(template: str, workload: Workload, threads: int) -> str:
@@ -119,7 +124,13 @@ def tile_of(record: Record) -> Any | None:  # noqa: ANN401 (any template's tile)
 
     One that came to the template since has its default, which is the kernel of before.
     """
-    return _tile(record.template, record)
+    template = record.template
+    if record.space != "template" or template not in TEMPLATES:
+        return None
+    if record.template_version != TEMPLATE_VERSIONS[template]:
+        return None
+    kind = TEMPLATES[template].tile
+    return kind(**record.decisions) if _are_fields_of(kind, record.decisions) else None
 
 
 def default_of(record: Record) -> tuple[Made, Core]:
@@ -154,16 +165,25 @@ def is_default(record: Record) -> bool:
         return False
 
 
-def _tile(template: str, record: Record | None) -> Any | None:  # noqa: ANN401
-    if record is None or record.space != "template":
-        return None
-    if template not in TEMPLATES or record.template_version != TEMPLATE_VERSIONS[template]:
-        return None
-    fields = dataclasses.fields(TEMPLATES[template].tile)
+def _are_fields_of(kind: type, values: dict[str, Any]) -> bool:
+    """Whether the dataclass `kind` can be made of `values`, each of its field's type."""
+    fields, types = dataclasses.fields(kind), _types_of(kind)
     needed = {field.name for field in fields if field.default is dataclasses.MISSING}
-    if not needed <= {*record.decisions} <= {field.name for field in fields}:
-        return None
-    return TEMPLATES[template].tile(**record.decisions)
+    return needed <= {*values} <= {*types} and all(
+        _is_of_type(value, types[name]) for name, value in values.items()
+    )
+
+
+@functools.cache
+def _types_of(kind: type) -> dict[str, Any]:
+    return typing.get_type_hints(kind)
+
+
+def _is_of_type(value: object, wanted: Any) -> bool:  # noqa: ANN401 (a class, or a Literal)
+    """To the letter: true is no whole number."""
+    if typing.get_origin(wanted) is typing.Literal:
+        return value in typing.get_args(wanted)
+    return type(value) is wanted
 
 
 def _rank(record: Record) -> tuple[int, tuple[float, str]]:

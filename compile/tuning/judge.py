@@ -107,7 +107,7 @@ class Judge:
     def _built(self, path: Path, tiles: Mapping[Workload, Any]) -> Path:
         """The library of the network with those `tiles`."""
 
-        def decide(workload: Workload, threads: int) -> Decision | None:
+        def decide(workload: Workload) -> Decision | None:
             tile = tiles.get(uncalibrated(workload))
             return Decision(tile, "tuned") if tile is not None else None
 

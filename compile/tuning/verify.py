@@ -29,7 +29,7 @@ from compile.tuning.candidate import (
     most_error,
     with_tile,
 )
-from compile.tuning.decisions import UnusableRecordError, default_of, tile_of
+from compile.tuning.decisions import DECIDING_THREADS, UnusableRecordError, default_of, tile_of
 from compile.tuning.integers import of_integers
 from compile.tuning.log import LogError, TuningLog
 from compile.tuning.record import Record
@@ -101,6 +101,8 @@ def _fault_of(
     tile = tile_of(record)
     if tile is None:
         return "decisions of another version of its template; tune again"
+    if record.threads != DECIDING_THREADS:
+        return f"of {record.threads} threads, and builds take records of {DECIDING_THREADS} alone"
     if record.outcome != "ok":
         return None
     if tile not in spaces(default.workload, core):
