@@ -7,7 +7,6 @@ import hashlib
 import os
 import platform
 import re
-import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -17,10 +16,10 @@ from tvm import relax
 
 from bench.engines import engine_versions
 from bench.interval import METHOD
+from bench.provenance import revision
 from compile.network import Network
 from compile.report import versions
 
-REPOSITORY = Path(__file__).resolve().parent.parent
 CPUINFO = Path("/proc/cpuinfo")
 VECTOR_EXTENSIONS = {  # by the kernel's flag, the widest first
     "avx512f": "AVX-512",
@@ -33,20 +32,21 @@ VECTOR_EXTENSIONS = {  # by the kernel's flag, the widest first
 GOVERNOR = Path("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor")
 
 
-def measurement_context() -> dict[str, Any]:
-    """The `context` of a bench report, before anything is measured.
+def measurement_context(command: str) -> dict[str, Any]:
+    """The `context` of a bench report that `command` makes, before anything is measured.
 
     Suites add the hash of each network's weights, and why an engine is `not_measured`.
     """
     return {
         "date": datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"),
+        "command": command,
         "cpu": cpu_name(CPUINFO.read_text() if CPUINFO.exists() else ""),
         "cores": os.cpu_count(),
         "governor": GOVERNOR.read_text().strip() if GOVERNOR.exists() else "not readable",
         "load_before": round(psutil.getloadavg()[0], 2),
         "memory_gib": round(psutil.virtual_memory().total / 2**30, 1),
         "system": f"{platform.system()} {platform.release()} {platform.machine()}",
-        "revision": _revision(),
+        "revision": revision(),
         "versions": versions(),
         "engines": engine_versions(),
         "not_measured": {},
@@ -78,12 +78,3 @@ def cpu_name(cpuinfo: str) -> str:
     flags = line[1].split() if line else []
     extension = next((text for flag, text in VECTOR_EXTENSIONS.items() if flag in flags), "")
     return f"{name[1] if name else platform.processor() or platform.machine()} {extension}".strip()
-
-
-def _revision() -> str:
-    """The commit, with `-dirty` for uncommitted changes; `unknown` outside a git checkout."""
-    command = ["git", "describe", "--always", "--dirty", "--abbrev=12", "--exclude=*"]
-    result = subprocess.run(
-        command, cwd=REPOSITORY, capture_output=True, text=True, timeout=10, check=False
-    )
-    return result.stdout.strip() or "unknown"

@@ -1,4 +1,8 @@
-"""The ladder: every level of one network, timed in turns in one run, outputs verified first."""
+"""The ladder: every level of one network, timed in turns in one run, outputs verified first.
+
+TVM's runtime, which level stock needs, is part of this process, so the levels share one, and no
+process of their own; all else is as in `bench/turns.py`.
+"""
 
 from __future__ import annotations
 
@@ -8,19 +12,21 @@ from pathlib import Path
 
 from rich.table import Table
 
+from bench.our_networks import modelled_core, time_in_session
 from bench.rows import ENGINE, Row, report_row
 from compile.examine import examine
 from compile.library import build_library
 from compile.link import find_linker
-from compile.lower import ladder, lower, redecided
+from compile.lower import Lowered, ladder, lower, redecided
 from compile.network import Network
 from compile.targets import CompileTarget
 from compile.tuning.decisions import TUNING_LOGS, recorded_decisions
 from deploy_rpc.board_spec import BoardSpec
+from model.cli import phase
 
 
 def measure_ladder(
-    network: Network, target: CompileTarget, board: BoardSpec, threads: int
+    network: Network, target: CompileTarget, board: BoardSpec, threads: int, rounds: int
 ) -> list[Row]:
     """A row for each level of `network` on `board`; tuned where there are records for it."""
     levels = ladder("fused", target.dtype, modelled=board.kind == "modelled")
@@ -28,28 +34,76 @@ def measure_ladder(
     tuned = redecided(rungs[-1], recorded_decisions(TUNING_LOGS, target.core))
     if tuned.takes_records:
         rungs.append(tuned)
-    linker = find_linker("auto", target)
-    with tempfile.TemporaryDirectory() as folder:
-        library = Path(folder) / f"{network.name}.so"
-        build_library(rungs[-1], target, linker, library)
-        _, latencies = examine(rungs, library, linker, board)
-    has_stock = latencies[0].level == "stock"
-    return [
-        report_row(
-            "fusion",
-            target,
-            network=network,
-            engine=ENGINE,
-            level=row.level,
-            threads=threads,
-            kind=row.kind,
-            unit=row.unit,
-            samples=row.samples,
-            speedup_over_stock=latencies[0].median / row.median if has_stock else None,
-            **({"note": row.note} if row.note else {}),
+    with tempfile.TemporaryDirectory(prefix="ladder-") as folder:
+        rows = (
+            _modelled(network, rungs, target, board, Path(folder))
+            if board.kind == "modelled"
+            else _measured(network, rungs, target, board, rounds, Path(folder))
         )
-        for row in latencies
+    stock = rows[0]["median"] if rows[0]["level"] == "stock" else None
+    return [row | {"speedup_over_stock": stock and stock / row["median"]} for row in rows]
+
+
+def _measured(
+    network: Network,
+    rungs: Sequence[Lowered],
+    target: CompileTarget,
+    board: BoardSpec,
+    rounds: int,
+    folder: Path,
+) -> list[Row]:
+    libraries = {rung.level: folder / f"{rung.level}.so" for rung in rungs}
+    linker = find_linker("auto", target)
+    with phase(f"build {', '.join(libraries)}"):
+        for rung in rungs:
+            build_library(rung, target, linker, libraries[rung.level])
+    by_level = {rung.level: rung for rung in rungs}
+    timings = time_in_session(by_level, libraries, board, rounds)
+    return [
+        _row(network, target, by_level[level], "measured", "ms", timing.samples_ms)
+        | {"calls_per_sample": timing.calls}
+        for level, timing in timings.items()
     ]
+
+
+def _modelled(
+    network: Network,
+    rungs: Sequence[Lowered],
+    target: CompileTarget,
+    board: BoardSpec,
+    folder: Path,
+) -> list[Row]:
+    library, linker = folder / f"{network.name}.so", find_linker("auto", target)
+    build_library(rungs[-1], target, linker, library)
+    _, latencies = examine(rungs, library, linker, board)
+    by_level = {rung.level: rung for rung in rungs}
+    core = modelled_core(target, board).name
+    return [
+        _row(network, target, by_level[each.level], each.kind, each.unit, each.samples)
+        | {"core": core, **({"note": each.note} if each.note else {})}
+        for each in latencies
+    ]
+
+
+def _row(
+    network: Network,
+    target: CompileTarget,
+    rung: Lowered,
+    kind: str,
+    unit: str,
+    samples: Sequence[float],
+) -> Row:
+    return report_row(
+        "fusion",
+        target,
+        network=network,
+        engine=ENGINE,
+        level=rung.level,
+        threads=rung.threads,
+        kind=kind,
+        unit=unit,
+        samples=samples,
+    )
 
 
 def ladder_table(rows: Sequence[Row]) -> Table:

@@ -30,6 +30,7 @@ from rich.table import Table
 
 from bench.boards import BOARDS
 from bench.context import measurement_context
+from bench.provenance import command_line
 from bench.reports import with_kept_rows
 from bench.rows import ENGINE, Row
 from model.cli import new_file, run_command, write_json
@@ -52,15 +53,15 @@ class LightModelError(InputError):
 def main(arguments: list[str] | None = None) -> None:
     """Builds them, prints a table, writes the report; ends at the first one that fails."""
     options = _parser().parse_args(arguments)
+    context = measurement_context(command_line("bench/light_models.py", arguments))
     rows = []
     for target in options.target:
         for name in options.model:
             rows.append(_built(name, target))
             print(f"{name} for {target}: {rows[-1]['median']:.0f} s", flush=True)
-    context = measurement_context()
     rows = with_kept_rows(options.json, rows, context, ("model", "target"))
-    table_console(PLAIN_WIDTH).print(light_models_table(rows))
     write_json(options.json, {"context": context, "rows": rows})
+    table_console(PLAIN_WIDTH).print(light_models_table(rows))
 
 
 def write_with_random_weights(name: str, path: Path, seed: int = 0) -> None:

@@ -19,6 +19,7 @@ from rich.table import Table
 from bench.boards import BOARDS
 from bench.context import measurement_context
 from bench.over_pictures import loaded_on_board
+from bench.provenance import command_line
 from bench.reports import read_report, with_kept_rows
 from bench.rows import ENGINE, Row, report_row
 from compile.lower import LEVELS, lower
@@ -62,7 +63,7 @@ def main(arguments: list[str] | None = None) -> None:
     """Judges what the report does not have yet, a build at a time; exits 1 at any difference."""
     options = _parser().parse_args(arguments)
     torch.set_num_threads(1)
-    context = measurement_context()
+    context = measurement_context(command_line("bench/numerics.py", arguments))
     kept = _kept(options.json, context["revision"])
     every = itertools.product(options.model, options.input_size, options.level, options.target)
     left = [

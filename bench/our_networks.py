@@ -1,11 +1,13 @@
 """Our own libraries timed in turns, here or on a board at the end of a wire, by name.
 
-On this machine each has a process of its own (`bench/turns.py`); on a board it is loaded over RPC,
-and no memory is known.
+On this machine each has a process of its own (`bench/turns.py`); on a board all are loaded in one
+session over RPC, and no memory is known. A sample is the same in both.
 """
 
 from __future__ import annotations
 
+import functools
+import statistics
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -13,8 +15,8 @@ from pathlib import Path
 import numpy as np
 
 from bench.engines import our_engine
-from bench.kernel_timing import BOARD_TIMEOUT_S
-from bench.turns import Entry, Timing, Timings, time_in_turns
+from bench.kernel_timing import bench_session, samples_in_turns
+from bench.turns import Entry, Timing, Timings, calls_of_sample, time_in_turns
 from compile.library import Library, build_library
 from compile.link import find_linker
 from compile.lower import Lowered
@@ -25,8 +27,7 @@ from compile.verify import verify_outputs
 from deploy_rpc.board_spec import BoardSpec
 from deploy_rpc.cores import Core, find_core
 from deploy_rpc.cycles import CycleReport
-from deploy_rpc.session import open_session
-from deploy_rpc.timing import interleaved_times_ms
+from deploy_rpc.session import LoadedModule
 from model.cli import phase
 from model.outputs import the_only
 
@@ -41,7 +42,7 @@ def time_ours(rungs: Mapping[str, Lowered], board: BoardSpec, rounds: int) -> Ti
             libraries = {name: Path(folder) / f"{number}.so" for number, name in enumerate(rungs)}
             entries = {name: our_entry(rungs[name], path) for name, path in libraries.items()}
         if board.kind != "local":
-            return _time_on_board(rungs, libraries, board, rounds)
+            return time_in_session(rungs, libraries, board, rounds)
         timings, _ = time_in_turns(entries, rounds)
         return timings
 
@@ -52,34 +53,51 @@ def our_entry(lowered: Lowered, path: Path) -> Entry:
     return Entry(lowered.network, engine, lowered.threads, lowered.level)
 
 
+def time_in_session(
+    rungs: Mapping[str, Lowered], libraries: Mapping[str, Path], board: BoardSpec, rounds: int
+) -> Timings:
+    """The times of `libraries`, built from `rungs` of any level, all in one session on `board`.
+
+    On this machine the process is kept to as many cores as the most threads of a rung. Raises
+    `BoardError` for a board of another kind, `VerificationError` for a wrong output.
+    """
+    x = next(iter(rungs.values())).network.example_input()
+    target = next(iter(rungs.values())).target
+    threads = max(lowered.threads for lowered in rungs.values())
+    with bench_session(board, target, threads) as session:
+        modules, outputs = {}, {}
+        with phase(f"run on board {board}"):
+            for name, lowered in rungs.items():
+                shapes = lowered.network.output_shapes
+                module = session.load(
+                    libraries[name], output_shapes=shapes, threads=lowered.threads
+                )
+                modules[name], outputs[name] = module, _verified_output(module, lowered, x, board)
+        single = {name: functools.partial(_mean_ms, modules[name], x, 1) for name in rungs}
+        calls = {name: calls_of_sample(single[name]) for name in rungs}
+        sample = {n: functools.partial(_mean_ms, modules[n], x, calls[n]) for n in rungs}
+        samples = samples_in_turns(sample, rounds, "libraries")
+    return {name: Timing(samples[name], outputs[name], calls[name]) for name in rungs}
+
+
+def _verified_output(
+    module: LoadedModule, lowered: Lowered, x: np.ndarray, board: BoardSpec
+) -> np.ndarray:
+    network, where, dtype = lowered.network, f"board {board}", lowered.target.dtype
+    y = module.run(x)
+    expected = network.references(x)
+    verify_outputs([y], network, expected, level=lowered.level, where=where, dtype=dtype)
+    return y
+
+
+def _mean_ms(module: LoadedModule, x: np.ndarray, calls: int) -> float:
+    """Of `calls` inferences in a row, after the untimed one that TVM's evaluator begins with."""
+    return statistics.mean(module.time_ms(x, repeats=calls, warmup=0))
+
+
 def _library(lowered: Lowered, path: Path) -> Library:
     target = lowered.target
     return build_library(lowered, target, find_linker("auto", target), path)
-
-
-def _time_on_board(
-    rungs: Mapping[str, Lowered], libraries: Mapping[str, Path], board: BoardSpec, rounds: int
-) -> Timings:
-    where = f"board {board}"
-    x = next(iter(rungs.values())).network.example_input()
-    outputs, modules = {}, {}
-    with phase(f"run on {where}"), open_session(board, timeout_s=BOARD_TIMEOUT_S) as session:
-        for name, lowered in rungs.items():
-            network = lowered.network
-            module = modules[name] = session.load(
-                libraries[name], output_shapes=network.output_shapes, threads=lowered.threads
-            )
-            y = outputs[name] = module.run(x)
-            verify_outputs(
-                [y],
-                network,
-                network.references(x),
-                level=lowered.level,
-                where=where,
-                dtype=lowered.target.dtype,
-            )
-        samples = interleaved_times_ms(modules, x, rounds)
-    return {name: Timing(samples[name], outputs[name]) for name in rungs}
 
 
 def modelled_core(target: CompileTarget, board: BoardSpec) -> Core:

@@ -16,6 +16,7 @@ from rich.table import Table
 from bench.boards import BOARDS
 from bench.context import measurement_context
 from bench.over_pictures import predictions_of, remembered
+from bench.provenance import command_line
 from bench.reports import with_kept_rows
 from bench.rows import ENGINE, Row, report_row
 from compile.frontend.torch_import import import_torch
@@ -53,6 +54,7 @@ def main(arguments: list[str] | None = None) -> None:
     """Builds and runs them all, prints a table, writes the report; exits 1 at any difference."""
     options = _parser().parse_args(arguments)
     torch.set_num_threads(1)
+    context = measurement_context(command_line("bench/pictures.py", arguments))
     loaded = load_checkpoint(options.weights)
     pictures = labelled_pictures(options.data, loaded.classes)[: options.first]
     network, reference = _network(loaded, options.weights), remembered(loaded.run)
@@ -61,10 +63,9 @@ def main(arguments: list[str] | None = None) -> None:
         for level in options.level:
             with phase(f"{level} on {board}, {len(pictures)} pictures"):
                 rows.append(_row(network, level, board, pictures, reference))
-    context = measurement_context()
     rows = with_kept_rows(options.json, rows, context, ("model", "level", "board"))
-    table_console().print(pictures_table(rows))
     write_json(options.json, {"context": context, "rows": rows})
+    table_console().print(pictures_table(rows))
     check_rows(rows)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from bench.context import REPOSITORY
+from bench.provenance import REPOSITORY
 from bench.readme_sections import SECTIONS
 from bench.reports import ReportError
 from model.cli import run_command, write_text

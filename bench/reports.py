@@ -16,6 +16,7 @@ NEEDED = {
     "suite": str, "engine": str, "kind": str, "unit": str, "median": (int, float), "samples": list,
 }  # fmt: skip
 KINDS = ("measured", "modelled")
+OWN = ("date", "revision", "command")  # of each row, where a report is made bit by bit
 
 
 class ReportError(InputError):
@@ -58,13 +59,13 @@ def with_kept_rows(
     """`rows` behind those of the report at `path`, if there is one, that are about something else.
 
     What a row is about is what it has in `columns`. So a long list is made bit by bit: each of
-    `rows` gets date and revision of its own `context`. Raises `ReportError` where something else
-    lies at `path`.
+    `rows` gets date, revision and command of its own `context`. Raises `ReportError` where
+    something else lies at `path`.
     """
     kept = read_report(str(path)).rows if path.exists() else []
     made = {tuple(row.get(column) for column in columns) for row in rows}
     others = [row for row in kept if tuple(row.get(column) for column in columns) not in made]
-    own = {name: context[name] for name in ("date", "revision")}
+    own = {name: context[name] for name in OWN}
     return [*others, *(row | own for row in rows)]
 
 

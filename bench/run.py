@@ -8,11 +8,13 @@ import itertools
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from bench.boards import cores_of
 from bench.context import measurement_context
 from bench.engines import peers_in, quick_peers
 from bench.machine import measured_machine
 from bench.noise import noise_warnings
 from bench.page import write_page
+from bench.provenance import command_line
 from bench.reports import Report
 from bench.rows import Row
 from bench.suites import DEFAULTS, LONG_ROUNDS, SHORT_ROUNDS, SUITES, Suite
@@ -45,16 +47,15 @@ def main(arguments: list[str] | None = None) -> None:
     """Runs one suite over the models asked for."""
     options = _options(arguments)
     suite = SUITES[options.suite]
-    _check_board(suite, options)
-    options.context = context = measurement_context()
+    options.context = context = measurement_context(command_line("bench/run.py", arguments))
     measured = suite.timed and options.board.kind != "modelled"
     around = measured_machine if measured else lambda *_: contextlib.nullcontext()
     with around(options.target, options.board, context):
         rows = list(suite.measure(options))
     context["warnings"] = list(noise_warnings(context, rows))
+    write_json(options.json, {"context": context, "rows": rows})
     _print_tables(rows)
     _print_context(context)
-    write_json(options.json, {"context": context, "rows": rows})
     if options.html:
         write_page([Report(str(options.json), context, rows)], options.html)
         print(options.html)
@@ -108,6 +109,11 @@ def _options(arguments: list[str] | None) -> argparse.Namespace:
         parser.error("--weights and --data go together")
     if options.dtype != "float32" and options.level == "stock":
         parser.error("--level stock is TVM's float32 pipeline; it takes no other --dtype")
+    try:
+        _check_board(suite, options)
+        options.threads = options.threads or cores_of(options.board, options.target)
+    except BoardError as error:
+        parser.error(str(error))
     options.sizes = defaults.get("sizes")
     options.rounds = SHORT_ROUNDS if options.quick else LONG_ROUNDS
     options.peers = (quick_peers if options.quick else peers_in)(options.dtype)
@@ -139,7 +145,7 @@ def _parser() -> argparse.ArgumentParser:
         choices=LEVELS,
         help=f"rung of the ladder that layers, groups and threads time (default: {DEFAULT_LEVEL})",
     )
-    add("--threads", type=positive_int, metavar="N", help="default: 1; threads: all cores")
+    add("--threads", type=positive_int, metavar="N", help="default: 1; threads: the board's cores")
     add("--dtype", choices=DTYPES, help="of weights and activations (default: float32)")
     add("--weights", type=existing_file, metavar="FILE", help="accuracy: a checkpoint, with --data")
     add("--data", type=existing_folder, metavar="DIR",

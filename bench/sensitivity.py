@@ -21,6 +21,7 @@ from rich.console import Group
 from rich.table import Table
 
 from bench.accuracy import LOGITS_UNIT, Subject
+from bench.our_networks import modelled_core
 from bench.over_pictures import predictions_of
 from bench.rows import ENGINE, Row, report_row
 from compile.examine import examine
@@ -99,6 +100,7 @@ def _variant_row(
     judged, compared = accuracy(predictions), agreement(predictions)
     errors = [each.reference_error / each.reference_range for each in predictions]
     return _row(subject, network, target, "modelled", latency.unit, latency.median) | {
+        "core": modelled_core(target, board).name,
         "layer": None,
         "kept": list(kept),
         "macs_share": sensitivity.share(kept),

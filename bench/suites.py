@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -79,7 +78,9 @@ class Suite:
 
 def _ladders(options: argparse.Namespace) -> Iterator[Row]:
     for network in _networks(options):
-        yield from measure_ladder(network, options.target, options.board, options.threads)
+        yield from measure_ladder(
+            network, options.target, options.board, options.threads, options.rounds
+        )
 
 
 def _layers(options: argparse.Namespace) -> Iterator[Row]:
@@ -161,7 +162,7 @@ def _groups(options: argparse.Namespace) -> Iterator[Row]:
 
 
 def _threads(options: argparse.Namespace) -> Iterator[Row]:
-    most = options.threads or len(os.sched_getaffinity(0))
+    most = options.threads
     for network in _networks(options):
         if options.board.kind == "modelled":
             yield from model_threads(network, options.level, options.target, options.board, most)

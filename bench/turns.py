@@ -10,7 +10,7 @@ import contextlib
 import functools
 import math
 import statistics
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -81,13 +81,18 @@ def time_in_turns(
                 if entry.engine.name == ENGINE:
                     raise
                 failed[name] = str(error)
-        calls = {name: _calls_of_sample(worker) for name, worker in workers.items()}
+        calls = {n: calls_of_sample(lambda w=w: w.sample(1).ms) for n, w in workers.items()}
         sample = {n: functools.partial(worker.sample, calls[n]) for n, worker in workers.items()}
         taken = samples_in_turns(sample, rounds, "processes")
         timings = {
             name: _timing(samples, workers[name], calls[name]) for name, samples in taken.items()
         }
     return timings, failed
+
+
+def calls_of_sample(one_ms: Callable[[], float]) -> int:
+    """How many inferences last `SAMPLE_MS`, each as long as `one_ms()`; warms up on the way."""
+    return max(1, math.ceil(SAMPLE_MS / min(one_ms() for _ in range(WARM_UPS))))
 
 
 def _verified(
@@ -99,12 +104,6 @@ def _verified(
     stack.callback(worker.stop)
     check_output(entry.engine.name, entry.network, worker.output, expected, dtype)
     return worker
-
-
-def _calls_of_sample(worker: Worker) -> int:
-    """How many inferences last `SAMPLE_MS`; warms up on the way."""
-    fastest_ms = min(worker.sample(1).ms for _ in range(WARM_UPS))
-    return max(1, math.ceil(SAMPLE_MS / fastest_ms))
 
 
 def _timing(samples: Sequence[Sample], worker: Worker, calls: int) -> Timing:

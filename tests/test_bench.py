@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from bench.run import main
+from bench.suites import SHORT_ROUNDS
 from compile.lower import LEVELS
 from tests.programs import run_main
 
@@ -26,25 +27,29 @@ def bench(*arguments: str) -> subprocess.CompletedProcess[str]:
 
 def test_the_ladder_is_measured_in_turns_and_reported(tmp_path: Path) -> None:
     path = tmp_path / "report.json"
-    words = ("--target", "host", "--model", "shufflenet-0.25x-g3", "--input-size", "32")
+    words = ("--target", "host", "--model", "shufflenet-0.25x-g3", "--input-size", "32", "--quick")
     result = bench("fusion", *words, "--json", str(path))
     assert result.returncode == 0, result.stdout + result.stderr
     report = json.loads(path.read_text())
+    assert report["context"]["command"] == (
+        f"python bench/run.py fusion {' '.join(words)} --json report.json"
+    )
     assert {"cpu", "cores", "governor", "revision", "versions"} <= report["context"].keys()
     levels = [row["level"] for row in report["rows"]]
     assert levels == list(LEVELS[: len(levels)])
     assert levels[-1] in ("fused", "tuned")  # as there are records of this machine's core
     for row in report["rows"]:
-        assert len(row["samples"]) >= 9
+        assert len(row["samples"]) == SHORT_ROUNDS
         assert (row["kind"], row["unit"]) == ("measured", "ms")
         assert min(row["samples"]) <= row["median"] <= max(row["samples"])
+    assert report["rows"][-1]["calls_per_sample"] > 1, "one inference takes far less than a sample"
 
 
 def test_the_emulated_board_is_no_place_to_measure(tmp_path: Path) -> None:
     result = bench(
         "fusion", "--target", "arm_cpu", "--board", "emulated", "--json", str(tmp_path / "r.json")
     )
-    assert result.returncode == 1
+    assert result.returncode == 2
     assert "emulated" in result.stderr
     assert not list(tmp_path.iterdir())
 
@@ -84,6 +89,10 @@ def test_the_peak_is_reported_without_a_model(tmp_path: Path) -> None:
         (("peak", "--model", "alexnet"), "--model does not apply to peak, only to fusion and"),
         (("peak", "--threads", "2"), "--threads does not apply to peak"),
         (("fusion", "--level", "fused"), "--level does not apply to fusion, only to layers"),
+        (
+            ("threads", "--target", "cortex-a72", "--board", "modelled"),
+            "name --threads N, or a board",
+        ),
         (("layers", "--data", "."), "--data does not apply to layers, only to accuracy"),
         (("layers", "--level", "tuned2"), "invalid choice: 'tuned2'"),
         (("layers", "--input-size", "7"), "expected N or HxW"),

@@ -11,8 +11,14 @@ def test_measured_rows_name_machine_samples_date_and_revision() -> None:
     assert conditions(a_report(*rows), rows) == (
         "Measured on Some CPU AVX2; model shufflenet-1.0x-g3, input 224x224, engine "
         "shufflenet-compiled, target host; 1 to 2 threads; median of 3 samples; 2026-11-25, "
-        "revision 0123456789ab."
+        "revision 0123456789ab; made by an unknown command."
     )
+
+
+def test_the_command_is_named_where_the_report_has_it() -> None:
+    report = a_report(a_row(), command="python bench/run.py fusion --target host --quick")
+    told = conditions(report, report.rows)
+    assert told.endswith("; made by python bench/run.py fusion --target host --quick.")
 
 
 def test_modelled_rows_never_say_measured_on() -> None:
@@ -42,6 +48,16 @@ def test_a_runs_own_warnings_replace_the_pages_guess_at_noise() -> None:
 
 def test_modelled_rows_need_no_quiet_machine() -> None:
     assert not list(warnings(a_report(a_row([1.0], kind="modelled"), load_before=9.0)))
+
+
+def test_modelled_rows_of_uncommitted_changes_are_warned_of() -> None:
+    (told,) = warnings(a_report(a_row([1.0], kind="modelled"), revision="0123-dirty"))
+    assert told.startswith("made from uncommitted changes: ")
+
+
+def test_errors_over_pictures_scatter_by_themselves() -> None:
+    row = a_row([1e-6, 2e-6, 9e-6, 3e-5], unit="of the logits' range")
+    assert not list(warnings(a_report(row, load_before=9.0)))
 
 
 def test_engines_that_were_not_measured_are_named_beside_those_that_were() -> None:

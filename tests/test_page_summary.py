@@ -10,7 +10,7 @@ def test_the_summary_describes_a_machine_once() -> None:
     reports = [
         a_report(a_row(), name="one.json", machine={"peak": {"median": 240.9}}),
         a_report(a_row(suite="peers"), name="two.json", engines={"ncnn": "1.0"}, interval="95 %"),
-        a_report(a_row(), name="three.json", warnings=["the peak moved"]),
+        a_report(a_row(), name="three.json", warnings=["the peak moved"], command="again"),
     ]
     of_all = summary(reports)
     assert [machine.reports for machine in of_all.machines] == [

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from bench.context import REPOSITORY
+from bench.provenance import REPOSITORY
 from bench.readme import PAGES, SECTION, with_results
 from bench.readme_sections import SECTIONS
 from bench.readme_sections.committed import RESULTS, committed_report, markdown

@@ -22,7 +22,7 @@ def test_rows_of_something_else_are_kept(tmp_path: Path) -> None:
     old = [{**a_row(), "model": name, "median": 1.0} for name in ("first", "second")]
     path = Path(write_report(tmp_path / "report.json", *old))
     anew = {**a_row(), "model": "second", "median": 2.0}
-    made = {"date": "2026-11-25", "revision": "abc"}
+    made = {"date": "2026-11-25", "revision": "abc", "command": "python bench/pictures.py"}
     rows = with_kept_rows(path, [anew], CONTEXT | made, ("model",))
     assert rows == [old[0], anew | made]
     assert with_kept_rows(tmp_path / "none.json", [anew], made, ("model",)) == [anew | made]

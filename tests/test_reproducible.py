@@ -9,7 +9,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from bench.context import REPOSITORY
+from bench.provenance import REPOSITORY
 from compile.library import build_library
 from compile.link import find_linker
 from compile.lower import lower

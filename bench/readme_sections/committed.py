@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Iterable, Sequence
 
-from bench.context import REPOSITORY
+from bench.provenance import REPOSITORY
 from bench.reports import Report, read_report
 
 RESULTS = REPOSITORY / "bench" / "results"

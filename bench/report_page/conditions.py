@@ -10,13 +10,14 @@ from bench.columns import IDENTITY, split_columns
 from bench.report_page.numbers import percent
 from bench.reports import Report
 from bench.rows import ENGINE, Row
+from bench.units import NEARER, WORDS
 
 NOISY_SPREAD = 0.1  # interquartile range over median
 SAID_OTHERWISE = ("suite", "kind", "unit", "threads", "core")
 
 
 def conditions(report: Report, rows: Sequence[Row]) -> str:
-    """What holds for all of `rows`: machine or model, count of samples, date, revision."""
+    """What holds for all of `rows`: machine or model, count of samples, date, revision, command."""
     context, first = report.context, rows[0]
     where = (
         f"Modelled, not measured: cycles of the core {first.get('core')}"
@@ -31,6 +32,7 @@ def conditions(report: Report, rows: Sequence[Row]) -> str:
         _samples(rows),
         _weights(report, rows),
         f"{str(context.get('date', 'no date'))[:10]}, revision {context.get('revision', '?')}",
+        f"made by {context.get('command', 'an unknown command')}",
     )
     return "; ".join(part for part in parts if part) + "."
 
@@ -44,15 +46,18 @@ def not_measured(report: Report, rows: Sequence[Row]) -> list[str]:
 
 
 def warnings(report: Report) -> Iterator[str]:
-    """Why the measured figures of `report` may be off; a run's own warnings, where it made them."""
+    """Why the figures of `report` may be off; a run's own warnings, where it made them.
+
+    A sentence each, what to make of it behind a colon.
+    """
     context = report.context
     yield from context.get("warnings", ())
-    measured = [row for row in report.rows if row["kind"] == "measured"]
-    if not measured:
-        return
+    if str(context.get("revision", "")).endswith("-dirty"):
+        yield "made from uncommitted changes: nobody else can run it again"
+    measured = [row for row in report.rows if row["kind"] == "measured" and not _is_error(row)]
     load, cores = context.get("load_before", 0), context.get("cores") or 1
-    if load > cores:
-        yield f"the machine was busy: load {load:g} on {cores} cores when the run began"
+    if measured and load > cores:
+        yield f"the machine was busy, load {load:g} on {cores} cores when the run began"
     scattered = [spread(row) for row in measured if spread(row) > NOISY_SPREAD]
     if scattered and "warnings" not in context:
         yield (
@@ -60,14 +65,17 @@ def warnings(report: Report) -> Iterator[str]:
             f"samples spans more than {NOISY_SPREAD:.0%} of the median, {percent(max(scattered))} "
             "in the worst of them"
         )
-    if str(context.get("revision", "")).endswith("-dirty"):
-        yield "made from uncommitted changes, so that nobody else can run it again"
 
 
 def spread(row: Row) -> float:
     """Interquartile range of the samples, to their median; 0 of a single sample."""
     low, high = np.percentile(row["samples"], (25, 75))
     return float((high - low) / abs(row["median"])) if row["median"] else 0.0
+
+
+def _is_error(row: Row) -> bool:
+    """Whether its samples are errors, each of another input, which scatter by themselves."""
+    return WORDS.get(row["unit"]) == NEARER
 
 
 def _threads(rows: Sequence[Row]) -> str:

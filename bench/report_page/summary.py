@@ -29,7 +29,7 @@ NAMES = {  # of the context's facts on the machine, in order
     "memory_gib": "memory, GiB",
     "system": "system",
 }
-NOT_LISTED = {*NAMES, "date", "revision", "load_before", "interval"}
+NOT_LISTED = {*NAMES, "date", "revision", "command", "load_before", "interval"}
 
 
 @dataclass(frozen=True)
