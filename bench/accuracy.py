@@ -33,8 +33,8 @@ from compile.targets import CompileTarget, TargetError, with_dtype
 from compile.tuning.decisions import TUNING_LOGS, recorded_decisions
 from deploy_rpc.board_spec import BoardSpec
 from deploy_rpc.cores import DTYPES, Core, Dtype
+from deploy_rpc.emulated_board import emulated_core
 from deploy_rpc.host import machine_isa
-from deploy_rpc.session import emulated_core
 from model import digits
 from model.checkpoints import LoadedCheckpoint, load_checkpoint
 from model.cli import phase

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 from rich.console import RenderableType
@@ -40,6 +40,7 @@ from compile.lower import DEFAULT_LEVEL
 from compile.network import Network
 from compile.source import random_network
 from compile.targets import with_dtype
+from deploy_rpc.emulated_board import board_for
 from model.zoo import DEFAULT_MODEL
 
 SHORT_ROUNDS, LONG_ROUNDS = 9, 21
@@ -196,9 +197,7 @@ def _ablation(options: argparse.Namespace) -> Iterator[Row]:
 
 
 def _accuracy(options: argparse.Namespace) -> Iterator[Row]:
-    board = options.board
-    if board.kind == "emulated" and board.core is None:
-        board = replace(board, core=options.target.core.name)
+    board = board_for(options.board, options.target.core.name)
     first = SHORT_PICTURES if options.quick else None
     found, missing = subjects(options.weights, options.data, first)
     targets, without = offered_dtypes(options.target, board)

@@ -22,9 +22,10 @@ from deploy_rpc.board_spec import BoardSpec, parse_board
 from deploy_rpc.bundle import BundleError, board_bundle
 from deploy_rpc.core_models import CoreModelError, llvm_model
 from deploy_rpc.cores import DTYPES
+from deploy_rpc.emulated_board import board_for
 from deploy_rpc.emulator import emulated_cores, missing_emulation_tools
 from deploy_rpc.network_cycles import missing_modelled_board_tools
-from model.cli import argument, existing_file, existing_folder, input_size, positive_int
+from model.cli import argument, existing_file, existing_folder, input_size, new_file, positive_int
 from model.preprocess import PREPROCESSINGS
 from model.zoo import DEFAULT_MODEL, model_name
 
@@ -42,6 +43,11 @@ def parse_options(arguments: list[str] | None) -> argparse.Namespace:
         )
     if options.static and options.level == "stock":
         parser.error("--static does not apply to --level stock, which needs TVM's runtime")
+    if options.json and options.json.parent != options.out:  # which the build makes
+        try:
+            new_file(str(options.json))
+        except argparse.ArgumentTypeError as error:
+            parser.error(f"--json: {error}")
     if options.abi:
         try:
             options.target = with_abi(options.target, options.abi)
@@ -60,7 +66,9 @@ def parse_options(arguments: list[str] | None) -> argparse.Namespace:
     except TargetError as error:
         parser.error(f"--dtype: {error}")
     options.no_board_reason = ""
-    if options.board is None:
+    if options.board:
+        options.board = board_for(options.board, options.target.core.name)
+    else:
         options.board, options.no_board_reason = _default_board(
             options.target, options.threads, options.level
         )
@@ -186,8 +194,8 @@ def _parser() -> argparse.ArgumentParser:
         type=argument(parse_board),
         metavar="BOARD",
         help="where to verify: local, emulated[:CORE], modelled[:CORE], rpc://HOST:PORT, "
-        "tracker://HOST:PORT/KEY (default: local for this machine's target, modelled or emulated "
-        "for aarch64 where QEMU is installed)",
+        "tracker://HOST:PORT/KEY; CORE is the target's unless named (default: local for this "
+        "machine's target, modelled or emulated for aarch64 where QEMU is installed)",
     )
     add("--out", type=Path, default=Path("build"), metavar="DIR", help="default: %(default)s")
     add("--dump", type=Path, metavar="DIR", help="write the IR after each phase here")
@@ -216,7 +224,7 @@ def _default_board(target: CompileTarget, threads: int, level: str) -> tuple[Boa
         with contextlib.suppress(CoreModelError):
             llvm_model(target.core)
             return parse_board(f"modelled:{target.core.name}"), ""
-    return parse_board(f"emulated:{target.core.name}" if known else "emulated"), ""
+    return board_for(parse_board("emulated"), target.core.name), ""
 
 
 def print_options(options: argparse.Namespace) -> None:

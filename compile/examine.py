@@ -23,6 +23,7 @@ from compile.report import Latency
 from compile.targets import CompileTarget, host_target
 from compile.verify import Verification, verify, verify_outputs
 from deploy_rpc.board_spec import BoardError, BoardSpec, parse_board
+from deploy_rpc.bundle import BOARD_ISA
 from deploy_rpc.cores import find_core
 from deploy_rpc.session import open_session
 from deploy_rpc.timing import ROUNDS, interleaved_times_ms
@@ -82,10 +83,12 @@ def check_board(board: BoardSpec | None, target: CompileTarget) -> None:
 
     To be known before a build rather than after it. Boards under QEMU are started when needed.
     """
-    if board is None or board.kind in ("emulated", "modelled"):
+    if board is None:
         return
-    with phase(f"look for {board}"), open_session(board, timeout_s=BOARD_TIMEOUT_S) as session:
-        isa = session.isa
+    isa = BOARD_ISA
+    if not board.under_qemu:
+        with phase(f"look for {board}"), open_session(board, timeout_s=BOARD_TIMEOUT_S) as session:
+            isa = session.isa
     if isa not in (None, target.core.isa):
         raise BoardError(
             f"{board} is {isa}, but target {target.name} is {target.core.isa}; name another "

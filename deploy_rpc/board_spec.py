@@ -40,6 +40,17 @@ class BoardSpec:
     key_file: Path | None = None
 
     @property
+    def under_qemu(self) -> bool:
+        """Whether it is one of this machine's emulator."""
+        return self.kind in ("emulated", "modelled")
+
+    @property
+    def kind_of_time(self) -> str | None:
+        """What its times are: "measured", "modelled" where a run costs modelled cycles and no time
+        can be had, or None where they would be those of the emulator."""
+        return {"emulated": None, "modelled": "modelled"}.get(self.kind, "measured")
+
+    @property
     def argument(self) -> str:
         """BOARD of a command line."""
         return f"{self}{KEY_FILE}{self.key_file}" if self.key_file else str(self)

@@ -34,6 +34,7 @@ from deploy_rpc.compiled_once import compiled_once, zig
 from deploy_rpc.core_models import modelled_cores
 from deploy_rpc.cores import find_core
 from deploy_rpc.cycles import modelled_cycles
+from deploy_rpc.emulated_board import DEFAULT_EMULATED_CORE
 from deploy_rpc.emulator import (
     QEMU,
     aarch64_sysroot,
@@ -42,9 +43,9 @@ from deploy_rpc.emulator import (
     running_agent,
 )
 from deploy_rpc.host import machine_isa
-from deploy_rpc.session import DEFAULT_EMULATED_CORE, Session, open_session
+from deploy_rpc.session import Session, open_session
 from deploy_rpc.session_remote import diagnosis, tracker_summary
-from model.cli import EXIT_FAILURE, argument, positive_int, run_command, write_json
+from model.cli import EXIT_FAILURE, argument, new_file, positive_int, run_command, write_json
 from model.console import table_console
 from model.errors import InputError
 
@@ -330,7 +331,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--board", type=argument(parse_board), metavar="BOARD", help="try this board, too")
     add("--timeout", type=positive_int, default=20, metavar="S",
         help="longest wait for an answer of the board, in seconds (default: 20)")  # fmt: skip
-    add("--json", type=Path, metavar="FILE", help="write the findings here")
+    add("--json", type=new_file, metavar="FILE", help="write the findings here")
     return parser
 
 

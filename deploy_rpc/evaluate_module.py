@@ -6,6 +6,7 @@ import hashlib
 
 from deploy_rpc.board_spec import parse_board
 from deploy_rpc.built_library import read_built_library
+from deploy_rpc.emulated_board import board_for
 from deploy_rpc.session import open_session
 from model.checkpoints import load_checkpoint
 from model.cli import run_command
@@ -17,8 +18,8 @@ from model.onnx_network import load_onnx_network
 def main(arguments: list[str] | None = None) -> None:
     """Evaluates the module beside its reference; exits 1 where their best classes differ."""
     options = parse_options(arguments, parse_board)
-    board = options.board or parse_board("local")
     library = read_built_library(options.module)
+    board = board_for(options.board or parse_board("local"), library.core)
     classes = library.classes
     size = library.input_shape[2:]
     if options.onnx:

@@ -15,7 +15,7 @@ from pathlib import Path
 from deploy_rpc.archive import write_archive
 from deploy_rpc.built_library import BuiltLibrary, read_built_library
 from deploy_rpc.package_examples import example_files
-from model.cli import existing_file, run_command
+from model.cli import existing_file, new_file, run_command
 from model.errors import InputError
 from model.labels import read_class_names
 from model.preprocess import CROP_SIDE, RESIZE_SIDE
@@ -76,7 +76,8 @@ def _parser() -> argparse.ArgumentParser:
     add = parser.add_argument
     add("library", type=existing_file, metavar="MODULE.so",
         help="its report MODULE.json and its header MODULE.h beside it")  # fmt: skip
-    add("--out", type=Path, metavar="FILE.tar.gz", help="default: MODULE.tar.gz, in this folder")
+    add("--out", type=new_file, metavar="FILE.tar.gz",
+        help="default: MODULE.tar.gz, in this folder")  # fmt: skip
     add("--labels", type=existing_file, metavar="FILE", help="class names to pack, one a line")
     return parser
 

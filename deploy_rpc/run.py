@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,17 +12,19 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
-from deploy_rpc.board_spec import parse_board
+from deploy_rpc.board_spec import BoardError, BoardSpec, parse_board
 from deploy_rpc.built_library import BuiltLibrary, read_built_library
 from deploy_rpc.cycles import CycleReport
-from deploy_rpc.network_cycles import NetworkFile, check_threads, network_cycles
+from deploy_rpc.emulated_board import board_for, emulated_core
+from deploy_rpc.network_cycles import NetworkFile, check_library, check_threads, network_cycles
 from deploy_rpc.predictions import classify, summarise
-from deploy_rpc.session import BoardError, LoadedModule, emulated_core, open_session
+from deploy_rpc.session import LoadedModule, open_session
 from model.checkpoints import load_checkpoint
 from model.cli import (
     EXIT_FAILURE,
     argument,
     existing_file,
+    new_file,
     positive_int,
     run_command,
     write_json,
@@ -42,21 +43,14 @@ def main(arguments: list[str] | None = None) -> None:
     """Classifies every picture on the board; exits 1 where PyTorch disagrees with the board."""
     options = _parser().parse_args(arguments)
     library = read_built_library(options.library)
-    if options.board.kind == "modelled" and options.board.core is None:
-        options.board = replace(options.board, core=library.core)
-    if options.board.kind == "modelled":
-        check_threads(_network_file(library))
+    board = board_for(options.board, library.core)
+    _check_board(board, library, options.repeat)
     images = _pictures(options.image)
     classes = library.classes
     names = read_class_names(options.labels, classes) if options.labels else None
     truth = read_true_classes(options.truth, classes) if options.truth else {}
     reference = _reference(options.reference, library) if options.reference else None
-    with open_session(options.board, timeout_s=options.timeout) as session:
-        if options.repeat and session.kind_of_time != "measured":
-            raise BoardError(
-                f"--repeat: times on {options.board} would be the emulator's, not an ARM core's; "
-                "leave it away, or name a real board with --board rpc://HOST:PORT"
-            )
+    with open_session(board, timeout_s=options.timeout) as session:
         module = session.load(
             library.path, output_shapes=library.output_shapes, threads=library.threads
         )
@@ -67,10 +61,10 @@ def main(arguments: list[str] | None = None) -> None:
             _print_prediction(prediction, as_table=len(images) <= TABLES_UP_TO)
         samples = _times(module, library, images[0], options.repeat)
     cycles = None
-    if options.board.kind == "modelled":
+    if board.kind == "modelled":
         x = load_image(images[0], library.preprocessing, library.input_shape[2:])
-        cycles, _ = network_cycles(_network_file(library), x, emulated_core(options.board))
-    report = summarise(library, str(options.board), predictions, samples, cycles)
+        cycles, _ = network_cycles(_network_file(library), x, emulated_core(board))
+    report = summarise(library, str(board), predictions, samples, cycles)
     _print_summary(report)
     if cycles:
         _print_cycles(cycles)
@@ -87,8 +81,8 @@ def _parser() -> argparse.ArgumentParser:
     add = parser.add_argument
     add("library", type=existing_file, metavar="MODULE.so", help="its report MODULE.json beside it")
     add("--board", type=argument(parse_board), default="local", metavar="BOARD",
-        help="local, emulated[:CORE], modelled[:CORE] (answers, and modelled cycles), "
-        "rpc://HOST:PORT or tracker://HOST:PORT/KEY (default: local)")  # fmt: skip
+        help="local, emulated[:CORE], modelled[:CORE] (answers, and modelled cycles; CORE is the "
+        "library's), rpc://HOST:PORT or tracker://HOST:PORT/KEY (default: local)")  # fmt: skip
     add("--image", type=Path, nargs="+", required=True, metavar="FILE",
         help="pictures, or folders of them")  # fmt: skip
     add("--labels", type=existing_file, metavar="FILE", help="class names, one a line")
@@ -100,8 +94,20 @@ def _parser() -> argparse.ArgumentParser:
     add("--repeat", type=positive_int, metavar="N", help="time N runs on the first picture")
     add("--timeout", type=positive_int, default=60, metavar="S",
         help="longest wait for an answer of the board, in seconds (default: 60)")  # fmt: skip
-    add("--json", type=Path, metavar="FILE", help="write all results here")
+    add("--json", type=new_file, metavar="FILE", help="write all results here")
     return parser
+
+
+def _check_board(board: BoardSpec, library: BuiltLibrary, repeat: int | None) -> None:
+    """Raises `BoardError` for what `board` has not, before anything is run."""
+    if repeat and board.kind_of_time != "measured":
+        raise BoardError(
+            f"--repeat: times on {board} would be the emulator's, not an ARM core's; leave it "
+            "away, or name a real board with --board rpc://HOST:PORT"
+        )
+    if board.kind == "modelled":
+        check_library(_network_file(library))
+        check_threads(_network_file(library))
 
 
 def _pictures(paths: Sequence[Path]) -> list[Path]:

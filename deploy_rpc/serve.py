@@ -29,9 +29,9 @@ from deploy_rpc.agent_process import RunningAgent, agent_process
 from deploy_rpc.archive import write_archive
 from deploy_rpc.board_spec import KEY_FILE, BoardError, BoardSpecError, parse_board
 from deploy_rpc.bundle import BOARD_ISA, BundleError, board_bundle
+from deploy_rpc.emulated_board import DEFAULT_EMULATED_CORE
 from deploy_rpc.emulator import aarch64_sysroot, missing_emulation_tools, running_agent
 from deploy_rpc.host import machine_isa
-from deploy_rpc.session import DEFAULT_EMULATED_CORE
 from deploy_rpc.shared_key import read_key, write_key
 from model.cli import argument, new_file, positive_int, run_command
 
@@ -229,7 +229,7 @@ def _parser() -> argparse.ArgumentParser:
     add = agent.add_argument
     add("--host", default=LOOPBACK, metavar="ADDRESS", help=f"default: {LOOPBACK}")
     add("--port", type=_port, default=AGENT_PORT, metavar="PORT", help=f"default: {AGENT_PORT}")
-    add("--bundle", type=Path, metavar="FILE.tar.gz",
+    add("--bundle", type=new_file, metavar="FILE.tar.gz",
         help="write agent, runtime and instructions for an aarch64 board, and end")  # fmt: skip
     add("--with-libc", action="store_true",
         help="put the C library into the bundle, for boards without glibc")  # fmt: skip

@@ -15,33 +15,23 @@ tensors do come and go.
 
 from __future__ import annotations
 
-import functools
-import os
-import shutil
-import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import dataclass
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TypeVar
 
 import numpy as np
-import tvm
-from tvm import rpc
 
-from deploy_rpc.board_files import local_board_file
 from deploy_rpc.board_spec import BoardError, BoardSpec, parse_board
 from deploy_rpc.core_models import llvm_model
-from deploy_rpc.cores import Core, find_core
 from deploy_rpc.elf import LibraryError, elf_machine
-from deploy_rpc.emulator import running_agent
-from deploy_rpc.host import machine_isa
+from deploy_rpc.emulated_board import emulated_core
 from deploy_rpc.session_kernels import KernelProgram, LoadedKernels, Shapes, Tensors
+from deploy_rpc.session_link import Link, link_to
 from deploy_rpc.session_program import PlainProgram, Program, VmProgram
-from deploy_rpc.session_remote import connect_board, connect_server, diagnosis, message
-from deploy_rpc.shared_key import new_key
-from deploy_rpc.time_limit import BoardTimeoutError, LimitedThread, call_within
+from deploy_rpc.session_remote import diagnosis, message
+from deploy_rpc.time_limit import BoardTimeoutError, LimitedThread
 from model.outputs import the_only
 
 __all__ = ["BoardError", "BoardTimeoutError", "LoadedModule", "Session", "open_session"]
@@ -50,9 +40,6 @@ L = TypeVar("L", "LoadedModule", LoadedKernels)
 S = TypeVar("S")
 T = TypeVar("T")
 
-KINDS_OF_TIME = {"emulated": None, "modelled": "modelled"}
-DEFAULT_EMULATED_CORE = "cortex-a72"
-BIG_CORES, GIVEN_CORES = 1, -3  # affinity modes of TVM's thread pool
 CLOSE_S = 5
 SLOWEST_RUN = 10  # a timed run may take this many times as long as the first one
 
@@ -67,7 +54,7 @@ def open_session(spec: BoardSpec | str, *, timeout_s: float = 60) -> Iterator[Se
     spec = parse_board(spec) if isinstance(spec, str) else spec
     if spec.kind == "modelled":
         llvm_model(emulated_core(spec))  # a core that cannot be modelled is refused at once
-    with _link(spec, timeout_s) as link:
+    with link_to(spec, timeout_s) as link:
         session = Session(spec, link, timeout_s)
         try:
             yield session
@@ -75,37 +62,16 @@ def open_session(spec: BoardSpec | str, *, timeout_s: float = 60) -> Iterator[Se
             session.close()
 
 
-def emulated_core(spec: BoardSpec) -> Core:
-    """The core of an emulated or modelled board."""
-    return find_core(spec.core or DEFAULT_EMULATED_CORE)
-
-
-@dataclass
-class Link:
-    """The few things that differ between this machine and one at the end of a wire.
-
-    `set_threads` returns how many threads the board's pool now has; `free` frees all else there.
-    """
-
-    isa: str | None
-    device: tvm.runtime.Device
-    load: Callable[[Path, str], tvm.runtime.Module]
-    set_threads: Callable[[int], int]
-    board_file: Callable[[str], str]
-    free: Callable[[], None] = lambda: None
-
-
 class Session:
     """An open board. `isa` is its machine as `elf_machine` names it, None where not known.
 
-    `kind_of_time` is "measured", "modelled" where a run costs modelled cycles and no time can be
-    had, or None where times would be those of the emulator.
+    `kind_of_time` is `BoardSpec`'s.
     """
 
     def __init__(self, spec: BoardSpec, link: Link, timeout_s: float) -> None:
         self.spec = spec
         self.isa = link.isa
-        self.kind_of_time = KINDS_OF_TIME.get(spec.kind, "measured")
+        self.kind_of_time = spec.kind_of_time
         self.timeout_s = timeout_s
         self._link: Link | None = link
         self._thread = LimitedThread()
@@ -257,80 +223,3 @@ class LoadedModule:
     def _time(self, x: np.ndarray, runs: int) -> Sequence[float]:
         self._session.set_threads(self._threads)
         return self.program.time_s(np.ascontiguousarray(x), runs)
-
-
-@contextmanager
-def _link(spec: BoardSpec, timeout_s: float) -> Iterator[Link]:
-    if spec.kind == "local":
-        with tempfile.TemporaryDirectory(prefix="local-board-") as folder:
-            yield _local_link(Path(folder))
-    elif spec.kind in KINDS_OF_TIME:
-        agents = running_agent(emulated_core(spec).name, timeout_s, secret=new_key())
-        with agents as agent, ExitStack() as until_closed:
-            remote = connect_server(agent.address, "", spec, timeout_s, until_closed)
-            yield _remote_link(remote, timeout_s)
-    else:
-        with ExitStack() as until_closed:
-            yield _remote_link(connect_board(spec, timeout_s, until_closed), timeout_s)
-
-
-def _local_link(folder: Path) -> Link:
-    """This machine; libraries are loaded from copies, as the loader knows a file by its name and
-    would hand out the old one where a path was built anew."""
-    cpus = [str(cpu) for cpu in sorted(os.sched_getaffinity(0))]
-    configure = tvm.get_global_func("runtime.config_threadpool")
-    count = tvm.get_global_func("runtime.NumThreads")
-
-    def load(path: Path, name: str) -> tvm.runtime.Module:
-        return tvm.runtime.load_module(shutil.copyfile(path, folder / name))
-
-    def set_threads(threads: int) -> int:
-        with _environment("TVM_NUM_THREADS", str(len(cpus))):  # by default half of x86's
-            configure(GIVEN_CORES, threads, cpus)
-        return count()
-
-    isa = machine_isa()
-    return Link(isa, tvm.cpu(), load, set_threads, local_board_file)
-
-
-def _remote_link(remote: rpc.RPCSession, timeout_s: float) -> Link:
-    function = functools.cache(remote.get_function)
-
-    def load(path: Path, name: str) -> tvm.runtime.Module:
-        remote.upload(str(path), name)
-        return remote.load_module(name)
-
-    def set_threads(threads: int) -> int:
-        function("runtime.config_threadpool")(BIG_CORES, threads)
-        return function("runtime.NumThreads")()
-
-    def board_file(name: str) -> str:
-        try:
-            return function("shufflenet.board_file")(name)
-        except AttributeError:  # a server that is not ours
-            function("runtime.NumThreads")()
-            return ""
-
-    isa = call_within(timeout_s, _isa_of, function, what="asking the board what it runs")
-    return Link(isa, remote.cpu(), load, set_threads, board_file, function.cache_clear)
-
-
-def _isa_of(function: Callable[[str], Callable[[], str]]) -> str | None:
-    """What our agent says of its board; None from a server that is not ours."""
-    try:
-        return function("shufflenet.board_isa")()
-    except AttributeError:
-        return None
-
-
-@contextmanager
-def _environment(name: str, value: str) -> Iterator[None]:
-    before = os.environ.get(name)
-    os.environ[name] = value
-    try:
-        yield
-    finally:
-        if before is None:
-            del os.environ[name]
-        else:
-            os.environ[name] = before

@@ -22,6 +22,7 @@ from model.cli import (
     argument,
     existing_file,
     input_size,
+    new_file,
     run_command,
     write_json,
 )
@@ -123,7 +124,7 @@ def parse_options(
     add("--input-size", type=input_size, metavar="N|HxW",
         help="default: what the weights say, or as published")  # fmt: skip
     add("--labels", type=existing_file, metavar="FILE", help="class names, one a line")
-    add("--json", type=Path, metavar="FILE", help="write the report here")
+    add("--json", type=new_file, metavar="FILE", help="write the report here")
     options = parser.parse_args(arguments)
     of_file = "onnxruntime" if options.onnx else "pytorch"
     options.engine = options.engine or ("module" if options.module else of_file)

@@ -17,8 +17,9 @@ from compile.link import ZIG_TARGETS, find_linker
 from compile.lower import lower
 from compile.network import Network
 from compile.report import build_report
-from compile.targets import parse_target, with_abi
+from compile.targets import parse_target, with_abi, with_dtype
 from deploy_rpc import package
+from deploy_rpc.cores import Dtype
 from deploy_rpc.host import machine_isa
 from model.cli import write_json
 
@@ -38,6 +39,7 @@ class System:
     abi: str
     zig_target: tuple[str, ...]
     emulator: tuple[str, ...] = ()
+    dtype: Dtype = "float32"
 
     @property
     def is_static(self) -> bool:
@@ -55,7 +57,7 @@ BOARD = System("arm_cpu", "gnu", ("-target", ZIG_TARGETS["aarch64", "gnu"]))  # 
 
 def make_library(network: Network, system: System, folder: Path, *, threads: int = 1) -> Path:
     """The library of `network` for `system` in `folder`, fused and unverified, with its report."""
-    target = with_abi(parse_target(system.target), system.abi)
+    target = with_dtype(with_abi(parse_target(system.target), system.abi), system.dtype)
     lowered = lower(network, "fused", target, threads=threads)
     path = folder / f"{network.name}.{target.name}.so"
     library = build_library(

@@ -35,6 +35,22 @@ def test_every_form_is_read_and_written_back(text: str) -> None:
     assert parse_board(text).argument == text
 
 
+@pytest.mark.parametrize(
+    ("text", "under_qemu", "kind_of_time"),
+    [
+        ("emulated", True, None),
+        ("modelled:neoverse-n1", True, "modelled"),
+        ("local", False, "measured"),
+        ("rpc://board:9090", False, "measured"),
+    ],
+)
+def test_a_board_says_what_its_times_are(
+    text: str, under_qemu: bool, kind_of_time: str | None
+) -> None:
+    board = parse_board(text)
+    assert (board.under_qemu, board.kind_of_time) == (under_qemu, kind_of_time)
+
+
 def test_reports_call_a_board_without_its_key_file() -> None:
     assert str(parse_board("rpc://board:9090?key-file=my/board.key")) == "rpc://board:9090"
 

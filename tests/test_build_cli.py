@@ -142,8 +142,7 @@ def test_a_library_of_float16_answers_on_an_emulated_core_that_has_it(tmp_path: 
     if missing_emulation_tools():
         pytest.skip("; ".join(missing_emulation_tools()))
     result = build(
-        "--target", "neoverse-n1", "--dtype", "float16", *SMALL, "--board", "emulated:neoverse-n1",
-        cwd=tmp_path,
+        "--target", "neoverse-n1", "--dtype", "float16", *SMALL, "--board", "emulated", cwd=tmp_path
     )  # fmt: skip
     assert result.returncode == 0, result.stdout + result.stderr
     stem = tmp_path / "build/shufflenet-0.25x-g3.neoverse-n1-float16"
@@ -212,6 +211,7 @@ def test_the_program_ends_with_its_exit_code(tmp_path: Path) -> None:
         (("--target", "host", "--level", "magic"), "invalid choice"),
         (("--target", "host", "--weights", "missing.pth"), "missing.pth"),
         (("--target", "host", "--onnx", "."), "a folder"),
+        (("--target", "host", "--json", "no/such/folder/r.json"), "no folder no/such/folder"),
         (("--target", "host", "--onnx", __file__, "--features"), "has its maps as outputs"),
         (("--target", "rpi4", "--dtype", "float16"), "cortex-a72 has no float16 arithmetic"),
         (("--target", "rpi5", "--dtype", "float16", "--level", "stock"), "float32 pipeline"),
@@ -285,6 +285,16 @@ def test_a_board_that_does_not_answer_fails_and_leaves_no_library(tmp_path: Path
     assert "import ..." not in result.stdout  # before any work
 
 
-def test_the_wrong_kind_of_board_for_the_target_is_said(tmp_path: Path) -> None:
-    result = build("--target", "arm_cpu", *SMALL, "--board", "local", cwd=tmp_path)
-    assert_refused(result, 1, "but target arm_cpu is aarch64", tmp_path)
+@pytest.mark.parametrize(
+    ("target", "board", "said"),
+    [
+        ("arm_cpu", "local", "but target arm_cpu is aarch64"),
+        ("rpi2", "emulated", "emulated is aarch64, but target rpi2 is arm"),
+    ],
+)
+def test_the_wrong_kind_of_board_for_the_target_is_said(
+    target: str, board: str, said: str, tmp_path: Path
+) -> None:
+    result = build("--target", target, *SMALL, "--board", board, cwd=tmp_path)
+    assert_refused(result, 1, said, tmp_path)
+    assert "import ..." not in result.stdout  # before any work

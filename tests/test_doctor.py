@@ -18,13 +18,13 @@ from deploy_rpc.bundle import board_bundle
 from deploy_rpc.doctor import BROKEN, FOUND, MISSING, check_board, machine_checks
 from deploy_rpc.emulator import missing_emulation_tools
 from deploy_rpc.host import machine_isa
+from tests.programs import run_main
 
 LIMIT_S = 120
 
 
-def _doctor(*words: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "deploy_rpc.doctor", *words]
-    return subprocess.run(command, capture_output=True, text=True, timeout=LIMIT_S)
+def _doctor(*words: object) -> subprocess.CompletedProcess[str]:
+    return run_main(doctor.main, *words)
 
 
 def _findings() -> list[doctor.Finding]:
@@ -132,3 +132,4 @@ def test_an_emulated_board_is_up_and_computes() -> None:
 
 def test_wrong_usage_exits_2() -> None:
     assert _doctor("--board", "nothing").returncode == 2
+    assert _doctor("--json", "no/such/folder/r.json").returncode == 2

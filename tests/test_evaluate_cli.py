@@ -110,6 +110,7 @@ def test_an_onnx_file_is_evaluated_and_the_reference_of_a_module(
         (["--engine", "module"], "--engine module and --module go together"),
         (["--board", "local"], "--board applies to --module only"),
         (["--data", "nowhere"], "expected a folder, found nothing at nowhere"),
+        (["--json", "no/such/folder/r.json"], "there is no folder no/such/folder"),
         (["--model", "resnet"], "unknown model 'resnet'"),
     ],
 )

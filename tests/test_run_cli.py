@@ -16,14 +16,16 @@ from PIL import Image
 from compile.source import random_network
 from deploy_rpc.cycles import CycleReport, HotBlock
 from deploy_rpc.emulator import missing_emulation_tools
+from deploy_rpc.network_cycles import missing_modelled_board_tools
 from deploy_rpc.run import _print_cycles, main
 from model.cli import run_command
 from model.zoo import create_model
-from tests.packages import BOARD, HOST, make_library
+from tests.packages import BOARD, HOST, System, make_library
 
 MODEL = "shufflenet-0.25x-g3"
 PICTURES = 6
 CLASSES = 1000
+N1_HALF = System("neoverse-n1", "gnu", BOARD.zig_target, dtype="float16")
 
 
 @pytest.fixture(scope="module")
@@ -42,6 +44,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     make_library(network, HOST, folder)
     if not missing_emulation_tools():
         make_library(network, BOARD, folder)
+        make_library(network, N1_HALF, folder)
     return folder
 
 
@@ -148,7 +151,38 @@ def test_an_emulated_board_gives_pytorch_s_classes_and_refuses_to_time(
     assert f"equals PyTorch's on {PICTURES} of {PICTURES} pictures" in out
     status, out, err = _run(capsys, *words, "--repeat", 3)
     assert status == 1
-    assert "--repeat: times on emulated would be the emulator's" in err
+    assert "--repeat: times on emulated:cortex-a72 would be the emulator's" in err
+
+
+@pytest.mark.skipif(
+    bool(missing_emulation_tools()), reason="; ".join(missing_emulation_tools()) or "all there"
+)
+def test_an_emulated_board_has_the_core_that_the_library_is_for(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    library, pictures = folder / f"{MODEL}.neoverse-n1-float16.so", folder / "pictures"
+    report = folder / "n1.json"
+    words = [library, "--board", "emulated", "--image", pictures, "--json", report]
+    status, _, err = _run(capsys, *words)
+    assert status == 0, err
+    assert json.loads(report.read_text())["board"] == "emulated:neoverse-n1"
+
+
+@pytest.mark.parametrize(
+    ("words", "fault"),
+    [
+        (["--board", "modelled"], "is for x86_64; only aarch64 is modelled"),
+        (["--board", "emulated", "--repeat", "3"], "--repeat: times on emulated would be"),
+    ],
+)
+def test_what_a_board_cannot_do_is_refused_before_pictures_are_read(
+    words: list[str], fault: str, library: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    if missing_modelled_board_tools():
+        pytest.skip("; ".join(missing_modelled_board_tools()))
+    status, _, err = _run(capsys, library, "--image", "no-such-picture", *words)
+    assert status == 1
+    assert fault in err
 
 
 @pytest.mark.parametrize("content", [None, "{", "[]", '{"model": {}}'])
@@ -202,7 +236,13 @@ def test_too_few_class_names_are_refused(
 
 @pytest.mark.parametrize(
     "words",
-    [["--board", "nonsense"], ["--repeat", "0"], ["--timeout", "-1"], ["--labels", "none.txt"]],
+    [
+        ["--board", "nonsense"],
+        ["--repeat", "0"],
+        ["--timeout", "-1"],
+        ["--labels", "none.txt"],
+        ["--json", "no/such/folder/r.json"],
+    ],
 )
 def test_wrong_usage_exits_with_2(
     words: list[str], folder: Path, library: Path, capsys: pytest.CaptureFixture[str]

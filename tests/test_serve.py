@@ -168,6 +168,7 @@ def test_a_taken_port_is_an_error_that_says_what_to_do() -> None:
         ["emulated", "--tracker", "nowhere"],
         ["tracker", "--port", "65536"],
         ["agent", "--user-id", "root"],
+        ["agent", "--bundle", "no/such/folder/board.tar.gz"],
         ["board"],
         [],
     ],

@@ -246,7 +246,7 @@ def test_an_emulated_board_takes_aarch64_and_tells_no_times(
     libraries: dict[str, Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     link = SimpleNamespace(isa="aarch64", set_threads=lambda threads: threads, free=dict)
-    monkeypatch.setattr(session_module, "_link", lambda spec, limit: _yielding(link))
+    monkeypatch.setattr(session_module, "link_to", lambda spec, limit: _yielding(link))
     with open_session("emulated") as session:
         assert session.kind_of_time is None
         with pytest.raises(LibraryError, match="is for x86_64"):
