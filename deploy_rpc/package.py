@@ -13,7 +13,7 @@ import json
 from pathlib import Path
 
 from deploy_rpc.archive import write_archive
-from deploy_rpc.built_library import BuiltLibrary, read_built_library
+from deploy_rpc.built_library import BuiltLibrary, is_plain, read_built_library
 from deploy_rpc.package_examples import example_files
 from model.cli import existing_file, new_file, run_command
 from model.errors import InputError
@@ -44,7 +44,8 @@ def main(arguments: list[str] | None = None) -> None:
 def package_files(library: BuiltLibrary, names: list[str] | None) -> dict[str, bytes]:
     """The files of the package of `library` by name; `names` are its classes', if known.
 
-    Raises `PackageError` for a library that has no C interface, or whose header is missing.
+    Raises `PackageError` for a library that has no C interface, whose header is missing, or whose
+    own name cannot stand in a program.
     """
     if library.prefix is None:
         raise PackageError(
@@ -52,6 +53,11 @@ def package_files(library: BuiltLibrary, names: list[str] | None) -> dict[str, b
             "it"
         )
     stem = library.path.name.removesuffix(".so")
+    if not is_plain(stem):
+        raise PackageError(
+            f"{stem!r} cannot stand in a program: rename the library, its header and its report, "
+            'without ", \\ and control characters'
+        )
     header = library.path.with_suffix(".h")
     if not header.is_file():
         raise PackageError(f"no header {header}; build.py writes it beside the library: keep both")

@@ -37,6 +37,7 @@ class Call:
     output_values: int | None
 
 
+RIGHT_CALL = Call("right", None, 1, "right", None, "right", None)
 calls = st.lists(
     st.builds(
         Call,

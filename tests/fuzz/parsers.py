@@ -6,9 +6,10 @@ import socket
 import struct
 import tempfile
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from hypothesis import strategies as st
@@ -20,6 +21,7 @@ from compile.tuning.decisions import default_of, tile_of
 from compile.tuning.log import TuningLog
 from deploy_rpc.board_spec import BoardSpec, parse_board
 from deploy_rpc.built_library import read_built_library
+from deploy_rpc.package_examples import example_files
 from deploy_rpc.session_remote import connect_board, tracker_summary
 from deploy_rpc.shared_key import GREETING, NONCE, prove
 from model.checkpoint_facts import facts_of
@@ -30,20 +32,25 @@ from model.preprocess import PREPROCESSINGS, load_image
 from model.zoo import model_name
 from tests.fuzz.agent import greets
 from tests.fuzz.edits import edited_bytes, edited_json, odd_values, seeds
-from tests.fuzz.interface import calls, makes_calls
+from tests.fuzz.interface import RIGHT_CALL, calls, makes_calls
 from tests.fuzz.onnx_models import edited_onnx
-from tests.fuzz.packed import arguments, calls_packed
+from tests.fuzz.packed import RIGHT, arguments, calls_packed
 
 TRACKER_LIMIT_S = 1
+REPORTED_LIBRARY = b"a fuzzed report's library\n"  # the corpus' reports have its digest
 
 
 @dataclass(frozen=True)
 class Parser:
-    """`parse` is given what `strategy` draws; `examples` are those of the short run."""
+    """`parse` is given what `strategy` draws; `examples` are those of the short run.
+
+    It takes each of `sound`, or edits of them would all be refused for the same reason.
+    """
 
     strategy: st.SearchStrategy
     parse: Callable[..., object]
     examples: int
+    sound: Sequence[object] = ()
 
 
 def _file(content: bytes, suffix: str) -> Path:
@@ -60,7 +67,14 @@ def _tuning_log(content: bytes) -> None:
 
 
 def _report(content: bytes) -> None:
-    read_built_library(_file(content, ".json").with_suffix(".so"))
+    """And the programs of the package, of which the one in Python has to be one."""
+    library = _file(REPORTED_LIBRARY, ".so")
+    _file(content, ".json")
+    built = read_built_library(library)
+    if built.prefix is not None:
+        for name, program in example_files(built, library.stem).items():
+            if name.endswith(".py"):
+                compile(program, name, "exec")
 
 
 def _picture(content: bytes) -> None:
@@ -85,15 +99,26 @@ def _checkpoint(content: bytes) -> None:
 
 def _labels(content: bytes) -> None:
     path = _file(content, ".csv")
-    with suppress(InputError):
-        read_class_names(path, 3)
-    read_true_classes(path, 3)
+    _tried_by_all(
+        partial(read_class_names, path, 3),
+        partial(read_true_classes, path, 3),
+    )
 
 
 def _words(text: str) -> None:
-    for parse in (parse_board, parse_target, model_name):
-        with suppress(InputError):
-            parse(text)
+    _tried_by_all(*(partial(parse, text) for parse in (parse_board, parse_target, model_name)))
+
+
+def _tried_by_all(*parses: Callable[[], object]) -> None:
+    """Raises what the last one said where none of them takes it."""
+    refusals = []
+    for parse in parses:
+        try:
+            parse()
+        except InputError as error:
+            refusals.append(error)
+    if len(refusals) == len(parses):
+        raise refusals[-1]
 
 
 def _tracker(answers: list[bytes]) -> None:
@@ -150,15 +175,19 @@ PARSERS = {
         ),
         _tuning_log,
         150,
+        seeds("record"),
     ),
     "build report": Parser(
-        st.one_of(edited_json(seeds("report")), edited_bytes(seeds("report"))), _report, 100
+        st.one_of(edited_json(seeds("report")), edited_bytes(seeds("report"))),
+        _report,
+        100,
+        seeds("report"),
     ),
-    "picture": Parser(edited_bytes(seeds("picture")), _picture, 100),
-    "ONNX file": Parser(edited_bytes(seeds("network")), _onnx_file, 100),
-    "ONNX import": Parser(edited_onnx(seeds("graph")), _onnx_import, 12),
-    "checkpoint": Parser(edited_bytes(seeds("checkpoint")), _checkpoint, 80),
-    "labels": Parser(edited_bytes(seeds("labels")), _labels, 100),
+    "picture": Parser(edited_bytes(seeds("picture")), _picture, 100, seeds("picture")),
+    "ONNX file": Parser(edited_bytes(seeds("network")), _onnx_file, 100, seeds("network.onnx")),
+    "ONNX import": Parser(edited_onnx(seeds("graph")), _onnx_import, 12, seeds("graph")),
+    "checkpoint": Parser(edited_bytes(seeds("checkpoint")), _checkpoint, 80, seeds("checkpoint")),
+    "labels": Parser(edited_bytes(seeds("labels")), _labels, 100, seeds("labels")),
     "command line": Parser(
         st.one_of(
             edited_bytes([word.encode() for word in WORDS]).map(
@@ -168,10 +197,16 @@ PARSERS = {
         ),
         _words,
         60,
+        WORDS,
     ),
-    "tracker": Parser(TRACKER_ANSWERS, _tracker, 12),
-    "agent's proof": Parser(edited_bytes([GREETING + bytes(2 * NONCE)]), _key, 50),
-    "agent": Parser(st.lists(edited_bytes(seeds("hello")), min_size=1, max_size=8), greets, 60),
-    "C interface": Parser(calls, makes_calls, 60),
-    "C interface, by TVM": Parser(arguments, calls_packed, 60),
+    "tracker": Parser(TRACKER_ANSWERS, _tracker, 12),  # no board is where it says
+    "agent's proof": Parser(edited_bytes([GREETING + bytes(2 * NONCE)]), _key, 50),  # not guessed
+    "agent": Parser(
+        st.lists(edited_bytes(seeds("hello")), min_size=1, max_size=8),
+        greets,
+        60,
+        [seeds("hello")],
+    ),
+    "C interface": Parser(calls, makes_calls, 60, [[RIGHT_CALL]]),
+    "C interface, by TVM": Parser(arguments, calls_packed, 60, [RIGHT]),
 }
