@@ -102,11 +102,19 @@ def _address(text: str, address: str) -> tuple[str, int]:
         raise _wrong(text, f"write an IPv6 address in brackets, as [{host}]")
     if not host:
         raise _wrong(text, f"expected HOST:PORT, got {address!r}")
-    if any(character.isspace() or character in "/@[]" for character in host):
+    if any(character.isspace() or character in "/@[]" for character in host) or not _is_name(host):
         raise _wrong(text, f"{host!r} is not the name or address of a host")
     if not (port.isascii() and port.isdecimal() and 1 <= int(port) <= MAX_PORT):
         raise _wrong(text, f"expected a port of 1 to {MAX_PORT}, got {port!r}")
     return host, int(port)
+
+
+def _is_name(host: str) -> bool:
+    """Whether a resolver can be asked for it."""
+    try:
+        return bool(host.encode("idna"))
+    except UnicodeError:
+        return False
 
 
 def _core(text: str, name: str) -> str:

@@ -50,7 +50,8 @@ LIBC_FILES = (  # what the agent needs where the board has no glibc; under lib/ 
 TRACKER_WARNING = (
     "warning: whoever reaches {} can take boards away, offer false ones, and read the passwords of "
     "sessions. Give every agent and client the same --key-file: then a stranger gets no session, "
-    "and no board of a stranger's is used. Only on a network that you trust"
+    "and a stranger's board is used only where it answers at the address and port of a true one. "
+    "Only on a network that you trust"
 )
 
 

@@ -20,15 +20,16 @@ from tvm import rpc
 from tvm.rpc.base import RPC_TRACKER_MAGIC, TrackerCode, recvall, sendjson
 
 from deploy_rpc.agent_process import Address
-from deploy_rpc.board_spec import BoardError, BoardSpec
+from deploy_rpc.board_spec import MAX_PORT, BoardError, BoardSpec
 from deploy_rpc.relay import Relay, start_relay
-from deploy_rpc.shared_key import asks_for_a_key, prove, read_key
+from deploy_rpc.shared_key import asks_for_a_key, place_of, prove, read_key
 from deploy_rpc.time_limit import BoardTimeoutError, call_within
 
 SESSION_LIMIT_S = 24 * 3600  # after this a board's server ends a session that was left behind
 LARGEST_ANSWER = 1 << 20  # bytes, of a tracker
 TRACKER_WAITS = 4  # connecting, and three answers
 GREETING_LIMIT_S = 1  # for an agent's first words
+NONSENSE = (ValueError, TypeError, LookupError, AttributeError, RecursionError, OverflowError)
 REMOTE_PREFIX = "RPCError: Error caught from RPC call:"
 SERVER_PREFIX = "server:"  # of a board's key in the tracker's summary
 
@@ -87,7 +88,7 @@ def _connect(
     what = f"connecting to the RPC server at {address.host}:{address.port} for {spec}"
     host, port = address.host, address.port
     if relay:
-        relay.carry_to(_trusted(address, spec, timeout_s), key)
+        relay.carry_to(_trusted(address, key, spec, timeout_s), key)
         host, port, key = relay.host, relay.port, relay.password
     try:
         return call_within(timeout_s, rpc.connect, host, port, key, limit_s, what=what)
@@ -105,7 +106,7 @@ def _connect(
         raise BoardError(f"{what} failed: {message(error)}; {diagnosis(spec)}") from error
 
 
-def _trusted(address: Address, spec: BoardSpec, timeout_s: float) -> socket.socket:
+def _trusted(address: Address, key: str, spec: BoardSpec, timeout_s: float) -> socket.socket:
     """A connection to an agent that holds the key, as we do."""
     what = f"proving the key to the agent at {address.host}:{address.port} for {spec}"
     try:
@@ -113,7 +114,8 @@ def _trusted(address: Address, spec: BoardSpec, timeout_s: float) -> socket.sock
     except OSError as error:
         raise _unreachable(spec, timeout_s, error) from error
     try:
-        prove(connection, address.secret, timeout_s)
+        place = place_of(connection, key) if spec.kind == "tracker" else b""
+        prove(connection, address.secret, timeout_s, place)
     except TimeoutError as error:
         connection.close()
         raise BoardError(
@@ -122,8 +124,14 @@ def _trusted(address: Address, spec: BoardSpec, timeout_s: float) -> socket.sock
         ) from error
     except (OSError, BoardError) as error:
         connection.close()
-        raise BoardError(f"{what} failed: {error}; {diagnosis(spec)}") from error
+        raise BoardError(f"{what} failed: {error}{_hint(spec)}; {diagnosis(spec)}") from error
     return connection
+
+
+def _hint(spec: BoardSpec) -> str:
+    if spec.kind != "tracker":
+        return ""
+    return " (behind a tracker, address and port have to be the same at both ends of a tunnel)"
 
 
 def tracker_summary(spec: BoardSpec, timeout_s: float) -> dict[str, str]:
@@ -174,13 +182,21 @@ def _request(spec: BoardSpec, timeout_s: float) -> tuple[str, int, str]:
             )
         try:
             with _understood(spec):
-                host, port, key = _ask(tracker, spec, [TrackerCode.REQUEST, spec.key, "", 1])
-                return str(host), int(port), str(key)
+                return _place(_ask(tracker, spec, [TrackerCode.REQUEST, spec.key, "", 1]))
         except TimeoutError as error:
             raise BoardError(
                 f"no board with key {spec.key!r} became free within {timeout_s:g} s at the "
                 f"tracker {spec.host}:{spec.port}; {diagnosis(spec)}"
             ) from error
+
+
+def _place(answer: Any) -> tuple[str, int, str]:  # noqa: ANN401 (JSON)
+    """Host, port and match key of a tracker's answer; raises where they cannot be ones."""
+    host, port, key = answer
+    str(host).encode("idna"), str(key).encode()  # as they are sent
+    if not 1 <= int(port) <= MAX_PORT:
+        raise ValueError(f"a board on port {port}")
+    return str(host), int(port), str(key)
 
 
 def _greet(tracker: socket.socket, spec: BoardSpec) -> None:
@@ -199,7 +215,7 @@ def _understood(spec: BoardSpec) -> Iterator[None]:
     """Whatever is amiss with an answer is a `BoardError`."""
     try:
         yield
-    except (ValueError, TypeError, LookupError, AttributeError, RecursionError) as error:
+    except NONSENSE as error:
         raise BoardError(
             f"what answers at {spec.host}:{spec.port} is no tracker of TVM's "
             f"({type(error).__name__}: {error}); {diagnosis(spec)}"

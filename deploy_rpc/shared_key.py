@@ -15,7 +15,8 @@ from pathlib import Path
 
 from deploy_rpc.board_spec import BoardError
 
-GREETING = b"SNCKEY1\n"
+GREETING = b"SNCKEY2\n"
+NAME_OF_GREETING = GREETING[:6]  # of every version
 NONCE = PROOF = 32  # bytes
 SHORTEST_KEY, LONGEST_KEY = 16, 1023
 KEY_BYTES = 32
@@ -70,26 +71,41 @@ def read_key(path: Path) -> bytes:
     return key
 
 
-def prove(connection: socket.socket, key: bytes, timeout_s: float) -> None:
+def place_of(connection: socket.socket, password: str) -> bytes:
+    """What is proved beside the key behind a tracker: where we connected to, with what password.
+
+    The agent takes both from its own end, so that a false board of the tracker's cannot pass on
+    the words of both sides from another address.
+    """
+    host, port = connection.getpeername()[:2]
+    return f"{host}:{port} {password}".encode()
+
+
+def prove(connection: socket.socket, key: bytes, timeout_s: float, place: bytes = b"") -> None:
     """Proves to the agent at `connection` that we hold `key`, and has it prove the same.
 
-    Raises `KeyRefusedError` where one of them does not, `TimeoutError` where nothing came.
+    `place` is that of `place_of` behind a tracker. Raises `KeyRefusedError` where one of them
+    does not, `TimeoutError` where nothing came.
     """
     deadline = time.monotonic() + timeout_s
     greeting = _received(connection, len(GREETING) + NONCE, deadline)
     if not greeting.startswith(GREETING):
+        if greeting.startswith(NAME_OF_GREETING):
+            raise KeyRefusedError("the agent is of another version; make its bundle anew")
         raise KeyRefusedError("something else than our agent answered")
     theirs, ours = greeting[len(GREETING) :], secrets.token_bytes(NONCE)
-    connection.sendall(ours + proof(key, b"client", theirs, ours))
+    connection.sendall(ours + proof(key, b"client", theirs, ours, place))
     if not hmac.compare_digest(
-        _received(connection, PROOF, deadline), proof(key, b"agent ", theirs, ours)
+        _received(connection, PROOF, deadline), proof(key, b"agent ", theirs, ours, place)
     ):
         raise KeyRefusedError("it does not hold our key")
 
 
-def proof(key: bytes, role: bytes, agent_nonce: bytes, client_nonce: bytes) -> bytes:
-    """What only a holder of `key` can say, once, in that role."""
-    return hmac.digest(key, role + agent_nonce + client_nonce, "sha256")
+def proof(
+    key: bytes, role: bytes, agent_nonce: bytes, client_nonce: bytes, place: bytes = b""
+) -> bytes:
+    """What only a holder of `key` can say, once, in that role, at that place."""
+    return hmac.digest(key, role + agent_nonce + client_nonce + place, "sha256")
 
 
 def asks_for_a_key(host: str, port: int, timeout_s: float) -> bool:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import random
+import re
+import resource
 import socket
 import struct
 import subprocess
@@ -207,6 +209,56 @@ def test_a_session_that_hangs_ends_soon_after_its_client(tmp_path: Path) -> None
         assert _answers(agent.address)
 
 
+def test_words_typed_at_the_agent_do_not_end_it(tmp_path: Path) -> None:
+    """Its standard input is a person's terminal where it was started by ssh; its end ends it."""
+    with native_agent(tmp_path) as agent:
+        agent.process.stdin.write(b"hello\n")
+        agent.process.stdin.flush()
+        assert _answers(agent.address)
+        assert agent.process.poll() is None
+        agent.process.stdin.close()
+        assert becomes_true(lambda: agent.process.poll() == 0)
+
+
+def test_a_full_board_refuses_a_session_and_serves_the_next(tmp_path: Path) -> None:
+    work = tmp_path / "work"
+    work.mkdir()
+    with native_agent(work) as agent:
+        work.rmdir()
+        with pytest.raises(RuntimeError):
+            rpc.connect(agent.address.host, agent.address.port)
+        work.mkdir()
+        assert _answers(agent.address)
+
+
+@pytest.mark.parametrize("left", [1, 2], ids=["none for the folder", "none for the process"])
+def test_without_descriptors_there_is_no_session_and_no_folder(tmp_path: Path, left: int) -> None:
+    """Of those that are left the connection takes one."""
+    with native_agent(tmp_path) as agent:
+        pid = agent.process.pid
+        used = {int(path.name) for path in Path(f"/proc/{pid}/fd").iterdir()}
+        free = [number for number in range(max(used) + 4) if number not in used]
+        usual = resource.prlimit(pid, resource.RLIMIT_NOFILE)
+        resource.prlimit(pid, resource.RLIMIT_NOFILE, (free[left], usual[1]))
+        with pytest.raises(RuntimeError):
+            rpc.connect(agent.address.host, agent.address.port)
+        resource.prlimit(pid, resource.RLIMIT_NOFILE, usual)
+        assert becomes_true(lambda: not list(tmp_path.iterdir()))
+        assert _answers(agent.address)
+
+
+def test_a_tracker_without_a_name_is_told_with_the_resolver_s_words(tmp_path: Path) -> None:
+    words = ("--key", "here", "--tracker", "no.such.host.invalid:9190", "--work", str(tmp_path))
+    command = [str(board_bundle(machine_isa()) / "agent"), "--port", "0", *words]
+    agent = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+    assert re.match(
+        r"agent: no tracker at no\.such\.host\.invalid:9190 \(\w.*\); trying again every 2 s",
+        agent.stderr.readline(),
+    )
+    agent.terminate()
+    agent.communicate(timeout=LIMIT_S)
+
+
 @pytest.mark.skipif(psutil.Process().uids().effective != 0, reason="not root: nothing to give up")
 def test_a_session_of_an_agent_that_is_root_runs_as_nobody(tmp_path: Path) -> None:
     with native_agent(tmp_path) as agent:
@@ -221,6 +273,7 @@ def test_a_session_of_an_agent_that_is_root_runs_as_nobody(tmp_path: Path) -> No
     [
         (["--tracker", "127.0.0.1:1"], "--tracker needs a --key"),
         (["--tracker", "here", "--key", "x"], "HOST:PORT"),
+        (["--tracker", "here:9190?key-file=k", "--key", "x"], "HOST:PORT"),
         (["--key", 'x"y'], "letters, digits"),
         (["--user-id", "-1"], "-1"),
         (["--host", "0.0.0.0"], "whoever reaches this port can run code here"),

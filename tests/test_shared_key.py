@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import os
+import select
 import socket
 import struct
 import subprocess
 import threading
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import numpy as np
 import psutil
 import pytest
 from tvm import rpc
-from tvm.rpc.base import RPC_MAGIC, recvall
+from tvm.rpc.base import RPC_MAGIC, RPC_TRACKER_MAGIC, TrackerCode, recvall, recvjson, sendjson
 
 from deploy_rpc.agent_process import Address
 from deploy_rpc.board_spec import BoardError, parse_board
@@ -23,6 +24,7 @@ from deploy_rpc.bundle import board_bundle
 from deploy_rpc.emulator import missing_emulation_tools
 from deploy_rpc.host import machine_isa
 from deploy_rpc.session import open_session
+from deploy_rpc.session_remote import _request
 from deploy_rpc.shared_key import (
     GREETING,
     NONCE,
@@ -170,6 +172,61 @@ def test_a_board_of_a_stranger_at_the_tracker_is_not_used(
             open_session(f"tracker://{tracker}/here?key-file={key_file}", timeout_s=LIMIT_S),
         ):
             pass
+
+
+@pytest.mark.parametrize("other", [{"port": 0}, {"host": "127.0.0.2"}], ids=["port", "address"])
+def test_a_false_board_cannot_pass_on_what_both_sides_say(
+    tmp_path: Path, key_file: Path, tracker: str, other: dict
+) -> None:
+    """It takes the true board's password out of the tracker, and offers that as its own."""
+    words = ("--key", "here", "--key-file", str(key_file))
+    board = parse_board(f"tracker://{tracker}/here")
+    with native_agent(tmp_path, "--tracker", tracker, *words) as agent:
+        assert becomes_true(lambda: free_boards(tracker) == 1)
+        _, port, password = _request(board, LIMIT_S)
+        place = {"host": "127.0.0.1", "port": port, **other}
+        with socket.create_server((place["host"], place["port"])) as false_board:
+            threading.Thread(
+                target=_passes_on, args=(false_board, agent.address), daemon=True
+            ).start()
+            with (
+                _offered(tracker, false_board, password),
+                pytest.raises(BoardError, match="refused our key"),
+                open_session(f"tracker://{tracker}/here?key-file={key_file}", timeout_s=LIMIT_S),
+            ):
+                pass
+        assert _no_session(tmp_path)
+
+
+@contextmanager
+def _offered(tracker: str, listener: socket.socket, password: str) -> Iterator[None]:
+    """The board at `listener` is the tracker's, by the messages of tvm/rpc/tracker.py."""
+    host, _, port = tracker.rpartition(":")
+    address = listener.getsockname()
+    with socket.create_connection((host, int(port)), timeout=LIMIT_S) as connection:
+        connection.sendall(struct.pack("<i", RPC_TRACKER_MAGIC))
+        recvall(connection, 4)
+        for message in (
+            [TrackerCode.UPDATE_INFO, {"key": "server:here", "addr": address}],
+            [TrackerCode.PUT, "here", [address[1], password], address[0]],
+        ):
+            sendjson(connection, message)
+            assert recvjson(connection) == TrackerCode.SUCCESS
+        yield
+
+
+def _passes_on(listener: socket.socket, board: Address) -> None:
+    """The words of the first client to the true board, and back."""
+    client, _ = listener.accept()
+    with client, _connected(board) as agent:
+        ends = {client: agent, agent: client}
+        with suppress(OSError):
+            while True:
+                for source in select.select(list(ends), [], [], LIMIT_S)[0]:
+                    data = source.recv(4096)
+                    if not data:
+                        return
+                    ends[source].sendall(data)
 
 
 def test_behind_a_tracker_the_key_is_asked_for_as_well(

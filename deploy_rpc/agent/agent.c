@@ -74,8 +74,11 @@ static int listen_on(Options *options) {
 /* Why the client at `connection` gets no session; NULL where it does. */
 static const char *refusal(int connection, const Secret *secret, const char *password,
                            const Options *options, int *limit_s) {
+  char place[LONGEST_PLACE] = "";
   limit_sends(connection, HANDSHAKE_LIMIT_S);
-  if (secret->size && !is_trusted(connection, secret)) return "it does not hold the key";
+  if (options->tracker) write_place(connection, password, place);
+  if (secret->size && !is_trusted(connection, secret, place))
+    return "it does not hold the key, or was sent here by another";
   if (!shake_hands(connection, password, options->key, limit_s))
     return "another key or password, or not TVM's protocol";
   limit_sends(connection, 0);

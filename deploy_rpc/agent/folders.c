@@ -12,11 +12,9 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "waiting.h"
-
 #define PREFIX "shufflenet-session-"
 
-enum { MOST_OPEN_FOLDERS = 8 };
+enum { MOST_OPEN_FOLDERS = 8, TRIES = 3 };
 
 /* The lock of the folder at `path`, -1 where another agent holds it or it cannot be opened. */
 static int locked(const char *path) {
@@ -26,13 +24,19 @@ static int locked(const char *path) {
   return -1;
 }
 
-WorkFolder make_folder(const char *work) {
-  WorkFolder folder;
-  snprintf(folder.path, sizeof folder.path, "%s/" PREFIX "XXXXXX", work);
-  if (mkdtemp(folder.path) == NULL) fail(folder.path);
-  folder.lock = locked(folder.path);
-  if (folder.lock < 0) fail(folder.path);
-  return folder;
+/* Another agent that starts may take a folder that is not locked yet for a leftover: so again. */
+bool make_folder(const char *work, WorkFolder *folder) {
+  for (int i = 0; i < TRIES; ++i) {
+    snprintf(folder->path, sizeof folder->path, "%s/" PREFIX "XXXXXX", work);
+    if (mkdtemp(folder->path) == NULL) return false;
+    folder->lock = locked(folder->path);
+    if (folder->lock >= 0 && access(folder->path, F_OK) == 0) return true;
+    int fault = errno;
+    if (folder->lock >= 0) close(folder->lock);
+    rmdir(folder->path);
+    errno = fault;
+  }
+  return false;
 }
 
 static int remove_entry(const char *path, const struct stat *status, int kind, struct FTW *at) {

@@ -1,6 +1,7 @@
 /* Work folders of sessions: made and removed, also those that a killed agent left behind. */
 #pragma once
 #include <limits.h>
+#include <stdbool.h>
 #include <sys/types.h>
 
 /* A folder, and the lock on it that tells other agents that it is in use. */
@@ -9,8 +10,8 @@ typedef struct {
   int lock;
 } WorkFolder;
 
-/* A new folder in `work`; ends the program where there can be none. */
-WorkFolder make_folder(const char *work);
+/* Makes a new folder in `work`; false, with errno, where there can be none now. */
+bool make_folder(const char *work, WorkFolder *folder);
 
 /* Removes it with all that is in it. */
 void remove_folder(WorkFolder *folder);

@@ -1,13 +1,16 @@
 #define _GNU_SOURCE
 #include "handshake.h"
 
+#include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -22,7 +25,7 @@ enum {
   ROLE = 6, /* "client" or "agent " */
 };
 
-static const char GREETING[] = "SNCKEY1\n";
+static const char GREETING[] = "SNCKEY2\n";
 
 static void refuse_key_file(const char *path, const char *reason) {
   fprintf(stderr, "agent: --key-file %s: %s; `serve.py key FILE` makes one\n", path, reason);
@@ -59,20 +62,31 @@ static bool are_equal(const uint8_t *a, const uint8_t *b, size_t size) {
   return difference == 0;
 }
 
-bool is_trusted(int connection, const Secret *secret) {
-  uint8_t message[ROLE + 2 * NONCE], proof[SHA256_BYTES], expected[SHA256_BYTES];
+void write_place(int connection, const char *password, char place[LONGEST_PLACE]) {
+  struct sockaddr_in address = {0};
+  socklen_t size = sizeof address;
+  char host[INET_ADDRSTRLEN] = "";
+  getsockname(connection, (struct sockaddr *)&address, &size);
+  inet_ntop(AF_INET, &address.sin_addr, host, sizeof host);
+  snprintf(place, LONGEST_PLACE, "%s:%d %s", host, ntohs(address.sin_port), password);
+}
+
+bool is_trusted(int connection, const Secret *secret, const char *place) {
+  uint8_t message[ROLE + 2 * NONCE + LONGEST_PLACE], proof[SHA256_BYTES], expected[SHA256_BYTES];
   uint8_t *ours = message + ROLE, *theirs = ours + NONCE;
+  size_t size = ROLE + 2 * NONCE + strlen(place);
   int64_t deadline_ms = now_ms() + HANDSHAKE_LIMIT_S * 1000;
   draw(ours, NONCE);
   if (!transmit(connection, GREETING, sizeof GREETING - 1)) return false;
   if (!transmit(connection, ours, NONCE)) return false;
   if (!receive(connection, theirs, NONCE, deadline_ms)) return false;
   if (!receive(connection, proof, sizeof proof, deadline_ms)) return false;
+  memcpy(message + ROLE + 2 * NONCE, place, strlen(place));
   memcpy(message, "client", ROLE);
-  hmac_sha256(secret->bytes, secret->size, message, sizeof message, expected);
+  hmac_sha256(secret->bytes, secret->size, message, size, expected);
   if (!are_equal(proof, expected, sizeof proof)) return false;
   memcpy(message, "agent ", ROLE);
-  hmac_sha256(secret->bytes, secret->size, message, sizeof message, proof);
+  hmac_sha256(secret->bytes, secret->size, message, size, proof);
   return transmit(connection, proof, sizeof proof);
 }
 

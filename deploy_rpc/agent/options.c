@@ -32,11 +32,17 @@ static bool is_key(const char *text) {
   return true;
 }
 
+/* Whether a number follows the last colon, and a name precedes it. */
+static bool is_address(const char *text) {
+  const char *colon = strrchr(text, ':');
+  return colon && colon != text && colon[1] && strspn(colon + 1, "0123456789") == strlen(colon + 1);
+}
+
 static void check(const Options *options) {
   if (strlen(options->key) > LONGEST_KEY) usage("the key is too long");
   if (!is_key(options->key)) usage("a key has letters, digits and -_.+ only");
   if (options->tracker && !*options->key) usage("--tracker needs a --key to offer this board under");
-  if (options->tracker && !strchr(options->tracker, ':')) usage("--tracker expects HOST:PORT");
+  if (options->tracker && !is_address(options->tracker)) usage("--tracker expects HOST:PORT");
   if (strlen(options->work) + SESSION_NAME > PATH_MAX - NAME_MAX - 2)
     usage("the work folder's path is too long");
 }

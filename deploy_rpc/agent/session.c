@@ -73,24 +73,50 @@ static int end_session(pid_t session, bool ended) {
   return status;
 }
 
+/* Starts the session's process, which holds the other end of `alive` for as long as it lives; -1,
+ * with errno, where there can be none now. */
+static pid_t start_process(int listener, int connection, const char *folder, int user, int *alive) {
+  int ends[2];
+  if (pipe2(ends, O_CLOEXEC) != 0) return -1;
+  pid_t agent = getpid(), session = fork();
+  if (session == 0) {
+    close(listener), close(ends[0]);
+    serve(connection, agent, folder, user);
+  }
+  int fault = errno;
+  close(ends[1]);
+  if (session < 0) close(ends[0]);
+  else *alive = ends[0];
+  errno = fault;
+  return session;
+}
+
+/* Takes leave of a client that there is no folder, pipe or process for: the next one may have more
+ * luck. */
+static void run_none(int connection, const char *client) {
+  fprintf(stderr, "agent: no session for %s: %s\n", client, strerror(errno));
+  close(connection);
+}
+
 void run_session(int listener, int connection, const char *client, int wanted_limit_s,
                  const Options *options) {
-  int alive[2]; /* the session's process holds the writing end for as long as it lives */
-  int limit_s = smaller_limit(options->session_limit_s, wanted_limit_s);
+  int alive, limit_s = smaller_limit(options->session_limit_s, wanted_limit_s);
   int64_t begin_ms = now_ms();
-  WorkFolder folder = make_folder(options->work);
-  if (pipe2(alive, O_CLOEXEC) != 0) fail("cannot make a pipe");
-  pid_t agent = getpid(), session = fork();
-  if (session < 0) fail("cannot start a process");
-  if (session == 0) {
-    close(listener), close(alive[0]);
-    serve(connection, agent, folder.path, options->user);
+  WorkFolder folder;
+  if (!make_folder(options->work, &folder)) {
+    run_none(connection, client);
+    return;
   }
-  close(alive[1]);
+  pid_t session = start_process(listener, connection, folder.path, options->user, &alive);
+  if (session < 0) {
+    run_none(connection, client);
+    remove_folder(&folder);
+    return;
+  }
   int64_t deadline_ms = limit_s ? begin_ms + (int64_t)limit_s * 1000 : 0;
-  bool ended = has_ended(alive[0], connection, deadline_ms);
+  bool ended = has_ended(alive, connection, deadline_ms);
   int status = end_session(session, ended);
-  close(alive[0]), close(connection);
+  close(alive), close(connection);
   fprintf(stderr, "agent: session of %s, %.1f s: ", client, 1e-3 * (double)(now_ms() - begin_ms));
   if (!ended && !stopping && deadline_ms && now_ms() >= deadline_ms)
     fprintf(stderr, "the session's %d s are over\n", limit_s);

@@ -1,6 +1,7 @@
 #define _GNU_SOURCE
 #include "tracker.h"
 
+#include <errno.h>
 #include <netdb.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -39,25 +40,41 @@ static bool tell_tracker(int connection, const char *message) {
   return ask_tracker(connection, message, answer, sizeof answer) && strcmp(answer, "0") == 0;
 }
 
-/* A connection to the tracker of `options`, -1 where there is none. */
-static int connect_tracker(const Options *options) {
-  char host[NI_MAXHOST], message[LONGEST_KEY + 64];
-  const char *colon = strrchr(options->tracker, ':');
+/* A connection to the first of the addresses of HOST:PORT that takes one; -1 with a `fault`. */
+static int connect_address(const char *name, const char **fault) {
+  char host[NI_MAXHOST];
+  const char *colon = strrchr(name, ':'), *begin = name, *end = colon;
   struct addrinfo hints = {.ai_socktype = SOCK_STREAM}, *found = NULL;
-  snprintf(host, sizeof host, "%.*s", (int)(colon - options->tracker), options->tracker);
-  if (getaddrinfo(host, colon + 1, &hints, &found) != 0) return -1;
-  int connection = socket(found->ai_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
-  limit_sends(connection, HANDSHAKE_LIMIT_S); /* and the connecting */
-  int64_t deadline_ms = now_ms() + 2 * HANDSHAKE_LIMIT_S * 1000;
+  if (*begin == '[' && end[-1] == ']') ++begin, --end; /* of IPv6 */
+  snprintf(host, sizeof host, "%.*s", (int)(end - begin), begin);
+  int error = getaddrinfo(host, colon + 1, &hints, &found), connection = -1;
+  if (error) *fault = error == EAI_SYSTEM ? strerror(errno) : gai_strerror(error);
+  for (const struct addrinfo *at = found; at != NULL && connection < 0; at = at->ai_next) {
+    connection = socket(at->ai_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    limit_sends(connection, HANDSHAKE_LIMIT_S); /* and the connecting */
+    if (connection >= 0 && connect(connection, at->ai_addr, at->ai_addrlen) == 0) continue;
+    *fault = strerror(errno);
+    if (connection >= 0) close(connection);
+    connection = -1;
+  }
+  if (found) freeaddrinfo(found);
+  return connection;
+}
+
+/* A connection to the tracker of `options`, which knows us; -1 with a `fault` where there is none. */
+static int connect_tracker(const Options *options, const char **fault) {
+  char message[LONGEST_KEY + 64];
+  int connection = connect_address(options->tracker, fault);
+  if (connection < 0) return -1;
+  int64_t deadline_ms = now_ms() + HANDSHAKE_LIMIT_S * 1000;
   int32_t magic = TRACKER_MAGIC;
   snprintf(message, sizeof message, "[%d, {\"key\": \"server:%s\", \"addr\": [null, %d]}]",
            TRACKER_UPDATE_INFO, options->key, options->port);
-  bool connected = connect(connection, found->ai_addr, found->ai_addrlen) == 0 &&
-                   transmit(connection, &magic, sizeof magic) &&
-                   receive(connection, &magic, sizeof magic, deadline_ms) &&
-                   magic == TRACKER_MAGIC && tell_tracker(connection, message);
-  freeaddrinfo(found);
-  if (connected) return connection;
+  bool is_known = transmit(connection, &magic, sizeof magic) &&
+                  receive(connection, &magic, sizeof magic, deadline_ms) &&
+                  magic == TRACKER_MAGIC && tell_tracker(connection, message);
+  if (is_known) return connection;
+  *fault = "what answers there is none";
   close(connection);
   return -1;
 }
@@ -88,19 +105,20 @@ static bool is_pending(Tracker *tracker) {
 static void leave_tracker(Tracker *tracker, const Options *options) {
   if (tracker->connection >= 0) close(tracker->connection);
   if (!tracker->was_lost)
-    fprintf(stderr, "agent: no tracker at %s; trying again every %d s\n", options->tracker,
-            TRACKER_PERIOD_MS / 1000);
+    fprintf(stderr, "agent: no tracker at %s (%s); trying again every %d s\n", options->tracker,
+            tracker->fault, TRACKER_PERIOD_MS / 1000);
   tracker->connection = -1;
   tracker->was_lost = true;
 }
 
 void visit_tracker(Tracker *tracker, const Options *options, bool renew) {
   if (tracker->connection < 0) {
-    tracker->connection = connect_tracker(options);
+    tracker->connection = connect_tracker(options, &tracker->fault);
     renew = true;
     if (tracker->connection >= 0) {
       fprintf(stderr, "agent: registered as %s at %s\n", options->key, options->tracker);
       tracker->was_lost = false;
+      tracker->fault = "it left, or does not answer";
     }
   }
   bool well = tracker->connection >= 0 && (renew || is_pending(tracker));

@@ -11,6 +11,7 @@ typedef struct {
   int connection; /* -1 where there is none */
   int missed;     /* periods in a row in which the tracker had given the password away */
   bool was_lost;
+  const char *fault; /* why there is none */
   char password[LONGEST_KEY + 40];
 } Tracker;
 

@@ -46,6 +46,13 @@ int64_t now_ms(void) {
   return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }
 
+/* Whether nothing more comes from the watched input; what was typed there is read away. */
+static bool input_has_ended(void) {
+  char read_away[256];
+  ssize_t count = read(watched_input, read_away, sizeof read_away);
+  return count == 0 || (count < 0 && errno != EINTR && errno != EAGAIN);
+}
+
 bool wait_for_either(int descriptor, int connection, int64_t deadline_ms) {
   struct pollfd watched[3] = {{.fd = descriptor, .events = POLLIN},
                               {.fd = connection, .events = POLLRDHUP},
@@ -57,8 +64,8 @@ bool wait_for_either(int descriptor, int connection, int64_t deadline_ms) {
     int count = ppoll(watched, 3, deadline_ms ? &limit : NULL, &unblocked);
     if (count < 0 && errno != EINTR) fail("cannot wait");
     if (count <= 0) continue;
-    if (watched[2].revents) stopping = 1;
-    else return true;
+    if (watched[2].revents && input_has_ended()) stopping = 1;
+    else if (watched[0].revents || watched[1].revents) return true;
   }
   return false;
 }

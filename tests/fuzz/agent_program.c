@@ -74,7 +74,7 @@ static void converse(size_t size) {
     int other, limit_s, connection = heard(size, &other);
     tracker.connection = connection;
     if (which == 0) shake_hands(connection, "secret", "rpi4", &limit_s);
-    if (which == 1 && is_trusted(connection, &secret)) fail("a stranger is trusted");
+    if (which == 1 && is_trusted(connection, &secret, "127.0.0.1:9090 rpi4:0123")) fail("a stranger is trusted");
     if (which == 2) put(&tracker, &options);
     if (which == 3) is_pending(&tracker);
     close(connection), close(other);
