@@ -3,8 +3,13 @@
 Alone a kernel finds its tensors in the caches; in the network they come from another kernel, the
 weights from further away, and its tile decides what it leaves to the next one. So libraries that
 differ in one kernel are timed in turns on the board, kernel by kernel, the dearest first, and each
-verdict holds for the next kernels. The best tile alone stays, unless another one, the default tile
-among them, has the lower median and differs by more than chance (Wilcoxon, rounds in pairs).
+verdict holds for the next kernels.
+
+Two loads of the very same library may differ by 1 % for as long as they live, by the pages that
+they lie in. So each is loaded `LOADS` times, from a copy of its own, and a load is one observation:
+the median of its inferences. The best tile alone stays, unless another one, the default tile among
+them, has the lower median and differs by more than chance: Wilcoxon, by load in pairs, with
+`MOST_CHANCE` for all other tiles of the kernel together.
 """
 
 from __future__ import annotations
@@ -34,9 +39,10 @@ from deploy_rpc.board_spec import BoardError, BoardSpec
 from deploy_rpc.session import Session, open_session
 from deploy_rpc.timing import interleaved_times_ms
 
-ROUNDS = 31
+LOADS = 12  # of which Wilcoxon finds a 4096th at least, enough for 41 tiles
+ROUNDS = 5  # inferences of a load that count
 MOST_CHANCE = 0.01
-TRIES = 3  # of one kernel on boards that fail
+TRIES = 3  # of one load on boards that fail
 PAUSE_S = 1.0  # before another try
 
 
@@ -52,7 +58,7 @@ class Contenders:
 class Verdict:
     """That `tile`, of `judged` ones, is the one for `task`.
 
-    The seconds are of one inference each, with it and, in turns, with the best tile alone.
+    The seconds are of one inference, the median of each load, with it and with the best tile alone.
     """
 
     task: Task
@@ -99,7 +105,7 @@ class Judge:
                 )
                 for index, tile in enumerate(kernel.tiles)
             }
-            times = self._times_on_some_board(libraries)
+            times = self._times(libraries)
         best = winner(times)
         seconds = {index: tuple(ms / 1e3 for ms in samples) for index, samples in times.items()}
         return Verdict(kernel.task, kernel.tiles[best], len(times), seconds[best], seconds[0])
@@ -114,11 +120,26 @@ class Judge:
         build_library(redecided(self._fused, decide), self._fused.target, self._linker, path)
         return path
 
-    def _times_on_some_board(self, libraries: Mapping[int, Path]) -> dict[int, list[float]]:
+    def _times(self, libraries: Mapping[int, Path]) -> dict[int, list[float]]:
+        """Milliseconds of each load, of those that answer right in all of them.
+
+        Which one is loaded first goes round, as memory that one left may be given to the next.
+        """
+        times: dict[int, list[float]] = {index: [] for index in libraries}
+        for load in range(LOADS):
+            first = load % len(times)
+            order = [*list(times)[first:], *list(times)[:first]]
+            medians = self._load_on_some_board({index: libraries[index] for index in order})
+            times = {
+                index: [*ms, medians[index]] for index, ms in times.items() if index in medians
+            }
+        return times
+
+    def _load_on_some_board(self, libraries: Mapping[int, Path]) -> dict[int, float]:
         for tries_left in reversed(range(TRIES)):
             try:
                 with _session(self._spec, self._fused.threads, self._timeout_s) as session:
-                    return self._times(session, libraries)
+                    return self._medians(session, libraries)
             except BoardError as error:
                 if not tries_left:
                     raise
@@ -126,8 +147,8 @@ class Judge:
                 time.sleep(PAUSE_S)
         raise AssertionError("the last try returns or raises")
 
-    def _times(self, session: Session, libraries: Mapping[int, Path]) -> dict[int, list[float]]:
-        """Milliseconds, in turns, of those that answer right; the first one has to."""
+    def _medians(self, session: Session, libraries: Mapping[int, Path]) -> dict[int, float]:
+        """Milliseconds, in turns, of those that answer right; tile 0 has to."""
         network, modules = self._fused.network, {}
         for index, path in libraries.items():
             module = session.load(
@@ -141,16 +162,22 @@ class Judge:
                 self._say(f"in the network: {error}")
                 continue
             modules[index] = module
-        return interleaved_times_ms(modules, self._x, ROUNDS)
+        times = interleaved_times_ms(modules, self._x, ROUNDS)
+        return {index: statistics.median(samples) for index, samples in times.items()}
 
 
 def winner(times: Mapping[int, Sequence[float]]) -> int:
-    """The index that wins over 0: of the least median, if it differs by more than chance."""
+    """The index that wins over 0: of the least median, if it differs by more than chance.
+
+    `times` are those of the loads, of the first load first, so that they are in pairs. The best of
+    many is more likely to be so by chance, so that each other index has its share of it only.
+    """
     best = min(times, key=lambda index: statistics.median(times[index]))
     difference = np.subtract(times[best], times[0])
     if best == 0 or not difference.any():
         return 0
-    return best if wilcoxon(difference, alternative="less").pvalue < MOST_CHANCE else 0
+    most_chance = MOST_CHANCE / (len(times) - 1)
+    return best if wilcoxon(difference, alternative="less").pvalue < most_chance else 0
 
 
 @contextlib.contextmanager

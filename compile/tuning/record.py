@@ -37,7 +37,7 @@ class Record:
 
     `workload` and `decisions` are the fields of the template's dataclasses (tuples become lists),
     or `{"trace": [...]}` where `space` is "auto". `samples` are in `unit`, a time each; there are
-    some if and only if `outcome` is "ok". Those of kind "in network" are inferences of a whole
+    some if and only if `outcome` is "ok". Those of kind "in network" are times of a whole
     network with the decisions, which won there over others: they compare with nothing, and a newer
     verdict counts before an older one. `date` is UTC, such as 2026-11-23T09:30:00Z.
     """
