@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+import functools
+from collections.abc import Callable, Mapping
+
 import pytest
 import torch
+import tvm
 from torch import nn
 
+from compile.frontend.torch_import import ONE_OUTPUT
 from compile.lower import lower
+from compile.network import Network
+from compile.passes.layouts import choose_layouts
+from compile.schedules.layouts import Layout
 from deploy_rpc.cores import Core
-from tests.cores import BOTH, host_with_schedules_of
+from tests.cores import A72, AVX512, BOTH, host_with_schedules_of
 from tests.small_networks import small_network
 from tests.test_fold_batch_norm import operators
 from tests.test_fuse_pointwise import check_numbers, fused
@@ -34,9 +42,10 @@ class Joined(nn.Module):
 class Shortcut(nn.Module):
     """relu(x + f(x)); `later` uses x once more."""
 
-    def __init__(self, later: bool = False) -> None:
+    def __init__(self, later: bool = False, channels: int = 16) -> None:
         super().__init__()
-        self.first, self.branch = nn.Conv2d(3, 16, 1), nn.Conv2d(16, 16, 1)
+        self.first = nn.Conv2d(3, channels, 1)
+        self.branch = nn.Conv2d(channels, channels, 1)
         self.pool = nn.MaxPool2d(1)
         self.later = later
 
@@ -44,6 +53,30 @@ class Shortcut(nn.Module):
         x = self.pool(self.first(x))
         y = torch.relu(x + self.branch(self.pool(x)))
         return self.pool(y) + x if self.later else self.pool(y)
+
+
+PLACES: dict[Layout, tuple[Core, int, int]] = {  # core, side, and channels that fill its tiles
+    "planes": (A72, 8, 16),
+    "channels": (AVX512, 4, 32),
+}
+
+
+def fused_in(
+    place: Layout,
+    network_of: Callable[..., nn.Module],
+    outputs: Mapping[str, int | None] = ONE_OUTPUT,
+) -> tuple[Network, tvm.IRModule]:
+    """As `fused`, where the activations of `network_of` lie as `place` says."""
+    core, side, channels = PLACES[place]
+    network, module = fused(network_of(channels=channels), side, core, outputs)
+    assert choose_layouts(network.module, core)((side, side)) == place
+    return network, module
+
+
+def before_a_convolution_of_its_own(channels: int) -> nn.Module:
+    return nn.Sequential(
+        nn.Conv2d(3, channels, 1), OfInput(channels), nn.Conv2d(channels, channels, 1)
+    )
 
 
 @pytest.mark.parametrize("core", BOTH, ids=lambda core: core.name)
@@ -66,29 +99,40 @@ def test_a_concat_of_rows_is_left_alone() -> None:
     check_numbers(network)
 
 
-@pytest.mark.parametrize("core", BOTH, ids=lambda core: core.name)
-def test_a_shortcut_is_overwritten_at_its_last_use(core: Core) -> None:
-    network, module = fused(Shortcut(), side=8, core=core)
+@pytest.mark.parametrize("place", PLACES)
+def test_a_shortcut_is_overwritten_at_its_last_use(place: Layout) -> None:
+    network, module = fused_in(place, Shortcut)
     assert operators(module).count("call_tir_inplace") == 1
     check_numbers(network)
 
 
-def test_a_shortcut_that_is_used_later_is_kept() -> None:
-    network, module = fused(Shortcut(later=True), side=8)
+@pytest.mark.parametrize("place", PLACES)
+def test_a_shortcut_that_is_used_later_is_kept(place: Layout) -> None:
+    network, module = fused_in(place, functools.partial(Shortcut, later=True))
     assert "call_tir_inplace" not in operators(module)
     check_numbers(network)
 
 
+class OfInput(nn.Module):
+    """relu(x + f(x)) of what may be the network's input."""
+
+    def __init__(self, channels: int = 3) -> None:
+        super().__init__()
+        self.branch = nn.Conv2d(channels, channels, 1)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return torch.relu(x + self.branch(x))
+
+
 def test_the_networks_input_is_never_overwritten() -> None:
-    class OfInput(nn.Module):
-        def __init__(self) -> None:
-            super().__init__()
-            self.branch = nn.Conv2d(3, 3, 1)
-
-        def forward(self, x: torch.Tensor) -> torch.Tensor:
-            return torch.relu(x + self.branch(x))
-
     network, module = fused(OfInput(), side=8)
+    assert "call_tir_inplace" not in operators(module)
+    check_numbers(network)
+
+
+def test_a_shortcut_that_its_own_kernel_reads_as_its_input_is_kept() -> None:
+    """Its last use is that kernel, but one tile would be written before the next has read it."""
+    network, module = fused_in("channels", before_a_convolution_of_its_own)
     assert "call_tir_inplace" not in operators(module)
     check_numbers(network)
 
@@ -102,10 +146,10 @@ def test_unfused_writes_nothing_in_place() -> None:
 class Kept(nn.Module):
     """A shortcut, and a half of a concat, that are outputs, too."""
 
-    def __init__(self) -> None:
+    def __init__(self, channels: int = 16) -> None:
         super().__init__()
-        self.first, self.branch = nn.Conv2d(3, 16, 1), nn.Conv2d(16, 16, 1)
-        self.second, self.third = nn.Conv2d(16, 16, 1), nn.Conv2d(16, 16, 1)
+        self.first = nn.Conv2d(3, channels, 1)
+        self.branch, self.second, self.third = (nn.Conv2d(channels, channels, 1) for _ in range(3))
 
     def forward(self, x: torch.Tensor) -> tuple[torch.Tensor, ...]:
         x = self.first(x)
@@ -115,9 +159,10 @@ class Kept(nn.Module):
         return shortcut, torch.cat([half, torch.relu(self.branch(y))], 1), half
 
 
-def test_what_the_network_returns_is_never_overwritten() -> None:
-    names = dict.fromkeys(("shortcut", "joined", "half"))
-    network, module = fused(Kept(), side=8, outputs=names)
+@pytest.mark.parametrize(("place", "overwritten"), [("planes", 0), ("channels", 1)])
+def test_what_the_network_returns_is_never_overwritten(place: Layout, overwritten: int) -> None:
+    """Of channels it returns copies, as planes."""
+    network, module = fused_in(place, Kept, dict.fromkeys(("shortcut", "joined", "half")))
     assert operators(module).count("concat") == 1
-    assert "call_tir_inplace" not in operators(module)
+    assert operators(module).count("call_tir_inplace") == overwritten
     check_numbers(network)

@@ -47,6 +47,18 @@ def test_a_relu_moves_or_vanishes(name: str) -> None:
     np.testing.assert_array_equal(run(after, numbers()), run(before, numbers()))
 
 
+def test_a_long_chain_of_sums_of_twice_the_same_is_looked_at_once() -> None:
+    """Two ways back at each of 60 sums would be 2^60 ways to the beginning."""
+
+    def doubled(builder: relax.BlockBuilder, x: relax.Expr) -> relax.Expr:
+        x = builder.emit(NN.relu(x))
+        for _ in range(60):
+            x = builder.emit(OP.add(x, x))
+        return NN.relu(x)
+
+    assert operators(move_relus(graph(doubled))) == ["nn.relu", *["add"] * 60]
+
+
 def used_twice(builder: relax.BlockBuilder, x: relax.Expr) -> relax.Expr:
     whole = builder.emit(OP.concat([x, x], axis=1))
     return OP.add(builder.emit(NN.relu(whole)), whole)

@@ -22,7 +22,6 @@ something else uses, too, an output for one.
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -31,20 +30,15 @@ import tvm
 from tvm import relax
 from tvm.relax.expr_functor import PyExprMutator, mutator
 
-from compile.passes.rewriting import constant, is_call, is_per_channel, shape_of
+from compile.passes.rewriting import constant, is_call, is_per_channel, mutated_main, shape_of
+from compile.passes.uses import Uses
 
 CONV, ADD, RELU = ("relax.nn.conv2d",), ("relax.add",), ("relax.nn.relu",)
 
 
 def move_biases(module: tvm.IRModule) -> tvm.IRModule:
     """Relax to Relax, main only; behind every convolution there has to be a bias."""
-    graph = _Graph(module)
-    biases = {conv.sum: conv.bias for conv in graph.convolutions()}
-    _out_of_depthwise(graph, biases)
-    floors = _along_shortcuts(graph, biases)
-    updated = module.clone()
-    updated["main"] = _Rewriting(updated, biases, floors).visit_expr(module["main"])
-    return updated
+    return mutated_main(module, _Rewriting)
 
 
 @dataclass(frozen=True)
@@ -89,15 +83,7 @@ class _Graph:
     """The bindings of `main`, and who uses what."""
 
     def __init__(self, module: tvm.IRModule) -> None:
-        main = module["main"]
-        self._bindings = [binding for block in main.body.blocks for binding in block.bindings]
-        self._bound = {binding.var: binding.value for binding in self._bindings}
-        self._users: dict[relax.Var, list[relax.Var | None]] = defaultdict(list)
-        for binding in self._bindings:
-            for variable in relax.analysis.free_vars(binding.value):
-                self._users[variable].append(binding.var)
-        for variable in relax.analysis.free_vars(main.body.body):
-            self._users[variable].append(None)
+        self._uses = Uses(module["main"])
         self._biased = {conv.sum: conv for conv in self._each_convolution()}
 
     def convolutions(self) -> Iterator[_Biased]:
@@ -106,50 +92,50 @@ class _Graph:
 
     def units(self) -> Iterator[_Unit]:
         """In the order in which they are computed."""
-        for binding in self._bindings:
+        for binding in self._uses.bindings:
             if is_call(binding.value, RELU) and (unit := self._unit(binding)):
                 yield unit
 
     def readers(self, variable: relax.Var) -> list[_Biased] | None:
         """The convolutions without padding that read it; None where something else does, too."""
-        readers = [self._reader(user, variable) for user in self._users[variable]]
+        readers = [self._reader(user, variable) for user in self._uses.users(variable)]
         return None if None in readers else readers
 
     def readers_beside(self, variable: relax.Var, unit: _Unit) -> list[_Biased] | None:
         """As `readers`, but for the sum with the shortcut of `unit`."""
-        users = self._users[variable]
-        (sum_of_unit,) = relax.analysis.free_vars(self._bound[unit.result])
+        users = self._uses.users(variable)
+        (sum_of_unit,) = relax.analysis.free_vars(self._uses.bound[unit.result])
         readers = [self._reader(user, variable) for user in users if user != sum_of_unit]
         return None if None in readers or len(readers) == len(users) else readers
 
     def _reader(self, user: relax.Var | None, variable: relax.Var) -> _Biased | None:
-        call = self._bound.get(user)
-        if not is_call(call, CONV) or call.args[0] != variable or len(self._users[user]) != 1:
+        call = self._uses.bound.get(user)
+        if not is_call(call, CONV) or call.args[0] != variable or not self._uses.is_used_once(user):
             return None
-        conv = self._biased.get(self._users[user][0])
+        conv = self._biased.get(self._uses.users(user)[0])
         return None if conv is None or conv.has_padding else conv
 
     def _each_convolution(self) -> Iterator[_Biased]:
-        for binding in self._bindings:
+        for binding in self._uses.bindings:
             if not is_call(binding.value, ADD):
                 continue
             x, bias = binding.value.args
-            call = self._bound.get(x)
+            call = self._uses.bound.get(x)
             if not is_call(call, CONV) or not isinstance(bias, tvm.ir.Constant):
                 continue
-            known = isinstance(call.args[1], tvm.ir.Constant) and len(self._users[x]) == 1
+            known = isinstance(call.args[1], tvm.ir.Constant) and self._uses.is_used_once(x)
             if known and is_per_channel(bias, shape_of(call)[1]):
                 values = bias.value.numpy().reshape(-1).astype(np.float64)
                 yield _Biased(call, binding.var, values)
 
     def _unit(self, relu: relax.VarBinding) -> _Unit | None:
         (total,) = relu.value.args
-        bound = self._bound.get(total)
-        if not is_call(bound, ADD) or len(self._users[total]) != 1:
+        bound = self._uses.bound.get(total)
+        if not is_call(bound, ADD) or not self._uses.is_used_once(total):
             return None
         left, right = bound.args
         for branch, shortcut in ((left, right), (right, left)):
-            is_branch = branch in self._biased and len(self._users[branch]) == 1
+            is_branch = branch in self._biased and self._uses.is_used_once(branch)
             is_variable = isinstance(shortcut, relax.Var)
             if is_branch and is_variable and shape_of(shortcut) == shape_of(branch):
                 return _Unit(self._biased[branch], shortcut, relu.var)
@@ -188,9 +174,14 @@ def _along_shortcuts(graph: _Graph, biases: Biases) -> Biases:
 
 @mutator
 class _Rewriting(PyExprMutator):
-    def __init__(self, module: tvm.IRModule, biases: Biases, floors: Biases) -> None:
+    """The sums with their new biases, and floors in the place of some ReLUs."""
+
+    def __init__(self, module: tvm.IRModule) -> None:
         super().__init__(module)
-        self._biases, self._floors = biases, floors
+        graph = _Graph(module)
+        self._biases = {conv.sum: conv.bias for conv in graph.convolutions()}
+        _out_of_depthwise(graph, self._biases)
+        self._floors = _along_shortcuts(graph, self._biases)
 
     def visit_var_binding_(self, binding: relax.VarBinding) -> None:
         value = binding.value

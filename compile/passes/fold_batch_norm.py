@@ -13,7 +13,6 @@ result is used elsewhere, too.
 
 from __future__ import annotations
 
-from collections import Counter
 from dataclasses import dataclass
 
 import numpy as np
@@ -21,7 +20,8 @@ import tvm
 from tvm import relax
 from tvm.relax.expr_functor import PyExprMutator, mutator
 
-from compile.passes.rewriting import constant, is_call, results_of, shape_of
+from compile.passes.rewriting import constant, is_call, mutated_main, shape_of
+from compile.passes.uses import Uses
 
 NORM, CONV, ADD = "relax.nn.batch_norm", "relax.nn.conv2d", "relax.add"
 COMMUTATIVE = (ADD, "relax.multiply")
@@ -30,9 +30,7 @@ AFFINE = (*COMMUTATIVE, "relax.subtract", "relax.divide")
 
 def fold_batch_norm(module: tvm.IRModule) -> tvm.IRModule:
     """Relax to Relax, main only."""
-    updated = module.clone()
-    updated["main"] = _Folding(updated).visit_expr(module["main"])
-    return relax.transform.DeadCodeElimination()(updated)
+    return mutated_main(module, _Folding)
 
 
 @dataclass(frozen=True)
@@ -49,14 +47,12 @@ class _Folding(PyExprMutator):
 
     def __init__(self, module: tvm.IRModule) -> None:
         super().__init__(module)
-        bindings = [b for block in module["main"].body.blocks for b in block.bindings]
-        self._uses = Counter(v for b in bindings for v in relax.analysis.free_vars(b.value))
-        self._uses.update(results_of(module["main"]))
+        self._uses = Uses(module["main"])
         self._shared: set[relax.Var] = set()
 
     def visit_var_binding_(self, binding: relax.VarBinding) -> None:
         super().visit_var_binding_(binding)
-        if self._uses[binding.var] > 1:
+        if not self._uses.is_used_once(binding.var):
             self._shared.add(self.visit_expr(binding.var))
 
     def visit_call_(self, call: relax.Call) -> relax.Expr:

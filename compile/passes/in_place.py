@@ -15,15 +15,16 @@ overwritten.
 from __future__ import annotations
 
 import dataclasses
-from collections import Counter
 
 import tvm
 from tvm import relax
 from tvm.relax.expr_functor import PyExprMutator, mutator
 
-from compile.passes.rewriting import mutated_main, results_of
+from compile.passes.rewriting import is_call, mutated_main, results_of
+from compile.passes.uses import Uses
 from compile.schedules.templates import Convolution, Made, made_from, runs_in_place
 
+CALL, CALL_IN_PLACE, RESHAPE = ("relax.call_tir",), ("relax.call_tir_inplace",), ("relax.reshape",)
 CHANNEL_AXIS = {"planes": 1, "channels": 3}
 
 
@@ -47,46 +48,42 @@ class _InPlace(PyExprMutator):
         super().__init__(module)
         self._module = module
         main = module["main"]
-        bindings = [binding for block in main.body.blocks for binding in block.bindings]
-        self._bound = {binding.var: binding.value for binding in bindings}
+        self._uses = Uses(main)
+        bindings = self._uses.bindings
         self._positions = {binding.var: index for index, binding in enumerate(bindings)}
-        results = [result for result in results_of(main) if isinstance(result, relax.Var)]
-        self._uses = Counter(results)
-        self._uses.update(
-            variable for binding in bindings for variable in relax.analysis.free_vars(binding.value)
-        )
         self._last_use = {
             self._storage(variable): index
             for index, binding in enumerate(bindings)
             for variable in relax.analysis.free_vars(binding.value)
         }
+        results = [result for result in results_of(main) if isinstance(result, relax.Var)]
         self._last_use |= {self._storage(result): len(bindings) for result in results}
 
     def _storage(self, variable: relax.Var) -> relax.Var:
         """The variable whose memory `variable` shares: reshapes and calls in place make no own."""
-        value = self._bound.get(variable)
-        if _calls(value, "relax.reshape"):
+        value = self._uses.bound.get(variable)
+        if is_call(value, RESHAPE):
             return self._storage(value.args[0])
-        if _calls(value, "relax.call_tir_inplace"):
+        if is_call(value, CALL_IN_PLACE):
             return self._storage(value.args[1].fields[-1])
         return variable
 
     def _producer(self, variable: relax.Var) -> _Producer | None:
         """The template's call that `variable` is the result of, through reshapes."""
-        value = self._bound.get(variable)
-        while _calls(value, "relax.reshape"):
-            value = self._bound.get(value.args[0])
-        if not _calls(value, "relax.call_tir"):
+        value = self._uses.bound.get(variable)
+        while is_call(value, RESHAPE):
+            value = self._uses.bound.get(value.args[0])
+        if not is_call(value, CALL):
             return None
         made = made_from(self._module[value.args[0]])
         return None if made is None else _Producer(value, made)
 
     def _is_used_once(self, variable: relax.Var) -> bool:
         """Whether neither `variable` nor what it is a reshape of is used elsewhere."""
-        value = self._bound.get(variable)
-        if self._uses[variable] != 1:
+        value = self._uses.bound.get(variable)
+        if not self._uses.is_used_once(variable):
             return False
-        return not _calls(value, "relax.reshape") or self._is_used_once(value.args[0])
+        return not is_call(value, RESHAPE) or self._is_used_once(value.args[0])
 
     def _call(self, made: Made, name: str, operands: list[relax.Expr]) -> relax.Call:
         """`made` on `operands`, of which the last is its output where they are complete."""
@@ -107,7 +104,7 @@ class _Concats(_InPlace):
     """Both halves of a concat into one tensor."""
 
     def visit_call_(self, call: relax.Call) -> relax.Expr:
-        if not _calls(call, "relax.concat"):
+        if not is_call(call, ("relax.concat",)):
             return self.visit_expr_post_order(call)
         halves = [self._producer(part) for part in call.args[0].fields]
         if not self._can_be_joined(call, halves):
@@ -145,7 +142,7 @@ class _Shortcuts(_InPlace):
         super().visit_var_binding_(binding)
 
     def visit_call_(self, call: relax.Call) -> relax.Expr:
-        made = made_from(self._module[call.args[0]]) if _calls(call, "relax.call_tir") else None
+        made = made_from(self._module[call.args[0]]) if is_call(call, CALL) else None
         if made is None or not self._can_be_in_place(call, made):
             return self.visit_expr_post_order(call)
         in_place = dataclasses.replace(
@@ -160,9 +157,5 @@ class _Shortcuts(_InPlace):
             return False
         storage = self._storage(call.args[1].fields[made.workload.shortcut_operand])
         shared_with_input = storage == self._storage(call.args[1].fields[0])
-        is_computed = storage in self._bound
+        is_computed = storage in self._uses.bound
         return is_computed and not shared_with_input and self._last_use[storage] == self._position
-
-
-def _calls(value: relax.Expr | None, operator: str) -> bool:
-    return isinstance(value, tvm.ir.Call) and value.op == tvm.ir.Op.get(operator)

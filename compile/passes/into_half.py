@@ -16,7 +16,6 @@ the latter in float16. Raises `HalfRangeError` for a weight or bias that float16
 from __future__ import annotations
 
 import dataclasses
-from collections import Counter
 from collections.abc import Callable
 
 import numpy as np
@@ -25,6 +24,7 @@ from tvm import relax
 from tvm.relax.expr_functor import PyExprMutator, mutator
 
 from compile.passes.rewriting import is_call, mutated_main, results_of
+from compile.passes.uses import Uses
 from compile.schedules.dense import DenseWorkload
 from compile.schedules.packing import WEIGHTS, repacked
 from compile.schedules.pointwise_workload import PointwiseWorkload
@@ -134,16 +134,12 @@ def _in_half(workload: Workload, given: Dtype, *, result: bool) -> Workload:
 
 def _only_returned(main: relax.Function) -> set[relax.Var]:
     """The computed variables that are returned, maybe reshaped, and used by nothing else."""
-    bindings = [binding for block in main.body.blocks for binding in block.bindings]
-    bound = {binding.var: binding.value for binding in bindings}
-    computed = [value for value in bound.values() if isinstance(value, tvm.ir.Call)]
-    uses = Counter(v for value in computed for v in relax.analysis.free_vars(value))
-    uses.update(result for result in results_of(main) if isinstance(result, relax.Var))
+    uses = Uses(main)
     found = set()
     for result in results_of(main):
-        while is_call(bound.get(result), ("relax.reshape",)) and uses[result] == 1:
-            result = bound[result].args[0]
-        if result in bound and uses[result] == 1:
+        while is_call(uses.bound.get(result), ("relax.reshape",)) and uses.is_used_once(result):
+            result = uses.bound[result].args[0]
+        if result in uses.bound and uses.is_used_once(result):
             found.add(result)
     return found
 

@@ -25,7 +25,14 @@ import tvm
 from tvm import relax
 from tvm.relax.expr_functor import PyExprMutator, mutator
 
-from compile.passes.rewriting import TO_CHANNELS, TO_PLANES, Layouts, padding_of, shape_of
+from compile.passes.rewriting import (
+    TO_CHANNELS,
+    TO_PLANES,
+    Layouts,
+    mutated_main,
+    padding_of,
+    shape_of,
+)
 from compile.schedules.layouts import LAYOUTS, Layout
 from compile.schedules.pointwise_workload import PointwiseWorkload
 from compile.schedules.templates import modelled_cycles
@@ -137,9 +144,7 @@ def _workload(conv: relax.Call, layout: Layout) -> PointwiseWorkload | WindowWor
 
 def cancel_layout_changes(module: tvm.IRModule) -> tvm.IRModule:
     """Relax to Relax, main only."""
-    updated = module.clone()
-    updated["main"] = _Cancelling(updated).visit_expr(module["main"])
-    return relax.transform.DeadCodeElimination()(updated)
+    return mutated_main(module, _Cancelling)
 
 
 @mutator

@@ -14,30 +14,32 @@ import tvm
 from tvm import relax
 from tvm.relax.expr_functor import PyExprMutator, mutator
 
-from compile.passes.rewriting import constant, shape_of
+from compile.passes.rewriting import constant, is_call, mutated_main, shape_of
+from compile.passes.uses import Uses
 
-CONV, POOL, ADD = (tvm.ir.Op.get(f"relax.{n}") for n in ("nn.conv2d", "nn.avg_pool2d", "add"))
+CONV, POOL, ADD = "relax.nn.conv2d", "relax.nn.avg_pool2d", "relax.add"
 
 
 def into_plain_forms(module: tvm.IRModule) -> tvm.IRModule:
     """Relax to Relax, main only."""
-    updated = module.clone()
-    updated["main"] = _Plain(updated).visit_expr(module["main"])
-    return updated
+    return mutated_main(module, _Plain)
 
 
 @mutator
 class _Plain(PyExprMutator):
     def __init__(self, module: tvm.IRModule) -> None:
         super().__init__(module)
-        bindings = [b for block in module["main"].body.blocks for b in block.bindings]
-        sums = [b.value for b in bindings if isinstance(b.value, tvm.ir.Call) and b.value.op == ADD]
+        values = Uses(module["main"]).bound.values()
+        sums = [value for value in values if is_call(value, (ADD,))]
         self._biased = {call.args[0] for call in sums if isinstance(call.args[1], tvm.ir.Constant)}
 
     def visit_var_binding_(self, binding: relax.VarBinding) -> None:
         call = binding.value
-        is_conv = isinstance(call, tvm.ir.Call) and call.op == CONV
-        if not is_conv or binding.var in self._biased or not _has_constant_weights(call):
+        if (
+            not is_call(call, (CONV,))
+            or binding.var in self._biased
+            or not _has_constant_weights(call)
+        ):
             super().visit_var_binding_(binding)
             return
         conv = self.builder_.emit(self.visit_expr(call))
@@ -48,7 +50,7 @@ class _Plain(PyExprMutator):
 
     def visit_call_(self, call: relax.Call) -> relax.Expr:
         given = self.visit_expr_post_order(call)
-        if given.op != POOL or any(int(width) for width in given.attrs.padding):
+        if not is_call(given, (POOL,)) or any(int(width) for width in given.attrs.padding):
             return given
         window = tuple(int(extent) for extent in given.attrs.pool_size)
         if window != shape_of(call.args[0])[2:] or shape_of(call)[2:] != (1, 1):

@@ -10,13 +10,12 @@ shuffle that is used elsewhere, too.
 
 from __future__ import annotations
 
-from collections import Counter
-
 import tvm
 from tvm import relax
 from tvm.relax.expr_functor import PyExprMutator, mutator
 
-from compile.passes.rewriting import is_call, results_of
+from compile.passes.rewriting import is_call, mutated_main
+from compile.passes.uses import Uses
 
 RELU, CONCAT = "relax.nn.relu", "relax.concat"
 MOVES = ("relax.reshape", "relax.permute_dims")
@@ -32,9 +31,7 @@ KEEP_THE_SIGN = (  # their result is at least 0 where all their operands are
 
 def move_relus(module: tvm.IRModule) -> tvm.IRModule:
     """Relax to Relax, main only."""
-    updated = module.clone()
-    updated["main"] = _Moving(updated).visit_expr(module["main"])
-    return relax.transform.DeadCodeElimination()(updated)
+    return mutated_main(module, _Moving)
 
 
 @mutator
@@ -43,9 +40,8 @@ class _Moving(PyExprMutator):
 
     def __init__(self, module: tvm.IRModule) -> None:
         super().__init__(module)
-        bindings = [b for block in module["main"].body.blocks for b in block.bindings]
-        self._uses = Counter(v for b in bindings for v in relax.analysis.free_vars(b.value))
-        self._uses.update(results_of(module["main"]))
+        self._uses = Uses(module["main"])
+        self._at_least_0: dict[relax.Expr, bool] = {}
 
     def visit_call_(self, call: relax.Call) -> relax.Expr:
         given = self.visit_expr_post_order(call)
@@ -53,7 +49,8 @@ class _Moving(PyExprMutator):
             return given
         if self._is_at_least_0(given.args[0]):
             return given.args[0]
-        return self._rectified(given.args[0]) if self._uses[call.args[0]] == 1 else given
+        is_free = self._uses.is_used_once(call.args[0])
+        return self._rectified(given.args[0]) if is_free else given
 
     def _rectified(self, x: relax.Expr) -> relax.Expr:
         """relu(x), as early as it can be."""
@@ -71,6 +68,12 @@ class _Moving(PyExprMutator):
         return relax.op.nn.relu(x)
 
     def _is_at_least_0(self, value: relax.Expr) -> bool:
+        """Asked once of each value: a chain of t + t has 2^n ways back to its beginning."""
+        if value not in self._at_least_0:
+            self._at_least_0[value] = self._keeps_the_sign(value)
+        return self._at_least_0[value]
+
+    def _keeps_the_sign(self, value: relax.Expr) -> bool:
         if isinstance(value, tvm.ir.Constant):
             return bool((value.value.numpy() >= 0).all())
         bound = self._bound(value)

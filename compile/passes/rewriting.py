@@ -61,9 +61,10 @@ def mutated_main(
 ) -> tvm.IRModule:
     """`module` with `main` as the mutator made for a copy of it has it, without dead code.
 
-    The mutator may add functions.
+    The mutator sees no second names (v = w), which passes leave where a value is there already. It
+    may add functions.
     """
-    updated = module.clone()
+    updated = relax.transform.CanonicalizeBindings()(module.clone())
     rewriter = mutator_of(updated)
     main = rewriter.visit_expr(updated["main"])
     updated = rewriter.builder_.get()
