@@ -4,7 +4,12 @@ from __future__ import annotations
 
 import pytest
 from torch import nn
+from tvm import relax
 
+from compile.passes.fuse_windows import fuse_windows
+from compile.passes.rewriting import Choices
+from tests.cores import A72
+from tests.graphs import graph
 from tests.test_fold_batch_norm import operators
 from tests.test_fuse_pointwise import check_numbers, fused
 
@@ -39,3 +44,16 @@ def test_what_the_template_cannot_do_is_left_alone(name: str) -> None:
     network, module = fused(LEFT_ALONE[name], side=8)
     assert "call_tir" not in operators(module)
     check_numbers(network)
+
+
+@pytest.mark.parametrize("operator", ["max_pool2d", "avg_pool2d"])
+@pytest.mark.parametrize("border", [(3, 0, 0, 0), (0, 0, 0, 3), (2, 2, 2, 2)], ids=str)
+def test_a_pool_with_windows_in_its_border_is_left_alone_where_one_lies_in_it_alone(
+    operator: str, border: tuple[int, ...]
+) -> None:
+    """The first row that a window of 3 reads is in the picture, if the border is of at most 2."""
+    pool = getattr(relax.op.nn, operator)
+    before = graph(lambda _, x: pool(x, (3, 3), (1, 1), border))
+    left = fuse_windows(Choices(A72, 1, lambda _: "planes"))(before)
+    has_kernel = "call_tir" in operators(left)
+    assert has_kernel == (max(border) < 3)

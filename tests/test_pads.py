@@ -28,7 +28,7 @@ def test_a_border_before_a_convolution_adds_to_its_padding() -> None:
 
 
 def test_a_border_before_an_average_is_counted() -> None:
-    before = padded(lambda x: NN.avg_pool2d(x, (2, 2), (2, 2)), BEHIND)
+    before = padded(lambda x: NN.avg_pool2d(x, (3, 3), (2, 2)), BEHIND)
     after = into_padding(before)
     assert operators(after) == ["nn.avg_pool2d"]
     np.testing.assert_allclose(run(after, numbers()), run(before, numbers()), rtol=1e-6)
@@ -46,6 +46,12 @@ def test_a_border_before_an_average_is_counted() -> None:
 def test_another_border_is_left_alone(widths: list[int], mode: str, value: float) -> None:
     before = padded(lambda x: NN.conv2d(x, WEIGHTS), widths, mode, value)
     assert operators(into_padding(before)) == ["nn.pad", "nn.conv2d"]
+
+
+@pytest.mark.parametrize("widths", [[3, 0], [0, 2]], ids=["before", "behind"])
+def test_a_border_with_room_for_a_window_of_an_average_is_left_alone(widths: list[int]) -> None:
+    before = padded(lambda x: NN.avg_pool2d(x, (2, 2)), [0, 0, 0, 0, *widths, 0, 0])
+    assert operators(into_padding(before)) == ["nn.pad", "nn.avg_pool2d"]
 
 
 def test_a_pool_with_a_padding_of_its_own_is_left_alone() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import torch
 from torch import nn
 
 from compile.passes.fold_batch_norm import fold_batch_norm
@@ -13,6 +14,7 @@ from model.shufflenet import ChannelShuffle
 from tests.cores import AVX512
 from tests.small_networks import small_network
 from tests.test_fold_batch_norm import operators, run
+from tests.test_fuse_pointwise import check_numbers, fused
 
 IN_CHANNELS = Choices(AVX512, 1, lambda _: "channels")
 IN_PLANES = Choices(AVX512, 1, lambda _: "planes")
@@ -70,6 +72,18 @@ def test_unfused_it_stays_a_copy_with_the_same_values(choices: Choices, conventi
     module = shuffle_in_layout(choices)(network.module)
     x = network.example_input()
     np.testing.assert_allclose(run(module, x), network.reference(x), rtol=1e-5, atol=1e-5)
+
+
+def test_a_transpose_of_other_channels_than_came_is_left_alone() -> None:
+    """3 rows of 4 channels at 4x4, but of a tensor of 3 channels at 8x8."""
+
+    class Spread(nn.Module):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return x.reshape(1, 3, 4, 4, 4).transpose(1, 2).reshape(1, 12, 4, 4)
+
+    network, module = fused(nn.Sequential(nn.Conv2d(3, 3, 1), Spread(), nn.Conv2d(12, 6, 1)), 8)
+    assert operators(module).count("permute_dims") == 1
+    check_numbers(network)
 
 
 @pytest.mark.parametrize(("channels", "rows"), [(12, 3), (12, 4), (240, 8)])

@@ -4,7 +4,7 @@
     avg_pool2d(pad(x))                 ->   avg_pool2d(x, padding, count_include_pad)
 
 TensorFlow pads its strided convolutions so. Left alone: borders of something else than zeros, of
-channels, or before a pool that pads by itself.
+channels, before a pool that pads by itself, or in which a window of the pool has room.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import tvm
 from tvm import relax
 from tvm.relax.dpl import is_op, rewrite_call, wildcard
 
-from compile.passes.rewriting import Matched
+from compile.passes.rewriting import Matched, windows_reach_the_picture
 
 
 def into_padding(module: tvm.IRModule) -> tvm.IRModule:
@@ -37,6 +37,8 @@ def into_padding(module: tvm.IRModule) -> tvm.IRModule:
         border, call = _border(matched[padded]), matched[pool]
         attrs = call.attrs
         if border is None or any(_padding(call)) or attrs.ceil_mode:
+            return original
+        if not windows_reach_the_picture(border, [int(extent) for extent in attrs.pool_size]):
             return original
         return relax.op.nn.avg_pool2d(
             matched[x], attrs.pool_size, attrs.strides, border, attrs.dilation,

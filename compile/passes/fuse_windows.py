@@ -4,7 +4,7 @@
     max_pool2d(x), avg_pool2d(x)   ->  call_tir(window, x)
 
 W' is packed for the tile. An average that does not count its padding is of another kind. Left
-alone: dilation, unequal strides, no bias, ceil mode.
+alone: dilation, unequal strides, no bias, ceil mode, a pool with a window in its border alone.
 """
 
 from __future__ import annotations
@@ -28,6 +28,7 @@ from compile.passes.rewriting import (
     padding_of,
     rewrite_main,
     shape_of,
+    windows_reach_the_picture,
 )
 from compile.schedules.window_workload import WindowWorkload
 
@@ -81,7 +82,10 @@ def _fuse_pools(module: tvm.IRModule, operator: str, choices: Choices) -> tvm.IR
         call = matched[pattern]
         if not _is_plain(call) or call.attrs.ceil_mode:
             return None
-        padded = any(int(pad) for pad in call.attrs.padding)
+        border = [int(pad) for pad in call.attrs.padding]
+        if not windows_reach_the_picture(border, [int(each) for each in call.attrs.pool_size]):
+            return None
+        padded = any(border)
         inside = POOLS[operator] == "average" and padded and not call.attrs.count_include_pad
         kind = "average_inside" if inside else POOLS[operator]
         workload = _pool_workload(call, kind, choices)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -151,6 +151,14 @@ def padding_of(window: relax.Call) -> tuple[int, ...]:
     """Of a convolution or pool: (rows, columns) of all sides, or (top, left, bottom, right)."""
     top, left, bottom, right = (int(width) for width in window.attrs.padding)
     return (top, left) if (top, left) == (bottom, right) else (top, left, bottom, right)
+
+
+def windows_reach_the_picture(border: Sequence[int], kernel: Sequence[int]) -> bool:
+    """Whether no window of `kernel` (rows, columns) lies in the border alone.
+
+    `border` is (top, left, bottom, right).
+    """
+    return all(width < extent for width, extent in zip(border, (*kernel, *kernel), strict=True))
 
 
 def shape_of(tensor: relax.Expr) -> tuple[int, ...]:

@@ -36,8 +36,9 @@ SHUFFLE_AXES_OF_CHANNELS = (0, 1, 2, 4, 3)
 
 @dataclass(frozen=True)
 class Shuffle:
-    """The pattern of a shuffle: split (1, r, C / r, H, W), transposed, flattened again."""
+    """The pattern of a shuffle of x: split (1, r, C / r, H, W), transposed, flattened again."""
 
+    x: DFPattern
     split: DFPattern
     transposed: DFPattern
     flat: DFPattern
@@ -47,7 +48,7 @@ class Shuffle:
         """The pattern of a shuffle of `x`."""
         split = is_op("relax.reshape")(x, wildcard())
         transposed = is_op("relax.permute_dims")(split)
-        return Shuffle(split, transposed, is_op("relax.reshape")(transposed, wildcard()))
+        return Shuffle(x, split, transposed, is_op("relax.reshape")(transposed, wildcard()))
 
     def rows(self, matched: Matched) -> int | None:
         """The r of a match; None where reshapes and transpose do something else."""
@@ -55,7 +56,7 @@ class Shuffle:
         axes = tuple(int(axis) for axis in matched[self.transposed].attrs.axes or ())
         if axes != SHUFFLE_AXES or flat != (split[0], split[1] * split[2], *split[3:]):
             return None
-        return split[1]
+        return split[1] if shape_of(matched[self.x]) == flat else None
 
 
 def move_shuffles(choices: Choices) -> Callable[[tvm.IRModule], tvm.IRModule]:
