@@ -88,6 +88,19 @@ def _huge_constant(model: onnx.ModelProto) -> None:
     model.graph.node.insert(0, helper.make_node("ConstantOfShape", ["w"], ["made"], name="huge"))
 
 
+def _computed_huge_constant(model: onnx.ModelProto) -> None:
+    """Its size, 10 to the 10th, is known to nobody before a node has computed it."""
+    model.graph.initializer[0].CopyFrom(numpy_helper.from_array(np.full(1, 10), "w"))
+    model.graph.node[0].input[1] = "made"
+    model.graph.node.insert(0, helper.make_node("Pow", ["w", "w"], ["size"], name="power"))
+    model.graph.node.insert(1, helper.make_node("ConstantOfShape", ["size"], ["made"], name="huge"))
+
+
+def _no_outputs(model: onnx.ModelProto) -> None:
+    model.opset_import.append(helper.make_opsetid("elsewhere", 1))
+    model.graph.node.append(helper.make_node("Sink", ["y"], [], domain="elsewhere"))
+
+
 def _cycle(model: onnx.ModelProto) -> None:
     model.graph.node[0].input[0] = "y"
 
@@ -118,6 +131,11 @@ MALFORMED_ONNX: dict[str, tuple[Callable, str]] = {
     "a huge input": (_huge_input, "at most 268,435,456 values"),
     "huge pads": (_huge_pads, r"node 'conv' \(Conv\) .* at most"),
     "a huge constant": (_huge_constant, r"node 'huge' \(ConstantOfShape\) .* at most"),
+    "a huge constant of a computed size": (
+        _computed_huge_constant,
+        r"node 'huge' \(ConstantOfShape\) .* at most",
+    ),
+    "a node without outputs": (_no_outputs, r"\(Sink\) is an operator of elsewhere"),
     "a cycle": (_cycle, "no complete ONNX model"),
     "weights outside the folder": (_weights_elsewhere, "no complete ONNX model"),
     "another type": (_double, "float32 input, got 'x' of double"),

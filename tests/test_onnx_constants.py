@@ -52,6 +52,49 @@ def test_generated_weights_are_parameters() -> None:
     assert graph.parameters == 2 * 3 * 3 * 3
 
 
+GROWING = {
+    "Tile": ["one", "sizes"],
+    "Expand": ["one", "sizes"],
+    "ConstantOfShape": ["sizes"],
+}
+
+
+def grown(operator: str, root: int) -> FoldedGraph:
+    """x and what `operator` makes of a size of `root`^2, which ONNX's inference cannot compute."""
+    nodes = [
+        helper.make_node("Pow", ["roots", "two"], ["sizes"]),
+        helper.make_node(operator, GROWING[operator], ["w"], name="grown"),
+        helper.make_node("Add", ["x", "w"], ["y"]),
+    ]
+    one = np.ones((1, 1, 1, 1), np.float32)
+    sizes = {"roots": np.array([1, 1, root, root]), "two": np.array([2])}
+    return folded(nodes, (1, 3, 1, 1), one=one, **sizes)
+
+
+@pytest.mark.parametrize("operator", GROWING)
+def test_what_is_of_a_computed_size_is_computed_once_that_is_known(operator: str) -> None:
+    graph = grown(operator, 2)
+    assert [node.op_type for node in graph.graph.node] == ["Add"]
+    assert graph.constants["w"].shape == (1, 1, 4, 4)
+
+
+@pytest.mark.parametrize("operator", GROWING)
+def test_what_is_of_a_computed_huge_size_is_refused_before_it_is_made(operator: str) -> None:
+    with pytest.raises(OnnxError, match=r"'grown' .* 1x1x1048576x1048576; at most"):
+        grown(operator, 1 << 10)
+
+
+def test_what_is_no_larger_than_its_input_is_computed_whatever_its_size() -> None:
+    nodes = [
+        helper.make_node("NonZero", ["values"], ["places"]),
+        helper.make_node("Squeeze", ["places"], ["axes"]),
+        helper.make_node("Unsqueeze", ["x", "axes"], ["y"]),
+    ]
+    graph = folded(nodes, values=np.array([1, 0, 1, 0, 0]))
+    assert [node.op_type for node in graph.graph.node] == ["Unsqueeze"]
+    assert graph.constants["axes"].tolist() == [0, 2]
+
+
 def test_outputs_that_nobody_takes_are_dropped() -> None:
     graph = folded([helper.make_node("Dropout", ["x"], ["y", "mask"])])
     assert list(graph.graph.node[0].output) == ["y"]

@@ -29,6 +29,7 @@ from compile.frontend.onnx_file import OnnxError, OnnxInput, first_line
 
 MAX_VALUES = 1 << 28  # of one tensor: 1 GiB of float32
 PROPAGATED_VALUES = 1024  # constants so small take part in shape inference, the others by shape
+BOUNDED = ("Compress", "NonZero", "Unique")  # of a shape by values, not larger than what is given
 RANDOM = ("RandomNormal", "RandomNormalLike", "RandomUniform", "RandomUniformLike", "Multinomial")
 TO_CHANNELS_LAST = (0, 2, 3, 1)
 
@@ -89,7 +90,11 @@ def _fold(
     types: dict[str, TypeAndShape],
     constants: dict[str, np.ndarray],
 ) -> bool:
-    """Whether `node` needs no picture; what it makes is then among `constants`."""
+    """Whether `node` needs no picture; what it makes is then among `constants`.
+
+    One that makes a tensor of a size not known yet waits: what says it may be computed first, and a
+    tensor beyond `MAX_VALUES` is refused before it is made.
+    """
     if node.op_type == "Shape" and None not in types.get(node.input[0], UNKNOWN)[1]:
         ends = {attribute.name: attribute.i for attribute in node.attribute}
         shape = types[node.input[0]][1][ends.get("start", 0) : ends.get("end")]
@@ -99,22 +104,24 @@ def _fold(
     given = [name for name in node.input if name]
     if has_graph or node.op_type in RANDOM or not all(name in constants for name in given):
         return False
+    made = [name for name in node.output if name]
+    sizes_known = not any(None in types.get(name, UNKNOWN)[1] for name in made)
+    if not sizes_known and node.op_type not in BOUNDED:
+        return False
     single = helper.make_graph(
         [node],
         "single",
         [helper.make_empty_tensor_value_info(name) for name in given],
-        [helper.make_empty_tensor_value_info(name) for name in node.output if name],
+        [helper.make_empty_tensor_value_info(name) for name in made],
     )
     whole = helper.make_model(single, opset_imports=model.opset_import)
     try:
-        made = ReferenceEvaluator(whole).run(None, {name: constants[name] for name in given})
+        values = ReferenceEvaluator(whole).run(None, {name: constants[name] for name in given})
     except Exception as error:  # whatever the evaluator meets in values of a file
         raise OnnxError(
             f"node {node.name!r} ({node.op_type}) cannot be computed: {first_line(error)}"
         ) from error
-    constants.update(
-        zip((name for name in node.output if name), map(np.asarray, made), strict=True)
-    )
+    constants.update(zip(made, map(np.asarray, values), strict=True))
     return True
 
 
@@ -185,7 +192,7 @@ def _array(tensor: helper.TensorProto) -> np.ndarray:
 def _named(node: NodeProto) -> NodeProto:
     named = NodeProto()
     named.CopyFrom(node)
-    named.name = node.name or f"that makes {node.output[0]}"
+    named.name = node.name or f"that makes {', '.join(node.output) or 'nothing'}"
     return named
 
 
