@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from bench.report_page.conditions import conditions, not_measured, spread, warnings
 from tests.report_rows import a_report, a_row
 
@@ -55,8 +57,9 @@ def test_modelled_rows_of_uncommitted_changes_are_warned_of() -> None:
     assert told.startswith("made from uncommitted changes: ")
 
 
-def test_errors_over_pictures_scatter_by_themselves() -> None:
-    row = a_row([1e-6, 2e-6, 9e-6, 3e-5], unit="of the logits' range")
+@pytest.mark.parametrize("unit", ["of the logits' range", "bytes"])
+def test_a_busy_machine_changes_neither_errors_nor_bytes(unit: str) -> None:
+    row = a_row([1.0, 2.0, 9.0, 30.0], unit=unit)
     assert not list(warnings(a_report(row, load_before=9.0)))
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bench.readme_sections.committed import committed_report, made, markdown
+from bench.readme_sections.committed import committed_report, conditions, markdown
 from bench.rows import Row
 
 HEADINGS = ("groups", "k MACs", "k parameters", "top-1 with shuffle", "without")
@@ -16,13 +16,13 @@ def ablation_section() -> str:
         by_groups.setdefault(row["groups"], []).append(row)
     lines = [_line(rows) for rows in by_groups.values()]
     first = report.rows[0]
-    conditions = (
+    what = (
         f"Held-out digits right, in percent: mean and standard deviation over "
         f"{len(first['samples'])} seeds; {first['epochs']} epochs, a quarter of the paper's units; "
         f"one picture of the {first['held_out']} is {100 / first['held_out']:.2f} points. Trained "
-        f"on {report.context['cpu']}; {made(report)}; report: `{report.name}`."
+        f"on {report.context['cpu']}"
     )
-    return "\n".join([*markdown(HEADINGS, lines), "", conditions])
+    return "\n".join([*markdown(HEADINGS, lines), "", conditions(what, report)])
 
 
 def _line(rows: list[Row]) -> tuple[str, ...]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 
 from bench.accuracy_table import calibrated_on, dtypes_of, layer_lines, where_run, whole_rows
-from bench.readme_sections.committed import committed_report, made, markdown
+from bench.readme_sections.committed import committed_report, conditions, markdown
 from bench.reports import Report
 
 TARGET = "neoverse-n1"
@@ -23,10 +23,9 @@ def accuracy_section() -> str:
         "Beside PyTorch in float32. Above: error of a logit, as a share of the logits' range. "
         "Below: error after each layer, root mean square as a share of what the layer gives varies "
         f"by, median of {first['pictures']} pictures; it adds up along the network. "
-        f"{'. '.join([made(report).capitalize(), *calibrated_on(report.rows)])}; "
-        f"report: `{report.name}`."
+        f"{'. '.join(calibrated_on(report.rows))}"
     )
-    return "\n".join([*_formats(report), "", *_layers(report), "", what])
+    return "\n".join([*_formats(report), "", *_layers(report), "", conditions(what, report)])
 
 
 def _formats(report: Report) -> list[str]:

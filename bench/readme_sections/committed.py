@@ -6,7 +6,9 @@ import dataclasses
 from collections.abc import Iterable, Sequence
 
 from bench.provenance import REPOSITORY
+from bench.report_page.conditions import warnings
 from bench.reports import Report, read_report
+from bench.rows import Row
 
 RESULTS = REPOSITORY / "bench" / "results"
 
@@ -24,27 +26,53 @@ def markdown(headings: Sequence[str], rows: Iterable[Sequence[object]]) -> list[
     return head + [f"| {' | '.join(map(str, row))} |" for row in rows]
 
 
+def engine_of(row: Row) -> str:
+    """The engine of `row`, with the level where it is ours."""
+    return f"{row['engine']}, {row['level']}" if row["level"] else row["engine"]
+
+
 def measured_conditions(report: Report, rounds: str) -> str:
-    """On what, when and how the figures were taken, and where they are kept."""
+    """`conditions` of figures that are medians of `rounds` of one kind."""
     context, first = report.context, report.rows[0]
-    return (
+    return conditions(
         f"{first['kind'].capitalize()} on {context['cpu']}, {context['cores']} cores, shared; "
-        f"median of {len(first['samples'])} {rounds}; {made(report)}; report: `{report.name}`."
+        f"median of {len(first['samples'])} {rounds}",
+        report,
     )
 
 
-def made_bit_by_bit(report: Report) -> str:
-    """The same of a report whose rows were made one after the other, of revisions of their own."""
-    revisions = ", ".join(dict.fromkeys(row["revision"] for row in report.rows))
-    cpu, date = report.context["cpu"], report.context["date"][:10]
-    return f"Measured on {cpu}, shared; {date}, revisions {revisions}; report: `{report.name}`."
+def conditions(what: str, report: Report) -> str:
+    """The line below a table: `what` its figures are, when, by what and of which code they were
+    made, where they are kept, and what the report itself has to say against them.
+    """
+    doubted = f" Doubts: {text}." if (text := doubts(report)) else ""
+    return f"{what}; {made(report)}; report: `{report.name}`.{doubted}"
 
 
-def named(reports: Iterable[Report]) -> str:
-    """Where several are kept, each with its date and revision."""
-    return ", ".join(f"`{report.name}` ({made(report)})" for report in reports)
+def several(what: str, reports: Iterable[Report]) -> list[str]:
+    """The lines of the same for figures out of several reports: a list of those behind `what`."""
+    lines = []
+    for report in reports:
+        doubted = f"; doubts: {text}" if (text := doubts(report)) else ""
+        lines.append(f"- `{report.name}`: {made(report)}{doubted}")
+    return [f"{what}; reports:", "", *lines]
 
 
 def made(report: Report) -> str:
-    """Date and revision."""
-    return f"{report.context['date'][:10]}, revision {report.context['revision']}"
+    """Date, revision and command; of rows that were made one after the other, all of theirs."""
+    revisions, commands = (_all_of(name, report) for name in ("revision", "command"))
+    how = ", ".join(f"`{command}`" for command in commands) or "command unknown"
+    noun = "revision" if len(revisions) == 1 else "revisions"
+    return f"{report.context['date'][:10]}, {noun} {', '.join(revisions)}; {how}"
+
+
+def doubts(report: Report) -> str:
+    """Its warnings, without what to make of them."""
+    return "; ".join(text.partition(": ")[0] for text in warnings(report))
+
+
+def _all_of(name: str, report: Report) -> list[str]:
+    """What the rows have of `name`, or else the whole report; nothing where neither has it."""
+    of_rows = [row[name] for row in report.rows if name in row]
+    of_report = [report.context[name]] if name in report.context else []
+    return list(dict.fromkeys(of_rows or of_report))

@@ -4,7 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from bench.readme_sections.committed import committed_report, markdown, measured_conditions
+from bench.readme_sections.committed import (
+    committed_report,
+    engine_of,
+    markdown,
+    measured_conditions,
+)
 from bench.reports import Report
 from bench.rows import ENGINE, Row
 
@@ -39,17 +44,13 @@ def _section(report: Report, headings: Sequence[str]) -> str:
 def _line(row: Row, report: Report) -> tuple[str, ...]:
     return (
         row["model"],
-        _engine(row),
+        engine_of(row),
         f"{row['median']:.2f} ms",
         "{:.2f} to {:.2f}".format(*row["interval"]) if row["interval"] else "-",
         f"{row['median'] / _ours(report.rows, row):.2f}x",
         f"{row['memory_bytes'] / 1e6:.1f} MB",
         f"{row['correlation']:.4f}" if "correlation" in row else "-",
     )
-
-
-def _engine(row: Row) -> str:
-    return f"{row['engine']}, {row['level']}" if row["level"] else row["engine"]
 
 
 def _ours(rows: list[Row], row: Row) -> float:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from bench.readme_sections.committed import committed_report, markdown, named
+from bench.readme_sections.committed import committed_report, markdown, several
 from bench.reports import Report
 from bench.rows import ENGINE
 
@@ -18,12 +18,12 @@ def headline_section() -> str:
     reports = [committed_report("peers", target) for target in TARGETS]
     rows = [row for report in reports for row in _rows(report)]
     measured = reports[-1]
-    conditions = (
-        f"float32 at {measured.rows[0]['input']}, one thread, untuned. Mcycles are modelled, not "
-        f"measured; ms are measured on {measured.context['cpu']}, shared; "
-        f"reports: {named(reports)}."
+    what = (
+        f"float32 at {measured.rows[0]['input']}, one thread; ours at the level named, of which "
+        "fused is untuned. Mcycles are modelled, not measured; ms are measured on "
+        f"{measured.context['cpu']}, shared"
     )
-    return "\n".join([*markdown(HEADINGS, rows), "", conditions])
+    return "\n".join([*markdown(HEADINGS, rows), "", *several(what, reports)])
 
 
 def _rows(report: Report) -> Iterator[tuple[str, ...]]:
@@ -33,5 +33,5 @@ def _rows(report: Report) -> Iterator[tuple[str, ...]]:
             (row for row in of_model if row["engine"] == ENGINE), key=lambda row: row["median"]
         )
         others = {row["engine"]: f"{row['median'] / ours['median']:.2f}x" for row in of_model}
-        time = f"{ours['median']:.2f} {ours['unit']}"
+        time = f"{ours['median']:.2f} {ours['unit']}, {ours['level']}"
         yield (ours["core"], model, time, *(others.get(engine, "-") for engine in ENGINES))

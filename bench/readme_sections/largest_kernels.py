@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bench.layers import TOTAL
-from bench.readme_sections.committed import committed_report, made, markdown
+from bench.readme_sections.committed import committed_report, conditions, markdown
 
 SHOWN = 8
 HEADINGS = ("kernel", "calls", "M MACs a call", "us a call", "of the FMA peak", "of the network")
@@ -27,10 +27,9 @@ def largest_kernels_section() -> str:
         )
         for row in [*largest, total]
     )
-    conditions = (
+    what = (
         f"{total['model']} at {total['input']}, {total['level']}, {total['kind']} on "
         f"{report.context['cpu']}, one core; median of {len(total['samples'])} rounds; last row: "
-        f"one whole inference, and what all kernels alone add up to; {made(report)}; report: "
-        f"`{report.name}`."
+        "one whole inference, and what all kernels alone add up to"
     )
-    return "\n".join([*markdown(HEADINGS, lines), "", conditions])
+    return "\n".join([*markdown(HEADINGS, lines), "", conditions(what, report)])

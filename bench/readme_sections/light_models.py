@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bench.readme_sections.committed import committed_report, made_bit_by_bit, markdown
+from bench.readme_sections.committed import committed_report, conditions, markdown
 
 HEADINGS = ("model", "target", "error", "kernels", "generic", "shuffles", "CPU", "memory")
 
@@ -26,6 +26,7 @@ def light_models_section() -> str:
     what = (
         "onnx's light models with random weights, through `build.py --onnx`: largest error of all "
         "levels against ONNX Runtime, as a share of the output's range; CPU time and peak memory "
-        "of a build that compiles, verifies and times every level up to fused."
+        "of a build that compiles, verifies and times every level up to fused. Measured on "
+        f"{report.context['cpu']}, shared"
     )
-    return "\n".join([*markdown(HEADINGS, rows), "", what, made_bit_by_bit(report)])
+    return "\n".join([*markdown(HEADINGS, rows), "", conditions(what, report)])

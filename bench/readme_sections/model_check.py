@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bench.readme_sections.committed import committed_report, made, markdown
+from bench.readme_sections.committed import committed_report, conditions, markdown
 
 HEADINGS = (
     "kernel", "schedules", "slowest / fastest", "rank correlation", "pick / best", "median error",
@@ -24,10 +24,9 @@ def model_check_section() -> str:
         for row in report.rows
     ]
     first = report.rows[0]
-    conditions = (
+    what = (
         f"Code for {first['compiled_for']}, LLVM's model of {first['llvm_model']}, measured on "
         f"{report.context['cpu']}, shared: the fastest of "
-        f"{len(first['schedules'][0]['samples_ns'])} rounds; {made(report)}; report: "
-        f"`{report.name}`, picture beside it."
+        f"{len(first['schedules'][0]['samples_ns'])} rounds; a picture is beside the report"
     )
-    return "\n".join([*markdown(HEADINGS, rows), "", conditions])
+    return "\n".join([*markdown(HEADINGS, rows), "", conditions(what, report)])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from bench.readme_sections.committed import committed_report, markdown, named
+from bench.readme_sections.committed import committed_report, engine_of, markdown, several
 from bench.reports import Report
 from bench.rows import ENGINE
 
@@ -20,11 +20,8 @@ def modelled_peers_section() -> str:
     reports = [committed_report("peers", target) for target in TARGETS]
     rows = [row for report in reports for row in _rows(report)]
     first = reports[0].rows[0]
-    conditions = (
-        f"At {first['input']}, one thread, untuned; modelled, not measured; "
-        f"reports: {named(reports)}."
-    )
-    return "\n".join([*markdown(HEADINGS, rows), "", conditions])
+    what = f"At {first['input']}, one thread; modelled, not measured"
+    return "\n".join([*markdown(HEADINGS, rows), "", *several(what, reports)])
 
 
 def _rows(report: Report) -> Iterator[tuple[str, ...]]:
@@ -34,7 +31,7 @@ def _rows(report: Report) -> Iterator[tuple[str, ...]]:
             row["core"],
             row["target"].removeprefix(row["core"]).lstrip("-") or "float32",
             row["model"],
-            row["engine"],
+            engine_of(row),
             f"{row['instructions'] / 1e6:.1f}",
             f"{row['median']:.2f}",
             f"{row['peak_share']:.1%}",

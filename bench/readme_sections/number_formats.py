@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from bench.readme_sections.committed import committed_report, markdown, named
+from bench.readme_sections.committed import committed_report, markdown, several
 
 TARGETS = {
     "float32": "neoverse-n1",
@@ -32,11 +32,9 @@ def number_formats_section() -> str:
         for row in ladder.rows
         if row["level"] != "unfused"
     ]
-    conditions = (
-        "Modelled Neoverse N1, one thread, random weights; tuned where there are records; "
-        f"reports: {named((*ladders.values(), *sizes.values()))}."
-    )
-    return "\n".join([*markdown(HEADINGS, rows), "", conditions])
+    what = "Modelled Neoverse N1, one thread, random weights; tuned where there are records"
+    reports = (*ladders.values(), *sizes.values())
+    return "\n".join([*markdown(HEADINGS, rows), "", *several(what, reports)])
 
 
 def _key(row: dict[str, Any]) -> tuple[str, str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bench.numerics import summary
-from bench.readme_sections.committed import committed_report, made_bit_by_bit, markdown
+from bench.readme_sections.committed import committed_report, conditions, markdown
 
 HEADINGS = ("target", "level", "threads", "networks and sizes", "largest error", "of")
 
@@ -14,7 +14,7 @@ def numerics_section() -> str:
     models, sizes = ({row[name] for row in report.rows} for name in ("model", "input"))
     what = (
         f"{len(models)} networks, {len(sizes)} input sizes; errors as shares of the logits' range, "
-        "largest of two random inputs; every number of threads gives the same bits."
+        "largest of two random inputs; every number of threads gives the same bits. Measured on "
+        f"{report.context['cpu']}"
     )
-    revisions = made_bit_by_bit(report)
-    return "\n".join([*markdown(HEADINGS, summary(report.rows)), "", what, revisions])
+    return "\n".join([*markdown(HEADINGS, summary(report.rows)), "", conditions(what, report)])

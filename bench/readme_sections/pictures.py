@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bench.readme_sections.committed import committed_report, made_bit_by_bit, markdown
+from bench.readme_sections.committed import committed_report, conditions, markdown
 
 HEADINGS = (
     "level", "board", "top-1", "top-5", "same class", "same five best", "largest error",
@@ -28,6 +28,6 @@ def pictures_section() -> str:
     )
     what = (
         f"{report.rows[0]['model']}, the official checkpoint, beside PyTorch; error of a logit, as "
-        "a share of the logits' range."
+        f"a share of the logits' range. Measured on {report.context['cpu']}"
     )
-    return "\n".join([*markdown(HEADINGS, rows), "", what, made_bit_by_bit(report)])
+    return "\n".join([*markdown(HEADINGS, rows), "", conditions(what, report)])

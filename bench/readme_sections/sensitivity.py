@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bench.readme_sections.committed import committed_report, made, markdown
+from bench.readme_sections.committed import committed_report, conditions, markdown
 from bench.rows import Row
 from bench.sensitivity import LAYER_COLUMNS, VARIANT_COLUMNS, layer_cells, variant_cells
 
@@ -25,8 +25,7 @@ def sensitivity_section() -> str:
         f"weights or its output alone are int8, by the {DEAREST} dearest layers, and on how many "
         "pictures the class changes. Below: int8 with layers in float32, the error found for each "
         "picture's worst logit (median) and the one expected (root mean square); answers measured "
-        f"on this machine, cycles modelled on {variants[0]['core']}; {made(report)}; report: "
-        f"`{report.name}`."
+        f"on this machine, cycles modelled on {variants[0]['core']}"
     )
     return "\n".join(
         [
@@ -34,7 +33,7 @@ def sensitivity_section() -> str:
             "",
             *markdown(VARIANT_COLUMNS, map(variant_cells, variants)),
             "",
-            what,
+            conditions(what, report),
         ]
     )
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bench.readme_sections.committed import committed_report, made, markdown
+from bench.readme_sections.committed import committed_report, conditions, markdown
 
 HEADINGS = ("library for `arm_cpu`", "bytes", "of it weights", "the rest", "memory of an instance")
 
@@ -20,5 +20,5 @@ def size_section() -> str:
         )
         for row in report.rows
     )
-    conditions = f"Stripped shared libraries, {made(report)}; report: `{report.name}`."
-    return "\n".join([*markdown(HEADINGS, rows), "", conditions])
+    what = "Stripped shared libraries"
+    return "\n".join([*markdown(HEADINGS, rows), "", conditions(what, report)])

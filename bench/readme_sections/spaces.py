@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bench.readme_sections.committed import committed_report, made, markdown
+from bench.readme_sections.committed import committed_report, conditions, markdown
 from bench.rows import Row
 
 HEADINGS = ("kernel", "template", "of peak", "trials", "MetaSchedule", "of peak", "trials", "ratio")
@@ -28,9 +28,9 @@ def spaces_section() -> str:
         f"Modelled k cycles of one call on {TARGET}, not measured, the best found in "
         f"{report.rows[0]['seconds']:g} s by two workers on {report.context['cpu']}, "
         f"{report.context['cores']} cores with a load of {report.context['load_before']:.0f}; "
-        f"trials are those that came in time; {made(report)}; report: `{report.name}`."
+        "trials are those that came in time"
     )
-    return "\n".join([*markdown(HEADINGS, rows), "", what])
+    return "\n".join([*markdown(HEADINGS, rows), "", conditions(what, report)])
 
 
 def _found(row: Row) -> tuple[str, str, int]:

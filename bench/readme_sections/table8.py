@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from bench.readme_sections.committed import committed_report, made, markdown
+from bench.readme_sections.committed import committed_report, conditions, markdown
 from bench.reports import Report
 from bench.rows import Row
 
@@ -47,4 +47,4 @@ def _conditions(reports: list[Report]) -> Iterator[str]:
             if first["kind"] == "modelled"
             else f"measured on {report.context['cpu']}, median of {len(first['samples'])} rounds"
         )
-        yield f"One thread, {where}; {made(report)}; report: `{report.name}`."
+        yield conditions(f"One thread, {where}", report)

@@ -10,7 +10,7 @@ from bench.columns import IDENTITY, split_columns
 from bench.report_page.numbers import percent
 from bench.reports import Report
 from bench.rows import ENGINE, Row
-from bench.units import NEARER, WORDS
+from bench.units import FASTER, HIGHER, WORDS
 
 NOISY_SPREAD = 0.1  # interquartile range over median
 SAID_OTHERWISE = ("suite", "kind", "unit", "threads", "core")
@@ -52,9 +52,10 @@ def warnings(report: Report) -> Iterator[str]:
     """
     context = report.context
     yield from context.get("warnings", ())
-    if str(context.get("revision", "")).endswith("-dirty"):
+    revisions = {str(each.get("revision", "")) for each in (context, *report.rows)}
+    if any(each.endswith("-dirty") for each in revisions):
         yield "made from uncommitted changes: nobody else can run it again"
-    measured = [row for row in report.rows if row["kind"] == "measured" and not _is_error(row)]
+    measured = [row for row in report.rows if row["kind"] == "measured" and _is_of_the_clock(row)]
     load, cores = context.get("load_before", 0), context.get("cores") or 1
     if measured and load > cores:
         yield f"the machine was busy, load {load:g} on {cores} cores when the run began"
@@ -73,9 +74,10 @@ def spread(row: Row) -> float:
     return float((high - low) / abs(row["median"])) if row["median"] else 0.0
 
 
-def _is_error(row: Row) -> bool:
-    """Whether its samples are errors, each of another input, which scatter by themselves."""
-    return WORDS.get(row["unit"]) == NEARER
+def _is_of_the_clock(row: Row) -> bool:
+    """Whether a busy machine changes it: times and rates, no bytes, and no errors, which are each
+    of another input and scatter by themselves."""
+    return WORDS.get(row["unit"], FASTER) in (FASTER, HIGHER)
 
 
 def _threads(rows: Sequence[Row]) -> str:
