@@ -20,8 +20,9 @@ ROOT = Path(__file__).resolve().parents[1]
 HEADER = """# Dependencies
 
 Made by `python .ci/dependencies.py` from an environment with all extras; versions are those that
-CI is locked to. `pip-audit --strict --no-deps --disable-pip -r .ci/constraints-3.11.txt` (`pip install
-pip-audit`) asks the advisory databases about them; without `--strict` it passes what it could not look up.
+CI is locked to. `pip-audit --strict --no-deps --disable-pip -r .ci/constraints-3.11.txt` (`pip
+install pip-audit`) asks the advisory databases about them; without `--strict` it passes what it
+could not look up.
 
 | package | version | licence | asked for by |
 |---|---|---|---|

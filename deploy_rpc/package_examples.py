@@ -11,6 +11,7 @@ from pathlib import Path
 from string import Template
 
 from deploy_rpc.built_library import BuiltLibrary
+from deploy_rpc.package_systems import android_folder, cross_compiler
 from model.preprocess import CROP_SIDE, RESIZE_SIDE
 
 TEMPLATES = Path(__file__).parent / "package"
@@ -24,8 +25,15 @@ def example_files(library: BuiltLibrary, stem: str) -> dict[str, bytes]:
     for suffix in (".c", ".py"):
         picture = _filled(f"picture{suffix}", values).rstrip("\n")
         made[f"{program}{suffix}"] = _filled(f"{program}{suffix}", values | {"picture": picture})
+    values |= {"android": _android(library.triple, values)}
     made["README.md"] = _filled("README.md" if program == "classify" else "maps.md", values)
     return {name: text.encode() for name, text in made.items()}
+
+
+def _android(triple: str, values: dict[str, object]) -> str:
+    """The README's part about apps; nothing for another system."""
+    folder = android_folder(triple)
+    return _filled("android.md", values | {"android_folder": folder}) if folder else ""
 
 
 def _filled(name: str, values: dict[str, object]) -> str:
@@ -40,6 +48,7 @@ def _values(library: BuiltLibrary, stem: str, program: str) -> dict[str, object]
         "model": library.model,
         "core": library.core,
         "triple": library.triple,
+        "cross_compiler": cross_compiler(library.triple),
         "threads": library.threads,
         "version": version("shufflenet-compiled"),
         "prefix": library.prefix,

@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 import tarfile
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -17,8 +18,9 @@ from compile.network import Network
 from compile.source import random_network
 from deploy_rpc import package
 from deploy_rpc.archive import ArchiveError
-from deploy_rpc.built_library import ReportError
+from deploy_rpc.built_library import ReportError, read_built_library
 from deploy_rpc.package import PackageError
+from deploy_rpc.package_examples import example_files
 from model.preprocess import PREPROCESSINGS, load_image
 from tests.packages import (
     AARCH64,
@@ -71,6 +73,19 @@ def example(on_host: Path) -> list[str]:
     return build_example(on_host, HOST)
 
 
+def in_python(unpacked: Path) -> list[str]:
+    """The command that runs the example in Python."""
+    return [sys.executable, "-I", "-S", str(unpacked / "classify.py")]
+
+
+def assert_refuses(command: list[str], arguments: list[object], words: str) -> None:
+    done = subprocess.run(
+        [*command, *map(str, arguments)], capture_output=True, text=True, timeout=60, check=False
+    )
+    assert done.returncode == 1
+    assert done.stderr.startswith(words)
+
+
 def expected_classes(network: Network, image: Path) -> list[tuple[int, float]]:
     """The five likeliest classes by PyTorch, with their probabilities."""
     scores = network.reference(load_image(image, PREPROCESSINGS[network.preprocessing], SIDES))[0]
@@ -99,8 +114,7 @@ def test_the_python_example_needs_no_package(
     network: Network, on_host: Path, tmp_path: Path
 ) -> None:
     image = picture(tmp_path / "picture.ppm", (100, 140))
-    command = [sys.executable, "-I", "-S", str(on_host / "classify.py")]
-    found = classes_of(command, image, on_host / "labels.txt")
+    found = classes_of(in_python(on_host), image, on_host / "labels.txt")
     assert [index for index, _, _ in found] == [i for i, _ in expected_classes(network, image)]
     assert found[0][2] == f"name {found[0][0]}"
 
@@ -112,16 +126,17 @@ def test_both_examples_take_a_raw_tensor(
     raw = tmp_path / "tensor.raw"
     load_image(image, PREPROCESSINGS["bgr255"], SIDES).tofile(raw)
     expected = [index for index, _ in expected_classes(network, image)]
-    for command in (example, [sys.executable, str(on_host / "classify.py")]):
+    for command in (example, in_python(on_host)):
         assert [index for index, _, _ in classes_of(command, raw)] == expected
 
 
-def test_a_ppm_with_comments_is_read(example: list[str], tmp_path: Path) -> None:
+def test_a_ppm_with_comments_is_read(on_host: Path, example: list[str], tmp_path: Path) -> None:
     plain = picture(tmp_path / "plain.ppm", (90, 70))
     commented = tmp_path / "commented.ppm"
     pixels = plain.read_bytes()[-90 * 70 * 3 :]
     commented.write_bytes(b"P6 # made by hand\n# two of them\n70\t90\n255\n" + pixels)
-    assert classes_of(example, commented) == classes_of(example, plain)
+    for command in (example, in_python(on_host)):
+        assert classes_of(command, commented) == classes_of(command, plain)
 
 
 @pytest.mark.parametrize(
@@ -130,19 +145,40 @@ def test_a_ppm_with_comments_is_read(example: list[str], tmp_path: Path) -> None
         (b"P6\n70 90\n255\n" + bytes(100), "ends before its last pixel"),
         (b"P6\n70 90\n65535\n", "expected a binary PPM of 8 bits"),
         (b"P6\n-1 90\n255\n", "expected a binary PPM of 8 bits"),
+        (b"P6\n70 # no more", "expected a binary PPM of 8 bits"),
+        (b"P6\nnan nan\n255\n", "expected a binary PPM of 8 bits"),
         (b"P5\n70 90\n255\n", "expected a binary PPM (P6)"),
         (b"", "expected a binary PPM (P6)"),
     ],
 )
 def test_a_file_that_is_no_picture_is_named(
-    content: bytes, words: str, example: list[str], tmp_path: Path
+    content: bytes, words: str, on_host: Path, example: list[str], tmp_path: Path
 ) -> None:
     path = tmp_path / "picture.ppm"
     path.write_bytes(content)
-    done = subprocess.run([*example, path], capture_output=True, text=True, timeout=60, check=False)
-    assert done.returncode == 1
-    assert str(path) in done.stderr
-    assert words in done.stderr
+    for command in (example, in_python(on_host)):
+        assert_refuses(command, [path], f"classify: {path}: {words}")
+
+
+def test_labels_that_are_missing_or_too_few_are_named(
+    on_host: Path, example: list[str], tmp_path: Path
+) -> None:
+    image, few = picture(tmp_path / "picture.ppm", (90, 70)), tmp_path / "few.txt"
+    few.write_text("")
+    for command in (example, in_python(on_host)):
+        assert_refuses(command, [image, few], f"classify: {few}: has fewer lines than classes")
+        assert_refuses(command, [image, "none.txt"], "classify: none.txt: cannot be opened")
+        assert_refuses(command, ["none.ppm"], "classify: none.ppm: cannot be opened")
+
+
+def test_a_name_longer_than_is_shown_is_one_line_all_the_same(
+    on_host: Path, example: list[str], tmp_path: Path
+) -> None:
+    image, names = picture(tmp_path / "picture.ppm", (90, 70)), tmp_path / "names.txt"
+    names.write_text("".join(f"{index}: {'long ' * 100}\n" for index in range(1000)))
+    for command in (example, in_python(on_host)):
+        for index, _, name in classes_of(command, image, names):
+            assert name.startswith(f"{index}: long ")
 
 
 def test_wrong_usage_of_the_example_exits_2(example: list[str]) -> None:
@@ -173,7 +209,12 @@ def test_the_same_library_makes_the_same_package(on_host: Path, tmp_path: Path) 
 
 def test_the_android_snippet_compiles_against_jni(on_host: Path, tmp_path: Path) -> None:
     """Against our own jni.h of what it uses; Kotlin is not compiled here."""
-    snippet = re.search(r"```c\n(.*?)```", (on_host / "README.md").read_text(), re.DOTALL)[1]
+    assert "Android" not in (on_host / "README.md").read_text()
+    (path,) = on_host.glob("*.so")
+    library = replace(read_built_library(path), triple="x86_64-linux-android")
+    readme = example_files(library, path.stem)["README.md"].decode()
+    assert f"jniLibs/x86_64/lib{path.name}" in readme
+    snippet = re.search(r"```c\n(.*?)```", readme, re.DOTALL)[1]
     (tmp_path / "native.c").write_text(snippet)
     shutil.copy(Path(__file__).parent / "jni_stub.h", tmp_path / "jni.h")
     words = ["-std=c11", "-Wall", "-Wextra", "-Werror", "-c", "-I.", f"-I{on_host}", "native.c"]
