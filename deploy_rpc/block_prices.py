@@ -23,6 +23,7 @@ from model.errors import InputError
 DISASSEMBLER, ANALYSER = "llvm-mc-19", "llvm-mca-19"
 ITERATIONS = 100
 LIMIT_S = 120
+SHOWN = 80  # characters of what is no report
 
 
 class PriceError(InputError):
@@ -164,7 +165,10 @@ def _regions_of(
         *("-json", "-resource-pressure=false", "-skip-unsupported-instructions=any"),
     ]
     out, _ = _run(command, source)
-    return json.loads(out)["CodeRegions"] if out.strip() else []
+    try:
+        return json.loads(out)["CodeRegions"] if out.strip() else []
+    except (ValueError, LookupError, TypeError) as error:
+        raise PriceError(f"{ANALYSER} gave no report: {out.strip()[:SHOWN]!r}") from error
 
 
 def _run(command: list[str], source: str) -> tuple[str, str]:
@@ -177,6 +181,8 @@ def _run(command: list[str], source: str) -> tuple[str, str]:
         )
     except subprocess.TimeoutExpired as error:
         raise PriceError(f"{command[0]} did not end within {LIMIT_S} s") from error
+    except OSError as error:
+        raise PriceError(f"{command[0]} cannot be run: {error.strerror}") from error
     if done.returncode != 0:
         raise PriceError(f"{command[0]} failed: {done.stderr.strip()}")
     return done.stdout, done.stderr

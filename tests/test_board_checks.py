@@ -1,0 +1,65 @@
+"""A board is tried: reached or not, right or wrong, and what it tells of itself."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import pytest
+
+from deploy_rpc import board_checks as module
+from deploy_rpc.agent_process import agent_process
+from deploy_rpc.board_checks import check_board
+from deploy_rpc.board_spec import parse_board
+from deploy_rpc.bundle import board_bundle
+from deploy_rpc.emulator import missing_emulation_tools
+from deploy_rpc.findings import BROKEN, FOUND
+from deploy_rpc.host import machine_isa
+
+LIMIT_S = 120
+
+
+def test_a_tracker_without_the_board_is_broken_with_its_keys() -> None:
+    command = [sys.executable, "-m", "deploy_rpc.serve", "tracker", "--port", "0"]
+    tracker = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    try:
+        port = tracker.stdout.readline().strip().rpartition(":")[2]
+        findings = list(check_board(parse_board(f"tracker://127.0.0.1:{port}/nobody"), 10))
+    finally:
+        tracker.kill()
+        tracker.communicate()
+    assert [finding.state for finding in findings] == [FOUND, BROKEN]
+    assert "no board with key 'nobody'" in findings[1].detail
+
+
+def test_a_board_that_computes_wrong_is_broken(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = module.CHECK_KERNEL.read_text().replace("+ 1", "+ (i != 7)")
+    (tmp_path / "check_kernel.c").write_text(source)
+    monkeypatch.setattr(module, "CHECK_KERNEL", tmp_path / "check_kernel.c")
+    *_, kernel = check_board(parse_board("local"), 10)
+    assert (kernel.state, kernel.detail) == (BROKEN, "1 of 1000 values are wrong")
+
+
+def test_our_agent_tells_the_board_s_state() -> None:
+    agent = str(board_bundle(machine_isa()) / "agent")
+    command = [agent, "--port", "0", "--work", tempfile.gettempdir()]
+    with agent_process(command, what="the agent", timeout_s=LIMIT_S) as running:
+        board = parse_board(f"rpc://127.0.0.1:{running.address.port}")
+        findings = {finding.part: finding for finding in check_board(board, 10)}
+    assert findings[f"board {board}"].detail == machine_isa()
+    assert float(findings["load"].detail) >= 0
+    assert findings["test kernel"].state == FOUND
+
+
+@pytest.mark.skipif(
+    bool(missing_emulation_tools()), reason="; ".join(missing_emulation_tools()) or "all there"
+)
+def test_an_emulated_board_is_up_and_computes() -> None:
+    board = parse_board("emulated")
+    findings = {finding.part: finding for finding in check_board(board, 60)}
+    assert findings["board emulated"].detail == "aarch64"
+    assert findings["test kernel"].state == FOUND

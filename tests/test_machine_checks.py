@@ -1,0 +1,66 @@
+"""Parts of this machine are found, missing or broken, each with what mends it."""
+
+from __future__ import annotations
+
+import functools
+from pathlib import Path
+
+import pytest
+
+from deploy_rpc import core_models, qemu
+from deploy_rpc import machine_checks as module
+from deploy_rpc.findings import BROKEN, FOUND, MISSING
+from deploy_rpc.machine_checks import machine_findings
+from tests.fake_tools import fake_tool
+
+
+def test_without_debian_s_packages_each_is_named_with_its_command(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setenv("SHUFFLENET_AARCH64_SYSROOT", str(tmp_path))
+    findings = list(machine_findings())
+    assert not any(finding.state == BROKEN for finding in findings)
+    remedies = " ".join(finding.remedy for finding in findings if finding.state == MISSING)
+    for package in ("qemu-user", "llvm-19", "libc6-arm64-cross", "gcc-aarch64-linux-gnu"):
+        assert f"apt-get install {package}" in remedies
+
+
+def test_a_tool_that_does_not_run_is_broken(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fake_tool(tmp_path, module.GNU_COMPILER, "exit 3", monkeypatch)
+    (finding,) = module._gnu_compiler()
+    assert finding.state == BROKEN
+    assert "--reinstall gcc-aarch64-linux-gnu" in finding.remedy
+
+
+@pytest.fixture
+def nothing_priced(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As in a new program: what pipeline models were found to be worth is not kept."""
+    anew = functools.cache(core_models._faults.__wrapped__)
+    monkeypatch.setattr(core_models, "_faults", anew)
+
+
+@pytest.mark.usefixtures("nothing_priced")
+@pytest.mark.parametrize("script", ["exit 3", "echo '{'", "echo '[]'"])
+def test_a_broken_pipeline_model_is_told_and_the_next_parts_are_tried(
+    script: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fake_tool(tmp_path, "llvm-mca-19", script, monkeypatch)
+    fake_tool(tmp_path, "llvm-mc-19", "exit 3", monkeypatch)
+    findings = {finding.part: finding for finding in machine_findings()}
+    assert findings[module.PRICING].state == BROKEN
+    assert "--reinstall llvm-19" in findings[module.PRICING].remedy
+    assert module.EMULATED_BOARD in findings
+
+
+def test_an_emulator_that_hangs_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(qemu, "LIMIT_S", 0.1)
+    monkeypatch.setattr(module, "VERSION_LIMIT_S", 0.1)
+    script = 'test "$1" = --version && echo "qemu version 7.2" && exit; exec sleep 30'
+    fake_tool(tmp_path, "qemu-aarch64", script, monkeypatch)
+    findings = {finding.part: finding for finding in machine_findings()}
+    assert findings["qemu-aarch64"].state == BROKEN
+    assert "-cpu help: no answer within" in findings["qemu-aarch64"].detail
+    assert findings["linker zig, aarch64-linux-gnu.2.28"].state == FOUND
