@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from bench.engines import peers_in
 from bench.readme_sections.committed import (
     committed_report,
     engine_of,
@@ -12,25 +13,27 @@ from bench.readme_sections.committed import (
 )
 from bench.reports import Report
 from bench.rows import ENGINE, Row
+from deploy_rpc.cores import Dtype
 
 HEADINGS = ("model", "engine", "median", "95 % interval", "of ours", "memory")
 CORRELATION = "correlation with float32"
+NOT_OFFERED = "not offered"  # how `bench/engines.py` begins such a reason
 
 
 def engines_here_section() -> str:
     """A row a network and engine; `of ours` is against our fastest level of that network."""
-    return _section(committed_report("peers"), HEADINGS)
+    return _section(committed_report("peers"), "float32", HEADINGS)
 
 
 def int8_engines_section() -> str:
     """The same of int8, with how each output correlates with that of float32."""
-    return _section(committed_report("peers", "host-int8"), (*HEADINGS, CORRELATION))
+    return _section(committed_report("peers", "host-int8"), "int8", (*HEADINGS, CORRELATION))
 
 
-def _section(report: Report, headings: Sequence[str]) -> str:
+def _section(report: Report, dtype: Dtype, headings: Sequence[str]) -> str:
     lines = (_line(row, report)[: len(headings)] for row in report.rows)
     missing = report.context["not_measured"]
-    named = "; ".join(f"{engine} ({reason})" for engine, reason in missing.items())
+    named = "; ".join(f"{name} ({_reason(name, missing[name], dtype)})" for name in missing)
     return "\n".join(
         [
             *markdown(headings, lines),
@@ -39,6 +42,12 @@ def _section(report: Report, headings: Sequence[str]) -> str:
             *([f"Not measured: {named}."] if named else []),
         ]
     )
+
+
+def _reason(engine: str, reason: str, dtype: Dtype) -> str:
+    """Why the report has no row of `engine`; what was no peer then and is one now is called so."""
+    is_offered_now = engine in peers_in(dtype)
+    return "no peer yet at that revision" if is_offered_now and NOT_OFFERED in reason else reason
 
 
 def _line(row: Row, report: Report) -> tuple[str, ...]:

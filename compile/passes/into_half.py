@@ -11,6 +11,15 @@ The kernels' templates are the same, for a workload of another `dtype` and with 
 for which the weights are packed again. Before the passes that look at tiles. A template that has no
 float16, and every operator that no template took, works on converted values: the former in float32,
 the latter in float16. Raises `HalfRangeError` for a weight or bias that float16 does not hold.
+
+What stays float32 was decided by errors of the logits, root mean square against float32 as a share
+of their standard deviation (official 0.5x g3, 200 pictures, x86, products rounded; 2026-11-25):
+
+    the stem in float16, too                                       1.37 %, 198 classes the same
+    stem in float32, shortcut added last, dense in sums of 120     1.11 %, 198
+    stem in float32, shortcut added first, dense in sums of 480    1.17 %, 199
+
+Built is the second with the shortcut first, which takes 1.4 % fewer modelled cycles on N1.
 """
 
 from __future__ import annotations

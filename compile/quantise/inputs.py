@@ -63,8 +63,10 @@ def calibration_on_pictures(folder: Path, network: Network) -> Calibration:
     """On pictures anywhere below `folder`, evenly spread by their names: `ENOUGH_PICTURES` at most,
     more of small ones, up to `ENOUGH_PIXELS`.
 
-    They are made inputs as the network's preprocessing says. Raises `CalibrationError`, and
-    `ImageError` for a picture that cannot be decoded.
+    They are made inputs as the network's preprocessing says. On 96, 180, 360 and 719 of the digits
+    96.7, 97.2, 97.5 and 97.2 % of the held-out ones were right, with logits off by as much in the
+    mean, 0.033 to 0.035 of their range (x86, 2026-11-26): a few pictures on the edge decide.
+    Raises `CalibrationError`, and `ImageError` for a picture that cannot be decoded.
     """
     found = sorted(p for p in folder.rglob("*") if p.suffix.lower() in PICTURE_SUFFIXES)
     if not found:
@@ -82,7 +84,11 @@ def calibration_on_pictures(folder: Path, network: Network) -> Calibration:
 
 
 def synthetic_calibration(network: Network, count: int = SYNTHETIC_INPUTS) -> Calibration:
-    """On `count` seeded inputs of noise."""
+    """On `count` seeded inputs of noise.
+
+    Of 200 pictures the official 0.5x g3 gives the class of float32 on 180, and on 190 where it is
+    calibrated on 100 of them (2026-11-26).
+    """
     inputs = tuple(_synthetic_inputs(network, count))
     return Calibration(inputs, f"{count} synthetic pictures", 2.0, 0.8, False, _bounds(network))
 
