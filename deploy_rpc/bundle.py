@@ -22,6 +22,7 @@ import tvm
 import tvm_ffi
 from platformdirs import user_cache_path
 
+from deploy_rpc.compiled_once import FIXED, CompileError, zig
 from deploy_rpc.host import machine_isa
 from model.errors import InputError
 from model.temporary import temporary_folder
@@ -33,7 +34,6 @@ ZIG_TARGETS = {  # the glibc that the wheels are built for
     "x86_64": "x86_64-linux-gnu.2.28",
 }
 PIP_LIMIT_S = 900
-COMPILE_LIMIT_S = 300  # zig builds its glibc stubs on first use, about 20 s on two cores
 
 
 class BundleError(InputError):
@@ -83,7 +83,8 @@ def board_bundle(isa: str = BOARD_ISA, cache: Path | None = None) -> Path:
 def bundle_folder(isa: str = BOARD_ISA, cache: Path | None = None) -> Path:
     """Where `board_bundle` keeps the bundle, made or not; its name tells what it is made from."""
     sources = [path.read_text(encoding="utf-8") for path in sorted(AGENT_SOURCES.glob("*.[ch]"))]
-    parts = [*sources, ZIG_TARGETS[isa], version("ziglang")]
+    installed = [version(wheel.package) for wheel in WHEELS]
+    parts = [*sources, *FIXED, *_agent_words(isa), version("ziglang"), *installed]
     digest = hashlib.sha256("\n".join(parts).encode()).hexdigest()[:12]
     name = "-".join([isa, *(wheel.version for wheel in WHEELS), digest])
     return (cache or user_cache_path("shufflenet-compiled")) / "boards" / name
@@ -106,7 +107,7 @@ def _make(folder: Path, isa: str) -> None:
             for wheel in WHEELS:
                 _unpack(wheel, _download(wheel, temporary / "wheels"), temporary)
             shutil.rmtree(temporary / "wheels")
-        _compile_agent(temporary, ZIG_TARGETS[isa])
+        _compile_agent(temporary, isa)
         _publish(temporary, folder)
 
 
@@ -164,21 +165,26 @@ def _unpack(wheel: Wheel, path: Path, folder: Path) -> None:
             (folder / Path(library).name).write_bytes(archive.read(library))
 
 
-def _compile_agent(folder: Path, target: str) -> None:
-    libraries = [Path(library).stem for wheel in WHEELS for library in wheel.libraries]
-    command = [
-        *(sys.executable, "-m", "ziglang", "cc", "-target", target, "-std=c11", "-O2", "-s"),
+def _compile_agent(folder: Path, isa: str) -> None:
+    words = [
+        *_agent_words(isa),
         *("-I", tvm_ffi.libinfo.find_include_path(), *map(str, sorted(AGENT_SOURCES.glob("*.c")))),
-        *("-o", str(folder / "agent"), "-L", str(folder), "-Wl,-rpath,$ORIGIN"),
-        *("-Wl,--no-as-needed", "-Wl,--allow-shlib-undefined"),
+        *("-o", str(folder / "agent"), "-L", str(folder)),
+    ]
+    try:
+        zig(words)
+    except CompileError as error:
+        raise BundleError(f"the board agent cannot be compiled: {error}") from error
+
+
+def _agent_words(isa: str) -> list[str]:
+    """How the agent is compiled, wherever its sources and its libraries are."""
+    libraries = [Path(library).stem for wheel in WHEELS for library in wheel.libraries]
+    return [
+        *("-target", ZIG_TARGETS[isa], "-std=c11"),
+        *("-Wl,-rpath,$ORIGIN", "-Wl,--no-as-needed", "-Wl,--allow-shlib-undefined"),
         *(f"-l{library.removeprefix('lib')}" for library in libraries),
     ]
-    _run(
-        command,
-        COMPILE_LIMIT_S,
-        "the board agent cannot be compiled",
-        "zig comes with `pip install ziglang`",
-    )
 
 
 def _run(command: list[str], limit_s: float, fault: str, remedy: str) -> None:

@@ -50,6 +50,23 @@ def test_another_agent_source_makes_another_bundle(
     assert bundle.bundle_folder() != before
 
 
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("FIXED", ("-O1",)),
+        ("ZIG_TARGETS", {bundle.BOARD_ISA: "aarch64-linux-gnu.2.36"}),
+        ("version", lambda _: "9.9"),
+    ],
+    ids=["compiler's words", "target", "installed versions"],
+)
+def test_whatever_goes_into_a_bundle_is_in_its_name(
+    name: str, value: object, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = bundle.bundle_folder()
+    monkeypatch.setattr(bundle, name, value)
+    assert bundle.bundle_folder() != before
+
+
 def test_without_a_package_index_the_error_names_pip_s_command_and_nothing_is_left(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
