@@ -10,11 +10,14 @@ ONNX Runtime would read the host's there, through QEMU, and crash.
 
 from __future__ import annotations
 
+import hashlib
+import json
+import os
 import shutil
 import subprocess
 import sys
 import zipfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -57,9 +60,11 @@ def arm_python(packages: Sequence[str], core: str, cache: Path | None = None) ->
     if not fetched.is_dir():
         _check_tools()
         _make_whole(fetched, lambda work, root: _fetch(work, root, packages))
-    root = fetched.with_name(f"{names}@{core}")
+    described = _description(processor)
+    digest = hashlib.sha256(json.dumps(described).encode()).hexdigest()[:12]
+    root = fetched.with_name(f"{names}@{core}-{digest}")
     if not root.is_dir():
-        _make_whole(root, lambda _, made: _describe(fetched, made, processor))
+        _make_whole(root, lambda _, made: _describe(fetched, made, described))
     return ArmPython(root, _program(root), root / "opt" / "packages")
 
 
@@ -127,28 +132,32 @@ def _unpack_wheels(work: Path, root: Path, packages: Sequence[str]) -> None:
     wheels = work / "wheels"
     platforms = (word for name in PLATFORMS for word in ("--platform", name))
     fixed = ("--no-deps", "--only-binary=:all:", "--python-version", version, "--dest", str(wheels))
-    _run([sys.executable, "-m", "pip", "download", *fixed, *platforms, *packages])
+    own = {name: value for name, value in os.environ.items() if name != "PIP_CONSTRAINT"}
+    _run([sys.executable, "-m", "pip", "download", *fixed, *platforms, *packages], own)
     for wheel in sorted(wheels.glob("*.whl")):
         with zipfile.ZipFile(wheel) as archive:
             archive.extractall(root / "opt" / "packages")
 
 
-def _describe(fetched: Path, root: Path, processor: ArmProcessor) -> None:
+def _describe(fetched: Path, root: Path, described: Mapping[str, str]) -> None:
     for part in fetched.iterdir():
         if part.name not in DESCRIBED:
             (root / part.name).symlink_to(Path("..") / fetched.name / part.name)
-    folder = root / "sys" / "devices" / "system" / "cpu"
-    folder.mkdir(parents=True)
-    (root / "proc").mkdir()
-    (root / "proc" / "cpuinfo").write_text(processor.cpuinfo(CORES), encoding="ascii")
+    for name, text in described.items():
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).write_text(text, encoding="ascii")
+
+
+def _description(processor: ArmProcessor) -> dict[str, str]:
+    """The files by which Linux tells of `CORES` cores, by name."""
+    folder = "sys/devices/system/cpu"
+    files = {"proc/cpuinfo": processor.cpuinfo(CORES), f"{folder}/kernel_max": f"{CORES - 1}\n"}
     for name in ("possible", "present", "online"):
-        (folder / name).write_text(f"0-{CORES - 1}\n", encoding="ascii")
-    (folder / "kernel_max").write_text(f"{CORES - 1}\n", encoding="ascii")
+        files[f"{folder}/{name}"] = f"0-{CORES - 1}\n"
     for index in range(CORES):
         for name, value in _facts_of_core(index).items():
-            file = folder / f"cpu{index}" / name
-            file.parent.mkdir(parents=True, exist_ok=True)
-            file.write_text(f"{value}\n", encoding="ascii")
+            files[f"{folder}/cpu{index}/{name}"] = f"{value}\n"
+    return files
 
 
 def _facts_of_core(index: int) -> dict[str, str]:
@@ -170,9 +179,11 @@ def _program(root: Path) -> Path:
     return programs[-1]
 
 
-def _run(command: list[str]) -> None:
+def _run(command: list[str], environment: Mapping[str, str] | None = None) -> None:
     try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=LIMIT_S)
+        done = subprocess.run(
+            command, capture_output=True, text=True, timeout=LIMIT_S, env=environment
+        )
     except (OSError, subprocess.TimeoutExpired) as error:
         raise ArmPythonError(f"{error}; try it by hand: {' '.join(command)}") from error
     if done.returncode != 0:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import subprocess
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -26,6 +27,44 @@ def test_it_runs_under_qemu_with_its_packages_on_an_arm_core() -> None:
     command = ["qemu-aarch64", "-L", str(python.root), *variables, str(python.program)]
     done = subprocess.run([*command, "-c", program], capture_output=True, text=True, timeout=120)
     assert done.stdout == "aarch64 2.3.5 True\n", done.stderr
+
+
+def _fetched(folder: Path) -> Path:
+    """What stands for fetched packages in `folder`."""
+    program = folder / "usr" / "bin" / "python3.11"
+    program.parent.mkdir(parents=True)
+    program.touch()
+    return folder
+
+
+def test_a_core_that_is_described_otherwise_has_another_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _fetched(tmp_path / "arm_python" / "numpy-2.3.5")
+    folders = {}
+    for cores in (4, 2, 4):
+        monkeypatch.setattr(module, "CORES", cores)
+        root = arm_python(("numpy==2.3.5",), "cortex-a72", cache=tmp_path).root
+        assert (root / "proc" / "cpuinfo").read_text().count("processor") == cores
+        assert folders.setdefault(cores, root) == root
+    assert folders[4] != folders[2]
+
+
+def test_a_constraint_of_the_user_s_does_not_choose_the_wheels(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with zipfile.ZipFile(tmp_path / "tiny-1.0-py3-none-any.whl", "w") as wheel:
+        wheel.writestr("tiny.py", "")
+        metadata = "Metadata-Version: 2.1\nName: tiny\nVersion: 1.0\n"
+        wheel.writestr("tiny-1.0.dist-info/METADATA", metadata)
+        wheel.writestr("tiny-1.0.dist-info/WHEEL", "Wheel-Version: 1.0\nTag: py3-none-any\n")
+    (tmp_path / "constraints.txt").write_text("tiny==2.0\n")
+    monkeypatch.setenv("PIP_CONSTRAINT", str(tmp_path / "constraints.txt"))
+    monkeypatch.setenv("PIP_NO_INDEX", "1")
+    monkeypatch.setenv("PIP_FIND_LINKS", str(tmp_path))
+    root = _fetched(tmp_path / "root")
+    module._unpack_wheels(tmp_path / "work", root, ("tiny==1.0",))
+    assert (root / "opt" / "packages" / "tiny.py").exists()
 
 
 def test_without_debian_s_tools_they_are_named(
