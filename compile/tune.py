@@ -15,11 +15,12 @@ from rich.progress import Progress
 
 from compile.lower import Lowered, lower
 from compile.report import Latency, latency_table
-from compile.source import random_network
+from compile.source import import_network
 from compile.tune_auto import tune_auto
-from compile.tune_options import AUTO, KEPT, parse_options
+from compile.tune_checks import AUTO
+from compile.tune_options import KEPT, parse_options
 from compile.tuning.curve import draw_curve
-from compile.tuning.decisions import TUNING_LOGS, is_default, recorded_decisions
+from compile.tuning.decisions import TUNING_LOGS, is_default, is_usable, recorded_decisions
 from compile.tuning.display import Display, print_result
 from compile.tuning.experience import counted, lessons_of
 from compile.tuning.judge import Judge
@@ -34,14 +35,13 @@ from compile.tuning.tuner import Tuner
 from compile.tuning.verify import logs_in, verify_logs
 from compile.tuning.whole import before_and_after
 from compile.tuning.workers import WorkerError
-from deploy_rpc.board_spec import BoardError, BoardSpec
+from deploy_rpc.board_spec import BoardError
 from deploy_rpc.core_models import llvm_model
-from deploy_rpc.cores import Core, find_core
 from deploy_rpc.cycles import missing_modelling_tools
-from deploy_rpc.host import host_core
 from deploy_rpc.network_cycles import missing_modelled_board_tools
 from model.cli import phase, run_command, write_json
 from model.console import table_console
+from model.zoo import default_input_size
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -50,8 +50,8 @@ def main(arguments: list[str] | None = None) -> None:
     if not options.tunes:
         _keep_up(options)
         return
-    core = _core(options, options.board)
-    where = Where(options.target, options.target_text, options.board, core)
+    _require_tools(options)
+    where = Where(options.target, options.target_text, options.board, options.target.core)
     log = _log(options, where)
     try:
         report = tune_auto(options, where, log) if _is_auto(options) else _tune(options, where, log)
@@ -68,20 +68,28 @@ def _is_auto(options: argparse.Namespace) -> bool:
 
 
 def _log(options: argparse.Namespace, where: Where) -> TuningLog:
-    """Named after the network, and its number format where that is not float32."""
-    stem = options.model if options.dtype == "float32" else f"{options.model}.{options.dtype}"
+    """Named after the network, its input size where one was asked for that is not the usual one,
+    and its number format where that is not float32.
+    """
+    stem = options.onnx.stem if options.onnx else options.model
+    usual = None if options.onnx else default_input_size(options.model)
+    if options.input_size not in (None, usual):
+        stem += "@{}x{}".format(*options.input_size)
+    if options.dtype != "float32":
+        stem += f".{options.dtype}"
     folder = options.tuning_logs / log_name(where.core)
     return TuningLog((folder / AUTO if _is_auto(options) else folder) / f"{stem}.jsonl")
 
 
 def _tune(options: argparse.Namespace, where: Where, log: TuningLog) -> dict[str, Any]:
     """Searches, judges, and compares; returns the report."""
-    with phase(f"lower {options.model}"):
-        fused = lower(random_network(options.model), "fused", options.target)
+    with phase("import and lower"):
+        network = import_network(options)
+        fused = lower(network, "fused", options.target)
     tasks = tasks_of(fused)
     print(
-        f"{len(tasks)} kernels on {where.board}, the default tile of each first; up to "
-        f"{options.trials} trials; log: {log.path}"
+        f"{network.name}: {len(tasks)} kernels on {where.board}, the default tile of each first; "
+        f"log: {log.path}"
     )
     lessons = lessons_of([options.tuning_logs, TUNING_LOGS], log.path)
     print(f"the model starts from {counted(lessons)} of other logs")
@@ -90,18 +98,20 @@ def _tune(options: argparse.Namespace, where: Where, log: TuningLog) -> dict[str
         if options.resume:
             print(f"resumed: {tuner.resume()} trials from the log")
         core = where.core.of(where.target.dtype)
-        with Display(tuner, options.trials, examiner.unit, core) as display:
-            tuner.run(options.trials, display.report)
+        trials = max(options.trials, len(tuner.without_default))
+        print(f"up to {trials} trials")
+        with Display(tuner, trials, examiner.unit, core) as display:
+            tuner.run(trials, display.report)
     print_result(tuner, examiner.unit, core)
     if options.json:
         picture = options.json.with_suffix(".png")
-        title = f"{options.model} on {where.board}"
+        title = f"{network.name} on {where.board}"
         if draw_curve(tuner.steps, examiner.unit, title, picture):
             print(picture)
     verdicts = list(_judged(options, fused, where, tuner)) if examiner.kind == "measured" else []
     latencies = _before_and_after(options, fused, where)
     return {
-        "model": options.model,
+        "model": network.name,
         "target": where.target.name,
         "core": log_name(where.core),
         "dtype": where.target.dtype,
@@ -169,13 +179,13 @@ def _keep_up(options: argparse.Namespace) -> None:
     if options.merge:
         print(f"{options.into}: {merge_logs(options.merge, options.into)} records")
     elif options.prune:
-        dropped = prune_log(options.prune, KEPT, is_default)
+        dropped = prune_log(options.prune, KEPT, is_default, is_usable)
         print(
             f"{options.prune}: dropped {dropped} records, kept the best one of each kernel, and "
             "the default tile's"
         )
     else:
-        _verify(options.verify or [TUNING_LOGS], options.workers)
+        _verify(options.verify, options.workers)
 
 
 def _verify(paths: list[Path], workers: int) -> None:
@@ -192,23 +202,14 @@ def _verify(paths: list[Path], workers: int) -> None:
     print(f"{len(logs)} logs: every record is what a build takes, and answers right")
 
 
-def _core(options: argparse.Namespace, board: BoardSpec) -> Core:
-    """The core that is tuned for; raises `BoardError` where `board` has no times for it."""
-    if board.kind == "emulated":
-        raise BoardError(f"{board} emulates: its times mean nothing; take modelled:CORE")
-    if board.kind == "local" and options.target.core != host_core():
-        raise BoardError(
-            f"target {options.target.name} is not this machine; expected --target host with "
-            "--board local, or a board of the target's kind"
-        )
-    if board.kind != "modelled":
-        return options.target.core
+def _require_tools(options: argparse.Namespace) -> None:
+    """Raises `BoardError`, `CoreModelError` where the modelled board cannot be had here."""
+    if options.board.kind != "modelled":
+        return
     missing = missing_modelling_tools()
     if missing:
         raise BoardError(f"no cycles can be modelled here: {'; '.join(missing)}")
-    core = find_core(board.core) if board.core else options.target.core
-    llvm_model(core)
-    return core
+    llvm_model(options.target.core)
 
 
 if __name__ == "__main__":

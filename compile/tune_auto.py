@@ -9,7 +9,7 @@ from typing import Any
 
 from rich.table import Table
 
-from compile.source import random_network
+from compile.source import import_network
 from compile.tuning.auto_search import BATCH, MODULE
 from compile.tuning.auto_task import auto_tasks_of
 from compile.tuning.auto_tuner import AutoProgress, AutoTuner
@@ -23,10 +23,11 @@ from model.console import table_console
 
 def tune_auto(options: argparse.Namespace, where: Where, log: TuningLog) -> dict[str, Any]:
     """Searches, prints each kernel's cost beside our template's, and returns the report."""
-    with phase(f"lower {options.model}"):
-        tasks = auto_tasks_of(random_network(options.model), where.target)
+    with phase("import and lower"):
+        network = import_network(options)
+        tasks = auto_tasks_of(network, where.target)
     print(
-        f"{len(tasks)} kernels in MetaSchedule's own space on {where.board}; "
+        f"{network.name}: {len(tasks)} kernels in MetaSchedule's own space on {where.board}; "
         f"{max(options.trials, BATCH * len(tasks))} trials; log: {log.path}"
     )
     with contextlib.closing(WorkerPool(options.workers, MODULE)) as pool:
@@ -37,7 +38,7 @@ def tune_auto(options: argparse.Namespace, where: Where, log: TuningLog) -> dict
         tuner.run(options.trials, lambda each: print(_line(each), flush=True))
     table_console().print(auto_table(tuner.progress, where.core.name))
     return {
-        "model": options.model,
+        "model": network.name,
         "target": where.target.name,
         "core": log_name(where.core),
         "space": "auto",

@@ -21,7 +21,7 @@ def test_each_kernel_is_searched_and_compared_and_a_later_search_goes_on(
 ) -> None:
     shorten(monkeypatch)
     monkeypatch.setattr(
-        "compile.tune_auto.random_network", lambda name: small_network(Sines(), side=8)
+        "compile.tune_auto.import_network", lambda options: small_network(Sines(), side=8)
     )
     words = ["--target", "cortex-a72", "--space", "auto", "--tuning-logs", str(tmp_path)]
     main([*words, "--trials", "1", "--workers", "1", "--json", str(tmp_path / "report.json")])
@@ -42,7 +42,7 @@ def test_each_kernel_is_searched_and_compared_and_a_later_search_goes_on(
 @pytest.mark.parametrize(
     ("words", "expected"),
     [
-        (["--board", "local"], "--space auto: expected --board modelled[:CORE], got local"),
+        (["--board", "rpc://b:9"], "--space auto: expected --board modelled[:CORE], got rpc://b:9"),
         (["--dtype", "float16"], "--space auto: expected --dtype float32, got float16"),
     ],
 )

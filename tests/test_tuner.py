@@ -220,6 +220,14 @@ def test_the_tiles_to_judge_are_those_near_the_best_and_the_default(tmp_path: Pa
         assert len(each.tiles) <= 3
 
 
+def test_the_default_tile_of_each_kernel_is_tried_in_any_case(tmp_path: Path) -> None:
+    tuner = Tuner(TASKS, WHERE, Priced(), TuningLog(tmp_path / "net.jsonl"))
+    assert tuner.without_default == tuner.progress
+    tuner.run(1, lambda step: None)
+    assert tuner.steps[-1].trials == len(TASKS) > 1
+    assert not tuner.without_default
+
+
 class Priced:
     """An examiner by a rule: small unrolls are cheap."""
 

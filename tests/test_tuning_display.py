@@ -58,6 +58,11 @@ def test_a_resumed_search_has_no_rate_yet(tuner: Tuner) -> None:
     assert "0.0 trials/s, resumed (defaults)" in line
 
 
+def test_more_trials_than_were_asked_for_leave_no_time(tuner: Tuner) -> None:
+    line = shown(tuner, terminal=False, step=Step("defaults", 40, 4.0, 5000.0))
+    assert "at most 0:00:00 left" in line
+
+
 def test_at_a_terminal_a_table_lives_with_the_dearest_kernel_first(tuner: Tuner) -> None:
     text = shown(tuner, terminal=True)
     assert text.index("dear") < text.index("cheap")

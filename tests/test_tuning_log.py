@@ -10,8 +10,9 @@ from pathlib import Path
 
 import pytest
 
+from compile.tuning.decisions import is_usable
 from compile.tuning.log import LogError, TuningLog, merge_logs, prune_log
-from compile.tuning.record import FIELDS, RecordError, parse_record, record_line
+from compile.tuning.record import FIELDS, Record, RecordError, parse_record, record_line
 from tests.tuning_records import record
 
 WRITERS, EACH = 4, 25
@@ -119,13 +120,17 @@ def test_merged_logs_hold_every_record_once(tmp_path: Path) -> None:
     )
 
 
+def any_use(record: Record) -> bool:
+    return True
+
+
 def test_a_pruned_log_keeps_the_best_of_each_core_and_what_is_asked_for(tmp_path: Path) -> None:
     log = TuningLog(tmp_path / "a.jsonl")
     other = record(0, 9.0, core="neoverse-n1")
     wrong = record(1, outcome="wrong answer", samples=())
     slow = record(3, 40.0)
     log.append([record(0, 30.0), record(1, 10.0), record(2, 20.0), wrong, other, slow])
-    assert prune_log(log.path, 2, lambda each: each == slow) == 2
+    assert prune_log(log.path, 2, lambda each: each == slow, any_use) == 2
     assert log.read().records == [record(1, 10.0), record(2, 20.0), other, slow]
 
 
@@ -133,7 +138,7 @@ def test_a_record_to_keep_that_two_logs_brought_is_left_once(tmp_path: Path) -> 
     log = TuningLog(tmp_path / "a.jsonl")
     again = record(0, 30.0, date="2026-11-29T12:00:00Z")
     log.append([record(0, 30.0), record(1, 10.0), again, record(1, 10.0)])
-    assert prune_log(log.path, 1, lambda each: each.median == 30.0) == 2
+    assert prune_log(log.path, 1, lambda each: each.median == 30.0, any_use) == 2
     assert log.read().records == [record(0, 30.0), record(1, 10.0)]
 
 
@@ -144,5 +149,21 @@ def test_a_pruned_log_keeps_the_newest_verdicts_of_the_network(tmp_path: Path) -
         for day in (3, 1, 2)
     ]
     log.append([record(0, 30.0), *verdicts])
-    assert prune_log(log.path, 2, lambda each: False) == 1
+    assert prune_log(log.path, 2, lambda each: False, any_use) == 1
     assert log.read().records == [record(0, 30.0), verdicts[0], verdicts[2]]
+
+
+def test_a_pruned_log_keeps_the_best_that_is_of_use_of_each_version(tmp_path: Path) -> None:
+    log = TuningLog(tmp_path / "a.jsonl")
+    old = [record(index, 1.0 + index, template_version=0) for index in range(2)]
+    no_room = record(1, 5.0, decisions={**record(1).decisions, "rows": 31})
+    best, second = record(2, 10.0), record(3, 20.0)
+    log.append([*old, no_room, best, second])
+    assert prune_log(log.path, 1, lambda each: False, is_usable) == 3
+    assert log.read().records == [old[0], best]
+
+
+def test_to_prune_no_log_is_an_error_and_makes_none(tmp_path: Path) -> None:
+    with pytest.raises(LogError, match="found none"):
+        prune_log(tmp_path / "typo" / "a.jsonl", 1, lambda each: False, any_use)
+    assert not list(tmp_path.iterdir())

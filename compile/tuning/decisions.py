@@ -52,7 +52,7 @@ class RecordedDecisions:
         wanted = key_of(template_of(workload), workload, DECIDING_THREADS)
         if not any(wanted in ranked for ranked in self.ranked.values()):
             return None
-        own, space = log_name(self.core), frozenset(space_of(workload, self.core))
+        own, space = log_name(self.core), _tiles(workload, self.core)
         for name, ranked in self.ranked.items():
             for record in ranked.get(wanted, ()):
                 if (tile := tile_of(record)) in space:
@@ -157,12 +157,26 @@ def default_of(record: Record) -> tuple[Made, Core]:
     return default, core
 
 
+def is_usable(record: Record) -> bool:
+    """Whether a build for the record's own core would take its decisions, were they the best."""
+    try:
+        default, core = default_of(record)
+    except UnusableRecordError:
+        return False
+    return record.threads == DECIDING_THREADS and tile_of(record) in _tiles(default.workload, core)
+
+
 def is_default(record: Record) -> bool:
     """Whether `record` is of the tile that its core's table gives."""
     try:
         return tile_of(record) == default_of(record)[0].tile
     except UnusableRecordError:
         return False
+
+
+@functools.lru_cache(maxsize=8)
+def _tiles(workload: Workload, core: Core) -> frozenset[Any]:
+    return frozenset(space_of(workload, core))
 
 
 def _are_fields_of(kind: type, values: dict[str, Any]) -> bool:

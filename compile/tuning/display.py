@@ -51,7 +51,9 @@ class Display:
     def _line(self, step: Step) -> str:
         rate = step.trials / max(step.seconds, 1e-9)
         left = (
-            f"at most {_duration((self._trials - step.trials) / rate)} left" if rate else "resumed"
+            f"at most {_duration(max(self._trials - step.trials, 0) / rate)} left"
+            if rate
+            else "resumed"
         )
         return (
             f"{step.trials:5d}/{self._trials} trials, {network_cost(step.cost, self._unit)}, "
@@ -72,11 +74,7 @@ def print_result(tuner: Tuner, unit: str, core: Core) -> None:
 
 def search_table(tuner: Tuner, unit: str, core: Core, rows: int) -> Table:
     """The `rows` kernels that take most of the network, as far as they are known."""
-    kind, short, speed = (
-        ("Modelled cycles", "k", "of peak")
-        if unit == "cycles"
-        else ("Measured times", "us", "GMAC/s")
-    )
+    kind, short, speed = HEADINGS[unit]
     title = f"{kind} of one call, {core.name}, one thread"
     table = Table("kernel", title=title, title_justify="left")
     for column in ("calls", "tried", "of", f"default, {short}", f"best, {short}", "gain", speed):

@@ -103,13 +103,20 @@ def merge_logs(sources: Iterable[Path], destination: Path, warn: Warn = warnings
 
 
 def prune_log(
-    path: Path, keep: int, keeps: Callable[[Record], bool], warn: Warn = warnings.warn
+    path: Path,
+    keep: int,
+    keeps: Callable[[Record], bool],
+    is_usable: Callable[[Record], bool],
+    warn: Warn = warnings.warn,
 ) -> int:
     """Leaves the `keep` best "ok" records of each competition in `path`, and the best of `keeps`.
 
-    Best is by `Record.rank`; of what two logs brought twice, one is left. The order of lines stays.
-    Returns how many records were dropped.
+    Best is by `Record.rank`, of those that are of use, or of all where none is: another version may
+    know what to do with them. Of what two logs brought twice, one is left. The order of lines
+    stays. Returns how many records were dropped; raises `LogError` where there is no log.
     """
+    if not path.is_file():
+        raise LogError(f"expected a tuning log at {path}, found none")
     with _explained("prune", path), _writing(path):
         records = _sound_records(path, warn)
         groups: dict[tuple[str, ...], list[Record]] = defaultdict(list)
@@ -119,7 +126,8 @@ def prune_log(
         kept: set[int] = set()
         for group in groups.values():
             ranked = sorted(group, key=lambda record: record.rank)
-            kept.update(map(id, [*ranked[:keep], *list(filter(keeps, ranked))[:1]]))
+            best = list(itertools.islice(filter(is_usable, ranked), keep)) or ranked[:keep]
+            kept.update(map(id, [*best, *itertools.islice(filter(keeps, ranked), 1)]))
         left = [record for record in records if id(record) in kept]
         _replace(path, left)
     return len(records) - len(left)

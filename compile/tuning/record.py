@@ -83,7 +83,8 @@ class Record:
     @property
     def competition(self) -> tuple[str, ...]:
         """What records share whose medians compare."""
-        return (self.key, self.core, self.kind, self.space, self.unit)
+        version = str(self.template_version)
+        return (self.key, version, self.core, self.kind, self.space, self.unit)
 
     @property
     def rank(self) -> tuple[float, str]:

@@ -121,7 +121,7 @@ class Tuner:
         return taken
 
     def run(self, trials: int, report: Callable[[Step], None]) -> None:
-        """Up to `trials` more trials, the default tiles among them."""
+        """Up to `trials` more trials, the default tiles among them, which are tried in any case."""
         self._start = time.monotonic()
         self._try_defaults(report)
         while self._trials < trials and (each := self._most_promising()) is not None:
@@ -129,6 +129,11 @@ class Tuner:
             tiles = proposed(each.task.made, each.untried, self._model, count, self._chance)
             self._try([(each, tile) for tile in tiles])
             self._report(each.task.name, report)
+
+    @property
+    def without_default(self) -> list[Progress]:
+        """The kernels whose default tile is to be tried first."""
+        return [each for each in self.progress if each.task.made.tile not in each.tried]
 
     def dearest_first(self) -> list[Progress]:
         """The kernels that are known, by what they take of the network."""
@@ -158,8 +163,7 @@ class Tuner:
         return sum(each.task.calls * each.default_cost for each in self.progress)
 
     def _try_defaults(self, report: Callable[[Step], None]) -> None:
-        missing = [each for each in self.progress if each.task.made.tile not in each.tried]
-        self._try([(each, each.task.made.tile) for each in missing])
+        self._try([(each, each.task.made.tile) for each in self.without_default])
         self._report("defaults", report)
 
     def _try(self, pairs: Sequence[tuple[Progress, Any]]) -> None:
