@@ -4,17 +4,14 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import os
-import shutil
-import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
 from compile.build_options import parse_options, print_options
-from compile.examine import check_board, examine
+from compile.examine import check_board, compares_here, examine
 from compile.library import build_library
-from compile.link import find_linker
+from compile.link import find_host_linker, find_linker
 from compile.lower import ladder, lower
 from compile.network import Network
 from compile.quantise.inputs import Calibration, calibration_on_pictures, synthetic_calibration
@@ -25,12 +22,10 @@ from compile.sensitivity.table import Sensitivity
 from compile.source import import_network
 from compile.tuning.decisions import recorded_decisions
 from model.cli import phase, run_command, write_json
-from model.errors import InputError
+from model.output_folder import make_output_folder
 from model.temporary import locked_folder, temporary_folder
 
-
-class OutputFolderError(InputError):
-    """A folder that cannot be written to."""
+PUBLISHED_SUFFIXES = (".json", ".h", ".a", ".so")
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -38,6 +33,8 @@ def main(arguments: list[str] | None = None) -> None:
     options = parse_options(arguments)
     print_options(options)
     linker = find_linker(options.linker, options.target)
+    compared = compares_here(options.board, options.target)
+    host_linker = find_host_linker(options.linker) if compared else None
     check_board(options.board, options.target)
     with _staging_folder(options.out) as staging:
         with phase("import"):
@@ -45,7 +42,7 @@ def main(arguments: list[str] | None = None) -> None:
         modelled = options.board is not None and options.board.kind == "modelled"
         levels = ladder(options.level, options.target.dtype, modelled=modelled)
         if options.dump:
-            _make_folder(options.dump)
+            make_output_folder(options.dump)
         decisions, logs = None, {}
         if options.level == "tuned":
             decisions = recorded_decisions(options.tuning_logs, options.target.core)
@@ -72,7 +69,7 @@ def main(arguments: list[str] | None = None) -> None:
             library = build_library(
                 rungs[-1], options.target, linker, staging / f"{name}.so", static=options.static
             )
-        verifications, latencies = examine(rungs, library.path, linker, options.board)
+        verifications, latencies = examine(rungs, library.path, linker, options.board, host_linker)
         report = build_report(rungs[-1], verifications, latencies, library, logs)
         if sensitivity:
             report["sensitivity"] = asdict(sensitivity)
@@ -86,8 +83,16 @@ def main(arguments: list[str] | None = None) -> None:
 
 
 def publish(files: Sequence[Path], out: Path) -> None:
-    """Moves all `files` to `out`: of two builds at once one is there whole, the last one."""
+    """Moves all `files` to `out`, the library last; what an earlier build had beside it goes.
+
+    Of two builds at once one is there whole, the last one.
+    """
+    library, names = files[-1], {file.name for file in files}
+    beside = [library.with_suffix(suffix).name for suffix in PUBLISHED_SUFFIXES]
     with locked_folder(out):
+        for name in beside:
+            if name not in names:
+                (out / name).unlink(missing_ok=True)
         for file in files:
             file.replace(out / file.name)
 
@@ -126,25 +131,14 @@ def _kept(options: argparse.Namespace, sensitivity: Sensitivity | None) -> tuple
 def _staging_folder(out: Path) -> Iterator[Path]:
     """A temporary folder inside `out`, which is removed again if it was made here for nothing."""
     existed = out.exists()
-    _make_folder(out)
+    make_output_folder(out)
     try:
         with temporary_folder(".build-", out) as staging:
             yield staging
     finally:
-        if not existed and not any(out.iterdir()):
-            shutil.rmtree(out)
-
-
-def _make_folder(folder: Path) -> None:
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=folder):
-            pass
-    except OSError as error:
-        raise OutputFolderError(
-            f"cannot write to the folder {folder}: {os.strerror(error.errno)}; "
-            "name one that you can write to"
-        ) from error
+        if not existed:
+            with contextlib.suppress(OSError):  # not empty: something was built
+                out.rmdir()
 
 
 if __name__ == "__main__":

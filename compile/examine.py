@@ -15,12 +15,12 @@ from pathlib import Path
 import numpy as np
 
 from compile.library import build_library
-from compile.link import Linker, find_linker
+from compile.link import Linker, find_host_linker
 from compile.lower import Lowered
 from compile.price_library import price_library
 from compile.price_network import note_on
 from compile.report import Latency
-from compile.targets import CompileTarget, host_target
+from compile.targets import CompileTarget, host_target, runs_lowered_here
 from compile.verify import Verification, verify, verify_outputs
 from deploy_rpc.board_spec import BoardError, BoardSpec, parse_board
 from deploy_rpc.bundle import BOARD_ISA
@@ -37,12 +37,17 @@ Findings = tuple[list[Verification], list[Latency]]
 
 
 def examine(
-    rungs: Sequence[Lowered], library: Path, linker: Linker, board: BoardSpec | None
+    rungs: Sequence[Lowered],
+    library: Path,
+    linker: Linker,
+    board: BoardSpec | None,
+    host_linker: Linker | None = None,
 ) -> Findings:
     """Verifies `library`, built from the last of `rungs`, and times all rungs in turns.
 
     `board` is where the library runs; None where there is none at hand. Other libraries that are
-    needed are built beside `library`. Raises `VerificationError` on the first wrong output.
+    needed are built beside `library`, those for this machine with `host_linker`, or with what is
+    found where none is given. Raises `VerificationError` on the first wrong output.
     """
     network = rungs[-1].network
     with phase(f"reference output from {network.reference_name}"):
@@ -56,18 +61,18 @@ def examine(
     verifications: list[Verification] = []
     if board is not None:
         verifications, _ = _run(board, f"board {board}", shipped, rungs[-1], expected)
-    host = host_target()
-    if _holds_instructions(rungs[-1].target, host):
+    if not compares_here(board, rungs[-1].target):
         return verifications, []
+    host = host_target()
     where = f"this machine ({host.core.llvm_cpu}), same lowered modules"
-    built = _build_others(rungs, host, find_linker("auto", host), library.parent)
+    built = _build_others(rungs, host, host_linker or find_host_linker("auto"), library.parent)
     more, latencies = _run(parse_board("local"), where, built, rungs[-1], expected)
     return verifications + more, latencies
 
 
-def _holds_instructions(target: CompileTarget, host: CompileTarget) -> bool:
-    """Whether kernels for `target` name instructions that this machine has not: those of int8."""
-    return target.dtype == "int8" and target.core.isa != host.core.isa
+def compares_here(board: BoardSpec | None, target: CompileTarget) -> bool:
+    """Whether what `board` runs of a build for `target` is built and timed here, too."""
+    return (board is None or board.kind == "emulated") and runs_lowered_here(target)
 
 
 def rounds_of(round_s: float) -> int:

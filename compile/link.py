@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 
-from compile.targets import CompileTarget
+from compile.targets import CompileTarget, host_target
 from model.errors import InputError
 
 LINKERS = ("auto", "zig", "gnu", "ndk")
@@ -155,6 +155,16 @@ def find_linker(choice: str, target: CompileTarget) -> Linker:
     return finders[choice](target)
 
 
+def find_host_linker(choice: str) -> Linker:
+    """The linker for this machine: `choice` where it links for it, else what `auto` finds.
+
+    Raises `LinkError` where there is none.
+    """
+    with contextlib.suppress(LinkError):
+        return find_linker(choice, host_target())
+    return find_linker("auto", host_target())
+
+
 def _zig(target: CompileTarget) -> Linker:
     if find_spec("ziglang") is None:
         raise LinkError(
@@ -184,6 +194,11 @@ def _gnu(target: CompileTarget) -> Linker:
 
 
 def _ndk(target: CompileTarget) -> Linker:
+    if target.abi != "android":
+        raise LinkError(
+            f"--linker ndk links with Android's bionic, not for {target.triple}; ask for "
+            "--abi android, or leave --linker away"
+        )
     home = os.environ.get("ANDROID_NDK_HOME")
     if not home:
         raise LinkError("--linker ndk needs the NDK's folder in ANDROID_NDK_HOME, which is not set")

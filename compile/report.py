@@ -7,7 +7,7 @@ import platform
 import statistics
 from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 from rich.table import Table
@@ -213,11 +213,17 @@ def latency_table(rows: list[Latency]) -> Table:
     return table
 
 
-def versions() -> dict[str, str]:
-    """What took part in a build, by name."""
-    packages = {name: version(name) for name in REPORTED_PACKAGES}
+def versions() -> dict[str, str | None]:
+    """What took part in a build, by name; None where a package is not installed."""
     return {
         "python": platform.python_version(),
         "llvm": str(codegen.llvm_version_major()),
-        **packages,
+        **{name: _version(name) for name in REPORTED_PACKAGES},
     }
+
+
+def _version(package: str) -> str | None:
+    try:
+        return version(package)
+    except PackageNotFoundError:  # ziglang, where another linker links
+        return None

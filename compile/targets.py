@@ -67,6 +67,14 @@ class CompileTarget:
         return next((abi for abi in ABIS if abi in self.triple.split("-")[-1]), "gnu")
 
 
+def runs_lowered_here(target: CompileTarget) -> bool:
+    """Whether modules lowered for `target` can be built for this machine, too, to verify them.
+
+    Kernels of int8 hold instructions of their own core.
+    """
+    return target.dtype != "int8" or target.core.isa == host_core().isa
+
+
 def with_abi(target: CompileTarget, abi: str) -> CompileTarget:
     """`target` for boards of another C library; its name says so.
 

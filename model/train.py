@@ -13,7 +13,7 @@ from pathlib import Path
 import torch
 
 from model.cli import run_command, write_json
-from model.errors import InputError
+from model.output_folder import OutputFolderError, make_output_folder
 from model.training.data import training_data
 from model.training.finish import finish
 from model.training.logs import Logs
@@ -24,10 +24,6 @@ from model.training.run_state import Run, load_run, new_module, new_run
 from model.training.settings import Settings
 
 CHECKPOINT, LOGS = "checkpoint.pth", "logs"
-
-
-class OutputFolderError(InputError):
-    """A folder that cannot be written to, or that holds another run."""
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -71,12 +67,7 @@ def main(arguments: list[str] | None = None) -> None:
 
 def _prepare(out: Path, resume: bool) -> None:
     """Makes the folder; raises `OutputFolderError` rather than write over another run."""
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise OutputFolderError(
-            f"cannot make the folder {out}: {error.strerror}; name another --out"
-        ) from error
+    make_output_folder(out)
     if (out / CHECKPOINT).exists() and not resume:
         raise OutputFolderError(
             f"{out / CHECKPOINT} is of a run; go on with --resume, or name another --out"

@@ -48,6 +48,11 @@ def model_name(text: str) -> str:
     )
 
 
+def shuffles_channels(name: str) -> bool:
+    """Whether the network `name` is a ShuffleNet, which has a convention of shuffling."""
+    return SHUFFLENET_NAME.fullmatch(name) is not None
+
+
 def build_module(
     name: str,
     *,

@@ -15,6 +15,7 @@ import torch
 from PIL import Image
 
 from compile.build import main, publish
+from compile.build_options import parse_options, print_options
 from deploy_rpc.elf import elf_machine
 from deploy_rpc.emulator import missing_emulation_tools
 from model.feature_maps import STRIDES
@@ -74,6 +75,20 @@ def test_of_two_builds_into_one_folder_one_is_whole(
     for each in builds:
         each.join()
     assert len({(out / name).read_text() for name in names}) == 1
+
+
+def test_what_an_earlier_build_had_beside_its_library_goes_with_it(tmp_path: Path) -> None:
+    out, staging = tmp_path / "out", tmp_path / "staging"
+    out.mkdir()
+    staging.mkdir()
+    for name in ("net.1.so", "net.1.h", "net.1.a", "net.1.json", "net.2.a", "net.1.txt"):
+        (out / name).write_text("old")
+    for name in ("net.1.json", "net.1.so"):
+        (staging / name).write_text("new")
+    publish([staging / "net.1.json", staging / "net.1.so"], out)
+    assert {file.name: file.read_text() for file in out.iterdir()} == {
+        "net.1.json": "new", "net.1.so": "new", "net.1.txt": "old", "net.2.a": "old",
+    }  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -217,6 +232,10 @@ def test_the_program_ends_with_its_exit_code(tmp_path: Path) -> None:
         (("--target", "rpi5", "--dtype", "float16", "--level", "stock"), "float32 pipeline"),
         (("--target", "host", "--dtype", "int8", "--level", "unfused"), "unfused has no int8"),
         (("--target", "host", "--calibration", "."), "--calibration is for --dtype int8"),
+        (("--target", "host", "--tuning-logs", "."), "--level tuned takes"),
+        (("--target", "host", "--model", "alexnet", "--convention", "paper"), "shuffles no"),
+        (("--target", "arm_cpu", "--board", "modelled", "--level", "stock"), "prices plain C"),
+        (("--target", "arm_cpu", "--abi", "musl", "--board", "emulated"), "of glibc, not musl"),
         (("--target", "host", "--keep-float", "stem1"), "--keep-float are for --dtype int8"),
         (("--target", "host", "--dtype", "int8", "--keep-float", "auto"), "expected auto:ERROR"),
     ],
@@ -283,6 +302,16 @@ def test_a_board_that_does_not_answer_fails_and_leaves_no_library(tmp_path: Path
     result = build("--target", "host", *SMALL, "--board", "rpc://127.0.0.1:9", cwd=tmp_path)
     assert_refused(result, 1, "127.0.0.1:9", tmp_path)
     assert "import ..." not in result.stdout  # before any work
+
+
+def test_int8_that_nothing_here_runs_is_said_not_to_be_verified(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("PATH", "")
+    print_options(parse_options(["--target", "rpi5", "--dtype", "int8"]))
+    output = capsys.readouterr().out
+    assert "no board: int8 for another kind of core does not run here" in output
+    assert "verifying" not in output
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from compile import link
-from compile.link import Linker, LinkError, find_linker
+from compile.link import Linker, LinkError, find_host_linker, find_linker
 from compile.targets import parse_target, with_abi
 from deploy_rpc.elf import elf_machine
 from tests.agents import becomes_true
@@ -59,7 +59,7 @@ def test_an_ndk_is_found_where_its_variable_says(
     compiler.parent.mkdir(parents=True)
     compiler.touch()
     monkeypatch.setenv("ANDROID_NDK_HOME", str(tmp_path))
-    assert find_linker("ndk", ARM).command == (str(compiler),)
+    assert find_linker("ndk", with_abi(ARM, "android")).command == (str(compiler),)
 
 
 @pytest.mark.parametrize(("home", "said"), [("", "not set"), ("/nowhere", "/nowhere")])
@@ -68,7 +68,22 @@ def test_a_missing_ndk_says_where_it_was_looked_for(
 ) -> None:
     monkeypatch.setenv("ANDROID_NDK_HOME", home)
     with pytest.raises(LinkError, match=said):
+        find_linker("ndk", with_abi(ARM, "android"))
+
+
+def test_the_ndk_is_for_android_only() -> None:
+    with pytest.raises(LinkError, match="bionic, not for aarch64-linux-gnu; ask for --abi android"):
         find_linker("ndk", ARM)
+
+
+def test_this_machine_is_linked_for_with_the_linker_asked_for_where_it_does(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(link, "find_spec", lambda name: None)
+    monkeypatch.setattr(link.shutil, "which", lambda name: f"/usr/bin/{name}")
+    assert find_host_linker("gnu").name == "gnu"
+    with pytest.raises(LinkError, match="pip install ziglang"):
+        find_host_linker("ndk")
 
 
 def test_a_failing_linker_is_quoted(tmp_path: Path) -> None:

@@ -133,6 +133,8 @@ def test_without_tensorboard_there_are_no_curves_and_a_word_about_it(
     ("words", "status", "message"),
     [
         (["--lr", "0"], 2, "expected a number above 0"),
+        (["--seed", str(1 << 64)], 2, "expected a number below 2^64"),
+        (["--stop-at", "1", "--json", "r.json"], 2, "leave it away with --stop-at"),
         (["--ema", "1"], 2, "expected a number from 0 to below 1"),
         (["--least-crop", "1.5"], 2, "above 0, up to 1"),
         (["--data", "nowhere"], 2, "expected a folder, found nothing at nowhere"),

@@ -18,7 +18,7 @@ from model.digits.pictures import DIGITS, data_folder
 from model.preprocess import PREPROCESSINGS
 from model.training.processes import process_count
 from model.training.settings import Settings
-from model.zoo import DEFAULT_MODEL, default_input_size, model_name
+from model.zoo import DEFAULT_MODEL, default_input_size, model_name, shuffles_channels
 
 PAPER = Settings(DEFAULT_MODEL, 0, (0, 0), "")  # of which the defaults of the recipe are taken
 DIGITS_DEFAULTS = {  # with which the model in the box was trained
@@ -34,8 +34,8 @@ DIGITS_DEFAULTS = {  # with which the model in the box was trained
     "workers": 0,
     "threads": 1,
 }
+MAX_SEEDS = 1 << 64  # PyTorch's
 USUAL = {"model": DEFAULT_MODEL, "workers": 4, "validate_every": 1}
-SHUFFLING = "shufflenet-"
 
 
 def parse_options(arguments: list[str] | None) -> argparse.Namespace:
@@ -46,8 +46,10 @@ def parse_options(arguments: list[str] | None) -> argparse.Namespace:
     for name, value in (USUAL | defaults).items():
         if getattr(options, name) is None:
             setattr(options, name, value)
-    if not options.model.startswith(SHUFFLING) and (options.convention or not options.shuffle):
+    if not shuffles_channels(options.model) and (options.convention or not options.shuffle):
         parser.error(f"--convention and --no-shuffle: {options.model} shuffles no channels")
+    if options.json and options.stop_at:
+        parser.error("--json reports a finished training; leave it away with --stop-at")
     batch, processes = options.batch_size or PAPER.batch_size, process_count()
     if batch % processes:
         parser.error(f"--batch-size {batch} is not divided by the {processes} processes")
@@ -125,7 +127,7 @@ def _add_recipe(group: argparse._ArgumentGroup) -> None:
                        help=f"mirror every other picture (default: {PAPER.flip})")  # fmt: skip
     add("--ema", _share, "DECAY", "of averaged weights, which are then the result; 0: none")
     add("--bn-batches", whole_number, "N", "that batch norms are re-estimated over at the end")
-    add("--seed", whole_number, "N", "of weights, order and crops")
+    add("--seed", _seed, "N", "of weights, order and crops")
 
 
 def _add_run(group: argparse._ArgumentGroup) -> None:
@@ -142,6 +144,13 @@ def _add_run(group: argparse._ArgumentGroup) -> None:
         help="epochs between looks at the held-out pictures (default: 1)")  # fmt: skip
     add("--stop-at", type=positive_int, metavar="UPDATE",
         help="stop there, to go on with --resume: for queues with a time limit")  # fmt: skip
+
+
+def _seed(text: str) -> int:
+    number = whole_number(text)
+    if number >= MAX_SEEDS:
+        raise argparse.ArgumentTypeError(f"expected a number below 2^64, got {text}")
+    return number
 
 
 def _positive(text: str) -> float:
