@@ -13,7 +13,7 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from typing import IO
 
@@ -97,7 +97,8 @@ def _address(process: subprocess.Popen, log: IO[str], what: str, timeout_s: floa
     if line is None:
         raise BoardError(f"{what} did not come up within {timeout_s:g} s")
     if not line.startswith("listening on "):
-        process.wait()
+        with suppress(subprocess.TimeoutExpired):  # it may live on without its output
+            process.wait(timeout=END_LIMIT_S)
         log.seek(0)
         words = " ".join(log.read().split("\n")[-SHOWN_LOG_LINES:]).strip()
         raise BoardError(f"{what} did not come up: {words or 'it said nothing here'}")

@@ -15,7 +15,6 @@ from pathlib import Path
 import numpy as np
 import psutil
 import pytest
-from tiny_library import SHAPE, tiny_library, tiny_plain_library, tiny_reference
 from tvm import rpc
 
 from deploy_rpc import agent_process, emulator
@@ -31,6 +30,7 @@ from deploy_rpc.emulator import (
 )
 from deploy_rpc.session import open_session
 from tests.agents import becomes_true
+from tests.tiny_library import SHAPE, tiny_library, tiny_plain_library, tiny_reference
 
 CORE = "cortex-a72"
 LIMIT_S = 60

@@ -19,6 +19,7 @@ import pytest
 from deploy_rpc import session as session_module
 from deploy_rpc.core_models import CoreModelError
 from deploy_rpc.elf import LibraryError
+from deploy_rpc.host import machine_isa
 from deploy_rpc.session import BoardError, Session, open_session
 from deploy_rpc.session_program import PlainProgram, VmProgram
 from deploy_rpc.session_remote import message
@@ -35,8 +36,8 @@ START_S = 60
 def libraries(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     folder = tmp_path_factory.mktemp("tiny")
     return {
-        "vm": tiny_library(folder, "x86_64"),
-        "plain": tiny_plain_library(folder, "x86_64"),
+        "vm": tiny_library(folder, machine_isa()),
+        "plain": tiny_plain_library(folder, machine_isa()),
         "aarch64": tiny_plain_library(folder, "aarch64"),
     }
 
@@ -242,14 +243,15 @@ def test_a_port_that_never_answers_is_left_after_the_limit(form: str) -> None:
     assert time.monotonic() - start < 5
 
 
-def test_an_emulated_board_takes_aarch64_and_tells_no_times(
+def test_an_emulated_board_takes_its_own_libraries_and_tells_no_times(
     libraries: dict[str, Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    link = SimpleNamespace(isa="aarch64", set_threads=lambda threads: threads, free=dict)
+    other = "x86_64" if machine_isa() == "aarch64" else "aarch64"
+    link = SimpleNamespace(isa=other, set_threads=lambda threads: threads, free=dict)
     monkeypatch.setattr(session_module, "link_to", lambda spec, limit: _yielding(link))
     with open_session("emulated") as session:
         assert session.kind_of_time is None
-        with pytest.raises(LibraryError, match="is for x86_64"):
+        with pytest.raises(LibraryError, match=f"is for {machine_isa()}"):
             session.load(libraries["vm"], output_shapes=[SHAPE])
         module = session_module.LoadedModule(session, None, 1)
         with pytest.raises(BoardError, match="no times"):
