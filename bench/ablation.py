@@ -1,8 +1,8 @@
 """The paper's ablation on the digits: held-out accuracy over seeds, by groups and shuffle.
 
-Every network is trained by `model/training` with the same recipe, a seed at a time, on one thread;
-what was trained stays in a file beside the report until the report is there, so that an interrupted
-run goes on.
+Every network is trained by `model/training` with the same recipe, a seed at a time, on one thread.
+What was trained of committed code stays in a file beside the report until the report is there, so
+that an interrupted run of the same commit and recipe goes on.
 """
 
 from __future__ import annotations
@@ -11,11 +11,13 @@ import json
 import statistics
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import torch
 from rich.table import Table
 
 from bench.ablation_networks import NETWORKS, AblationNetwork
+from bench.provenance import is_one_state
 from bench.reports import ReportError
 from bench.rows import Row, report_row
 from compile.targets import CompileTarget
@@ -37,24 +39,36 @@ PERCENT = 100
 CPU = torch.device("cpu")
 
 
-def measure_ablation(target: CompileTarget, seeds: int, json_path: Path) -> Iterator[Row]:
-    """A row a network, its samples the accuracies in percent by seed."""
+def partial_of(json_path: Path) -> Path:
+    """Where an interrupted run left what it had for the report at `json_path`."""
+    return json_path.with_name(f"{json_path.name}.partial")
+
+
+def measure_ablation(
+    target: CompileTarget, seeds: int, json_path: Path, revision: str
+) -> Iterator[Row]:
+    """A row a network, its samples the accuracies in percent by seed.
+
+    `partial_of(json_path)` is left behind, to be removed once the report is written. Raises
+    `ReportError` where it is of another revision, recipe or pictures.
+    """
     torch.set_num_threads(1)
     data = training_data(DIGITS)
-    partial = json_path.with_name(f"{json_path.name}.partial")
-    done = _read(partial)
+    partial, of = partial_of(json_path), _identity(data, revision)
+    is_kept = is_one_state(revision)
+    done = _read(partial, of) if is_kept else {}
     for seed in range(seeds):
         left = [network for network in NETWORKS if _key(network, seed) not in done]
         seen = SeenPictures(data, seed) if left else None
         for network in left:
             key = _key(network, seed)
             done[key] = PERCENT * train_once(network, seen)
-            write_json(partial, done)
+            if is_kept:
+                write_json(partial, {"of": of, "done": done})
             print(f"{key}: {done[key]:.2f} %", flush=True)
     for network in NETWORKS:
         samples = [done[_key(network, seed)] for seed in range(seeds)]
         yield _row(network, target, data, samples)
-    partial.unlink()
 
 
 class SeenPictures:
@@ -151,10 +165,25 @@ def _row(
     }
 
 
-def _read(partial: Path) -> dict[str, float]:
+def _identity(data: TrainingData, revision: str) -> dict[str, Any]:
+    """What an accuracy depends on beside network and seed; as JSON has it."""
+    recipe = {name: value for name, value in _settings(data, 0).as_dict().items() if name != "seed"}
+    return {"revision": revision, "recipe": recipe}
+
+
+def _read(partial: Path, of: dict[str, Any]) -> dict[str, float]:
+    """What the run of `of` had when it was interrupted."""
     if not partial.exists():
         return {}
     try:
-        return dict(json.loads(partial.read_text(encoding="utf-8")))
-    except ValueError as error:
+        content = json.loads(partial.read_text(encoding="utf-8"))
+        found, done = dict(content["of"]), dict(content["done"])
+    except (ValueError, KeyError, TypeError) as error:
         raise ReportError(f"{partial} is damaged ({error}): remove it") from error
+    if found != of:
+        other = [name for name in of if found.get(name) != of[name]]
+        raise ReportError(
+            f"{partial} is of another run (of another {' and '.join(other)}): remove it, or check "
+            "out what it is of"
+        )
+    return done

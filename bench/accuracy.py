@@ -24,6 +24,7 @@ import numpy as np
 import torch
 
 from bench.over_pictures import loaded_on_board, predictions_of, remembered, target_on
+from bench.provenance import is_one_state
 from bench.rows import ENGINE, Row, report_row
 from compile.frontend.torch_import import ONE_OUTPUT, import_torch
 from compile.lower import Lowered, lower
@@ -142,8 +143,8 @@ def measure_accuracy(
 ) -> Iterator[Row]:
     """A row a number format, then one for each of its layers.
 
-    Predictions are kept in a file beside the report until a number format is done, so that an
-    interrupted run goes on.
+    Predictions of committed code are kept in a file beside the report until a number format is
+    done, so that an interrupted run goes on.
     """
     torch.set_num_threads(1)  # one picture at a time is too little for more, on a busy machine
     networks = subject.network(), subject.layers()
@@ -157,6 +158,7 @@ def measure_accuracy(
         what = {"data": subject.data, "dtype": dtype, "board": str(board), "level": level,
                 "target": target.name, "revision": revision}  # fmt: skip
         partial = json_path.with_name(f"{json_path.name}.{subject.data}.{dtype}.partial")
+        partial = partial if is_one_state(revision) else None
         with phase(f"{subject.data} in {dtype} on {board}, {len(subject.pictures)} pictures"):
             predictions = predictions_of(
                 whole, board, subject.pictures, subject.reference, what=what, partial=partial

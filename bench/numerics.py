@@ -19,7 +19,7 @@ from rich.table import Table
 from bench.boards import BOARDS
 from bench.context import measurement_context
 from bench.over_pictures import loaded_on_board
-from bench.provenance import command_line
+from bench.provenance import command_line, is_one_state
 from bench.reports import read_report, with_kept_rows
 from bench.rows import ENGINE, Row, report_row
 from compile.lower import LEVELS, lower
@@ -81,9 +81,9 @@ def check_rows(rows: Sequence[Row]) -> None:
     """Raises `NumericsError` for the first row whose answer is another than it should be."""
     for row in rows:
         what = " ".join(f"{column} {row[column]}" for column in ABOUT)
-        if max(row["samples"]) > TOLERANCE:
+        if not np.max(row["samples"]) <= TOLERANCE:  # not of NaN either, wherever it stands
             raise NumericsError(
-                f"{what}: {max(row['samples']):.1e} of the logits' range from PyTorch's answer, "
+                f"{what}: {np.max(row['samples']):.1e} of the logits' range from PyTorch's answer, "
                 f"expected {TOLERANCE:g} at most; build it with --dump DIR to see each phase"
             )
         if not row["same_bits"]:
@@ -98,6 +98,11 @@ def numerics_table(rows: Sequence[Row]) -> Table:
     for cells in summary(rows):
         table.add_row(*cells)
     return table
+
+
+def same_bits(answers: Sequence[np.ndarray], others: Sequence[np.ndarray]) -> bool:
+    """Whether each of `answers` has the bits of its other, the sign of a nought included."""
+    return all(y.tobytes() == z.tobytes() for y, z in zip(answers, others, strict=True))
 
 
 def summary(rows: Sequence[Row]) -> Iterator[tuple[str, ...]]:
@@ -121,8 +126,8 @@ def summary(rows: Sequence[Row]) -> Iterator[tuple[str, ...]]:
 
 
 def _kept(path: Path, revision: str) -> Sequence[Row]:
-    """What the report has of this `revision`."""
-    rows = read_report(str(path)).rows if path.exists() else []
+    """What the report has of this `revision`, where that says what the code was."""
+    rows = read_report(str(path)).rows if path.exists() and is_one_state(revision) else []
     return [row for row in rows if row["revision"] == revision]
 
 
@@ -148,7 +153,7 @@ def _rows(build: Build, threads: Sequence[int]) -> Iterator[Row]:
             kind="measured",
             unit="of the logits' range",
             samples=errors,
-            same_bits=all(map(np.array_equal, answers, first)),
+            same_bits=same_bits(answers, first),
             beside=threads[0],
         )
 
@@ -165,7 +170,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="numerics.py",
         description="Builds networks at many sizes, levels and numbers of threads, and compares "
-        "their answers with PyTorch's. What the report has of this revision is not done again.",
+        "their answers with PyTorch's. What the report has of this commit is not done again.",
     )
     add = parser.add_argument
     add("--model", type=argument(model_name), nargs="+", default=MODEL_NAMES, metavar="NAME",

@@ -12,7 +12,7 @@ from pathlib import Path
 REPOSITORY = Path(__file__).resolve().parent.parent
 # What figures are made by. Reports and pages change whenever a report is made: they are not of it.
 CODE = ("bench", "compile", "deploy_rpc", "model", "tuning_logs", ":(exclude)bench/results")
-UNKNOWN = "unknown"
+UNKNOWN, DIRTY = "unknown", "-dirty"
 LIMIT_S = 10
 
 
@@ -32,7 +32,12 @@ def revision(repository: Path = REPOSITORY) -> str:
     changes = _git(repository, "status", "--porcelain", "--", *CODE)
     if not commit or changes is None:
         return UNKNOWN
-    return f"{commit}-dirty" if changes else commit
+    return f"{commit}{DIRTY}" if changes else commit
+
+
+def is_one_state(revision: str) -> bool:
+    """Whether `revision` says what the code was: what another run left may then go on in this."""
+    return revision != UNKNOWN and not revision.endswith(DIRTY)
 
 
 def _without_folders(word: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import statistics
 from collections.abc import Sequence
 from typing import Any
@@ -10,9 +11,14 @@ from bench.interval import median_interval
 from bench.units import WORDS
 from compile.network import Network
 from compile.targets import CompileTarget
+from model.errors import InputError
 
 Row = dict[str, Any]
 ENGINE = "shufflenet-compiled"
+
+
+class RowError(InputError):
+    """A figure that is no number: nobody could read the report back."""
 
 
 def report_row(
@@ -31,10 +37,17 @@ def report_row(
     """The columns that all suites share, then `more`; what has no network has no model and input.
 
     `kind` is measured or modelled; `samples`, their median and its `interval` are in `unit`, which
-    is one of `bench/units.py`, so that reports can be compared.
+    is one of `bench/units.py`, so that reports can be compared. Raises `RowError` for a sample that
+    is infinite or no number.
     """
     if unit not in WORDS:
         raise ValueError(f"expected a unit of {', '.join(WORDS)}, got {unit!r}; add it there")
+    if not all(map(math.isfinite, samples)):
+        what = " ".join(filter(None, (network and network.name, level, "on", target.name)))
+        raise RowError(
+            f"{suite} of {engine}, {what}: expected finite numbers {unit}, got "
+            f"{', '.join(f'{sample:g}' for sample in samples if not math.isfinite(sample))}"
+        )
     return {
         "suite": suite,
         "model": network and network.name,

@@ -54,6 +54,8 @@ def main(arguments: list[str] | None = None) -> None:
         rows = list(suite.measure(options))
     context["warnings"] = list(noise_warnings(context, rows))
     write_json(options.json, {"context": context, "rows": rows})
+    for path in options.leftovers:
+        path.unlink(missing_ok=True)
     _print_tables(rows)
     _print_context(context)
     if options.html:
@@ -115,6 +117,7 @@ def _options(arguments: list[str] | None) -> argparse.Namespace:
     except BoardError as error:
         parser.error(str(error))
     options.sizes = defaults.get("sizes")
+    options.leftovers = []  # files of use to an interrupted run alone
     options.rounds = SHORT_ROUNDS if options.quick else LONG_ROUNDS
     options.peers = (quick_peers if options.quick else peers_in)(options.dtype)
     return options

@@ -10,7 +10,7 @@ from typing import Any
 from rich.console import RenderableType
 from rich.table import Table
 
-from bench.ablation import SEEDS, SHORT_SEEDS, ablation_table, measure_ablation
+from bench.ablation import SEEDS, SHORT_SEEDS, ablation_table, measure_ablation, partial_of
 from bench.accuracy import measure_accuracy, offered_dtypes, subjects
 from bench.accuracy_table import accuracy_tables
 from bench.context import weights_hash
@@ -193,7 +193,9 @@ def _model_check(options: argparse.Namespace) -> Iterator[Row]:
 
 def _ablation(options: argparse.Namespace) -> Iterator[Row]:
     seeds = SHORT_SEEDS if options.quick else SEEDS
-    yield from measure_ablation(options.target, seeds, options.json)
+    revision = options.context["revision"]
+    options.leftovers.append(partial_of(options.json))
+    yield from measure_ablation(options.target, seeds, options.json, revision)
 
 
 def _accuracy(options: argparse.Namespace) -> Iterator[Row]:

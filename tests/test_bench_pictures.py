@@ -52,6 +52,7 @@ def a_row(**changes: object) -> Row:
     [
         ({"agree": 199}, "on 199 of 200 pictures"),
         ({"same_best": 198}, "on 198 of 200 pictures"),
+        ({"samples": [1e-6, float("nan")]}, "logits within nan of their range"),
         ({"samples": [1e-6, 2e-3]}, r"logits within 2\.0e-03 of their range"),
     ],
 )

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 from rich.console import Console
 
-from bench import numerics
-from bench.numerics import NumericsError, check_rows, numerics_table
+from bench import context, numerics
+from bench.numerics import NumericsError, check_rows, numerics_table, same_bits
 from bench.reports import read_report
 
+COMMIT = "0123456789ab"
 MODEL = "shufflenet-0.25x-g3"
 WORDS = ["--model", MODEL, "--input-size", "32", "--level", "fused", "--threads", "1", "2"]
 
@@ -18,7 +20,9 @@ WORDS = ["--model", MODEL, "--input-size", "32", "--level", "fused", "--threads"
 @pytest.fixture(scope="module")
 def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("numerics") / "report.json"
-    numerics.main([*WORDS, "--json", str(path)])
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(context, "revision", lambda: COMMIT)
+        numerics.main([*WORDS, "--json", str(path)])
     return path
 
 
@@ -36,9 +40,29 @@ def test_what_the_report_has_is_not_built_again(
     report: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delattr(numerics, "lower")
+    monkeypatch.setattr(context, "revision", lambda: COMMIT)
     before = report.read_bytes()
     numerics.main([*WORDS, "--json", str(report)])
     assert report.read_bytes() == before
+
+
+@pytest.mark.parametrize("revision", ["fedcba987654", f"{COMMIT}-dirty", "unknown"])
+def test_what_other_or_uncommitted_code_made_is_built_again(
+    revision: str, report: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "report.json"
+    path.write_text(report.read_text().replace(COMMIT, revision))
+    now = COMMIT if revision == "fedcba987654" else revision
+    monkeypatch.setattr(context, "revision", lambda: now)
+    monkeypatch.setattr(numerics, "_rows", lambda *_: pytest.fail("built again"))
+    with pytest.raises(pytest.fail.Exception, match="built again"):
+        numerics.main([*WORDS, "--json", str(path)])
+
+
+def test_a_nought_of_another_sign_has_other_bits() -> None:
+    one, nought = np.ones(2, np.float32), np.zeros(2, np.float32)
+    assert same_bits([one, nought], [one.copy(), nought.copy()])
+    assert not same_bits([one, nought], [one, -nought])
 
 
 def test_a_table_names_the_worst_build(report: Path) -> None:
@@ -55,6 +79,7 @@ def test_a_table_names_the_worst_build(report: Path) -> None:
     ("wrong", "words"),
     [
         ({"samples": [0.0, 2e-4]}, r"shufflenet-0.25x-g3 .* 2\.0e-04 of the logits' range"),
+        ({"samples": [0.0, float("nan")]}, "nan of the logits' range"),
         ({"same_bits": False}, "other bits than on 1 thread"),
     ],
 )
