@@ -41,7 +41,7 @@ cycles off the network on A72, but spilled, and cost 3 of 20 M on N1.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 from tvm import tirx
@@ -50,10 +50,18 @@ from tvm.script.ir_builder import tirx as T
 
 from compile.schedules.layouts import matrix_shape
 from compile.schedules.overlap import start_of, tile_starts
+from compile.schedules.pointwise_parts import (
+    Part,
+    Value,
+    each_stored_value,
+    each_value,
+    parts_of,
+)
 from compile.schedules.pointwise_place import Operands, Place
 from compile.schedules.pointwise_shared import SharedPart
 from compile.schedules.pointwise_tiles import (
     FLOAT_BYTES,
+    LINE_BYTES,
     PointwiseTile,
     tile_counts,
     tile_outputs,
@@ -65,7 +73,6 @@ from compile.schedules.threads import MOST_UNEVEN, share_of, unevenness
 from compile.schedules.volatile import hidden, spread
 
 MOST_ROWS_UNROLLED = 8  # of a shuffle before
-LINE_BYTES = 64
 PREFETCH_TO_READ_FROM_L2 = (0, 2, 1)  # llvm.prefetch: not to write, this locality, data
 
 
@@ -122,32 +129,10 @@ def pointwise(workload: PointwiseWorkload, tile: PointwiseTile, threads: int) ->
     return builder.get().without_attr("global_symbol")
 
 
-@dataclass(frozen=True)
-class _Part:
-    """Accumulators `acc[row, vector, lane]`; rows are outputs and lanes pixels, or the other way.
-
-    `pixel` is the first one. Of the last vector `padding` lanes hold nothing.
-    """
-
-    acc: tirx.Buffer
-    pixel: tirx.Expr
-    outputs_in_lanes: bool
-    padding: int = 0
-
-
-@dataclass(frozen=True)
-class _Value:
-    """One accumulator: its index, which output of its tile it is, and which pixel of all."""
-
-    at: tuple[tirx.Expr, ...]
-    output: tirx.Expr
-    pixel: tirx.Expr
-
-
 def _each_place(
     workload: PointwiseWorkload, tile: PointwiseTile, threads: int, bias: tirx.Buffer | None
 ) -> Iterator[Place]:
-    """The loops over all tiles; the body runs once, inside them.
+    """The loops over all tiles; the body runs once, inside them, or once for each half.
 
     A loop for each of group, outputs and pixels: LLVM follows their indices better than those of
     one loop. Each thread walks its share of one of them (`_shared_axis`); which tiles there are
@@ -159,17 +144,18 @@ def _each_place(
     shared = _shared_axis(counts, order, threads)
     with share_of(counts[shared], threads) as share:
         bounds = [share if axis == shared else (0, counts[axis]) for axis in order]
-        first, second, third = (T.serial(*bound) for bound in bounds)
-        with first as i:
+        with T.serial(*bounds[0]) as i:
             first_bias = i * workload.outputs
             biases = (
                 spread(bias, first_bias, workload.outputs, tile.lanes) if tile.spread_bias else None
             )
             pitch = hidden(workload.pixels) if tile.paired else None
-            with second as j, third as k:
-                at = dict(zip(order, (i, j, k), strict=True))
-                place = _place(workload, tile, at["group"], at["output"], at["pixel"])
-                yield replace(place, biases=biases, pitch=pitch)
+            with T.serial(*bounds[1]) as j:
+                for half in (0, 1) if tile.halves else (None,):
+                    with T.serial(*bounds[2]) as k:
+                        at = dict(zip(order, (i, j, k), strict=True))
+                        place = _place(workload, tile, at["group"], at["output"], at["pixel"])
+                        yield replace(place, biases=biases, pitch=pitch, half=half)
 
 
 def _order(tile: PointwiseTile) -> tuple[str, str, str]:
@@ -216,7 +202,7 @@ def _compute(
     tail: bool,
 ) -> None:
     """One tile; with `tail` the pixels behind the last whole vector, too."""
-    parts = _parts(workload, tile, place, tail=tail)
+    parts = parts_of(workload, tile, place, tail=tail)
     shared = SharedPart.of(workload, tile, place, operands) if tile.sharing > 1 else None
     for part in parts:
         _start(workload, place, part, operands)
@@ -225,7 +211,7 @@ def _compute(
     for k, channel in _each_input(workload, tile, place, operands.weights):
         weight_of = _weights_of_step(tile, place, k, operands.weights)
         for part in parts:
-            for each in _each_value(part):
+            for each in each_value(part):
                 product = operands.x[_at(workload, channel, each.pixel)] * weight_of(each.output)
                 T.buffer_store(part.acc, part.acc[each.at] + product, each.at)
         if shared:
@@ -236,34 +222,25 @@ def _compute(
         shared.finish()
 
 
-def _parts(
-    workload: PointwiseWorkload, tile: PointwiseTile, place: Place, *, tail: bool
-) -> list[_Part]:
-    """The accumulators of a tile, but for a vector that pixels share."""
-    parts = []
-    if whole := tile.vectors - (tile.sharing > 1):
-        acc = T.alloc_buffer((tile.rows, whole, tile.lanes), workload.dtype)
-        padding = tile.padding(workload) if tile.sharing == 1 else 0
-        parts.append(_Part(acc, place.pixel, workload.layout == "channels", padding))
-    if tail:
-        first = tiled_pixels(workload, tile)
-        rest = (workload.pixels - first, tile.rows // tile.row_lanes, tile.row_lanes)
-        parts.append(_Part(T.alloc_buffer(rest, workload.dtype), first, outputs_in_lanes=True))
-    return parts
-
-
-def _start(workload: PointwiseWorkload, place: Place, part: _Part, operands: Operands) -> None:
+def _start(workload: PointwiseWorkload, place: Place, part: Part, operands: Operands) -> None:
     if part.padding:
-        for each in _each_value(part):
+        for each in each_value(part):
             T.buffer_store(part.acc, tirx.const(0, workload.dtype), each.at)
-    for each in _each_stored_value(workload, part):
+    for each in each_stored_value(workload, part):
         channel = place.group * workload.outputs + place.output + each.output
-        if place.biases is not None and not part.outputs_in_lanes:
-            bias = place.biases[place.output + each.output, each.at[-1]]
+        if place.half == 1:
+            value = operands.y[_stored_at(workload, place, channel, each.pixel)]
         else:
-            bias = operands.bias_of(channel)
-        value = operands.before(bias, _at(workload, channel, each.pixel))
+            bias = _bias(place, part, each, operands.bias_of(channel))
+            value = operands.before(bias, _at(workload, channel, each.pixel))
         T.buffer_store(part.acc, value, each.at)
+
+
+def _bias(place: Place, part: Part, each: Value, plain: tirx.Expr | None) -> tirx.Expr | None:
+    """What the sum `each` of `part` begins with: where biases are spread, that of its lane."""
+    if place.biases is None or part.outputs_in_lanes:
+        return plain
+    return place.biases[place.output + each.output, each.at[-1]]
 
 
 def _weights_of_step(
@@ -295,10 +272,13 @@ def _each_input(
     regular = 1 < rows <= MOST_ROWS_UNROLLED
     step = rows if regular else tile.k_unroll
     whole, rest = divmod(workload.inputs, step)
+    if place.half is not None:
+        whole, rest = whole // 2, 0
     if tile.peel or tile.peel_first:
+        before = whole if place.half == 1 else 0
         for outer in _peeled(whole, last=tile.peel):
             with T.unroll(step) as inner:
-                k = outer * step + inner
+                k = (before + outer) * step + inner
                 yield k, workload.loaded_channel(first + k)
     elif whole:
         with T.serial(whole) as outer:
@@ -350,50 +330,25 @@ def _finish(
     workload: PointwiseWorkload,
     tile: PointwiseTile,
     place: Place,
-    part: _Part,
+    part: Part,
     operands: Operands,
 ) -> None:
-    for each in _each_stored_value(workload, part):
+    for each in each_stored_value(workload, part):
         channel = place.group * workload.outputs + place.output + each.output
-        value = operands.behind(workload, part.acc[each.at], channel, maxnum=tile.maxnum)
-        at = _at(workload, workload.stored_channel(channel), each.pixel)
-        if place.pitch is not None:
-            at = [0, at[0] * place.pitch + at[1]]  # the same place, counted from the first plane
-        T.buffer_store(operands.y, value, at)
+        value = part.acc[each.at]
+        if place.half != 0:
+            value = operands.behind(workload, value, channel, maxnum=tile.maxnum)
+        T.buffer_store(operands.y, value, _stored_at(workload, place, channel, each.pixel))
 
 
-def _each_value(part: _Part) -> Iterator[_Value]:
-    """The loops over accumulators; the body runs once, inside them."""
-    rows, vectors, lanes = (int(extent) for extent in part.acc.shape)
-    with T.unroll(rows) as row, T.unroll(vectors) as vector, T.vectorized(lanes) as lane:
-        yield _value(part, row, vector, lane)
-
-
-def _each_stored_value(workload: PointwiseWorkload, part: _Part) -> Iterator[_Value]:
-    """The same without padding; with padding the body runs twice, the last vector for itself.
-
-    One by one where what lies side by side in the lanes does not in memory.
-    """
-    rows, vectors, lanes = (int(extent) for extent in part.acc.shape)
-    if part.outputs_in_lanes and workload.layout == "planes":
-        with T.unroll(rows) as row, T.unroll(vectors) as vector, T.unroll(lanes) as lane:
-            yield _value(part, row, vector, lane)
-        return
-    if not part.padding:
-        yield from _each_value(part)
-        return
-    last = vectors - 1
-    if last:
-        with T.unroll(rows) as row, T.unroll(last) as vector, T.vectorized(lanes) as lane:
-            yield _value(part, row, vector, lane)
-    with T.unroll(rows) as row, T.vectorized(lanes - part.padding) as lane:
-        yield _value(part, row, last, lane)
-
-
-def _value(part: _Part, row: tirx.Expr, vector: int | tirx.Expr, lane: tirx.Expr) -> _Value:
-    along = vector * int(part.acc.shape[2]) + lane
-    output, pixel = (along, row) if part.outputs_in_lanes else (row, along)
-    return _Value((row, vector, lane), output, part.pixel + pixel)
+def _stored_at(
+    workload: PointwiseWorkload, place: Place, channel: tirx.Expr, pixel: tirx.Expr
+) -> list[tirx.Expr]:
+    """Where in Y the output `channel` goes."""
+    at = _at(workload, workload.stored_channel(channel), pixel)
+    if place.pitch is None:
+        return at
+    return [0, at[0] * place.pitch + at[1]]  # the same place, counted from the first plane
 
 
 def _at(workload: PointwiseWorkload, channel: tirx.Expr, pixel: tirx.Expr) -> list[tirx.Expr]:

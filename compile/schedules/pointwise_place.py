@@ -17,7 +17,8 @@ class Place:
     """Where a tile lies: its group, its index and first output within it, its first pixel.
 
     `biases` are those of its group once a lane, where they are spread; `pitch` is the pixels of a
-    plane as LLVM does not know them, where vectors are stored in pairs.
+    plane as LLVM does not know them, where vectors are stored in pairs. Of inputs in halves `half`
+    is the one that is added here; the sums of the first wait in Y.
     """
 
     group: tirx.Expr
@@ -27,6 +28,7 @@ class Place:
     pixel: tirx.Expr
     biases: tirx.Buffer | None = None
     pitch: tirx.Expr | None = None
+    half: int | None = None
 
 
 @dataclass(frozen=True)

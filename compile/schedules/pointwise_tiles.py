@@ -31,6 +31,7 @@ LEAST_PIXELS_OF_A_PASS = 3  # that share the weights they bring from L2: 21 byte
 WEIGHTS_AGAIN_CYCLES, WEIGHTS_AGAIN_L1_CACHES = 0.2, 2
 DEAREST_IN_PLACE = 1.25  # times the modelled cycles of the best tile, which knows no caches
 FLOAT_BYTES = 4
+LINE_BYTES = 64
 
 
 @dataclass(frozen=True)
@@ -48,7 +49,9 @@ class PointwiseTile:
     quarter of one, not 13. With channels in the lanes the last vector of outputs may be one of
     `sharing` pixels (see `pointwise_shared`). With `spread_bias`, which needs `can_spread_bias`,
     every sum is loaded with its bias, and with `paired`, which needs `can_pair`, vectors of a row
-    are stored in pairs (see `volatile`).
+    are stored in pairs (see `volatile`). With `halves`, which needs `can_halve`, a tile of outputs
+    adds the first half of the inputs for all pixels, then the second: its weights, and what comes
+    with the pixels, then stay in the L1 cache, and the sums wait in Y meanwhile.
     """
 
     rows: int
@@ -66,6 +69,7 @@ class PointwiseTile:
     spread_bias: bool = False
     paired: bool = False
     peel_first: bool = False
+    halves: bool = False
 
     @property
     def width(self) -> int:
@@ -165,6 +169,22 @@ def can_spread_bias(workload: PointwiseWorkload, core: Core) -> bool:
 def can_pair(workload: PointwiseWorkload, core: Core, vectors: int) -> bool:
     """Whether a tile has rows of several vectors, which its core can store in pairs."""
     return core.isa == "aarch64" and workload.layout == "planes" and vectors > 1
+
+
+def can_halve(workload: PointwiseWorkload, core: Core, tile: PointwiseTile) -> bool:
+    """Whether halves of the inputs are of use, and allowed.
+
+    Of use where the weights of a tile, and a line of each of its inputs, take more than half of L1.
+    No tile may begin earlier, as the sums that wait would be taken up twice; nor may they wait in
+    a shortcut.
+    """
+    planes = workload.layout == "planes" and not workload.shortcut
+    inner = not tile.pixels_outer and not tile.groups_inner
+    steps = workload.inputs % (2 * tile.k_unroll) == 0 and workload.inputs // tile.k_unroll // 2 > 2
+    read = workload.inputs * (core.value_bits // 8 * tile.rows + LINE_BYTES)
+    exact = _is_exact(workload, tiled_pixels(workload, tile), tile.rows, tile.vectors, tile.lanes)
+    is_peeled = tile.peel and not tile.peel_first
+    return planes and inner and is_peeled and steps and exact and read > core.l1d_kib * 1024 // 2
 
 
 def runs_in_place(workload: PointwiseWorkload, tile: PointwiseTile) -> bool:

@@ -85,6 +85,8 @@ def _pointwise(workload: PointwiseWorkload, core: Core) -> Iterator[PointwiseTil
             )
             if not workload.in_place or pointwise_tiles.runs_in_place(workload, tile):
                 yield tile
+            if not eased and pointwise_tiles.can_halve(workload, core, tile):
+                yield replace(tile, halves=True)
 
 
 def _different(*choices: Any) -> tuple[Any, ...]:  # noqa: ANN401 (any decision's)
