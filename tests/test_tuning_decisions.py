@@ -44,7 +44,7 @@ def test_the_fastest_right_answer_decides(tmp_path: Path) -> None:
 
 def test_misses_decide_between_tiles_of_almost_as_many_modelled_cycles(tmp_path: Path) -> None:
     many, few = {"counters": {"l1_misses": 500}}, {"counters": {"l1_misses": 100}}
-    save(tmp_path, record(1, 1000.0, **many), record(2, 1039.0, **few))
+    save(tmp_path, record(1, 1000.0, **many), record(2, 1199.0, **few))
     assert decided(tmp_path).tile == TILES[2]
     save(tmp_path, record(3, 998.0, **many))
     assert decided(tmp_path).tile == TILES[3]
