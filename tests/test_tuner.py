@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 import random
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -13,6 +14,7 @@ import pytest
 
 from compile.lower import lower
 from compile.passes.take_decisions import Decision
+from compile.price_kernel import KernelPriceError
 from compile.schedules.pointwise_workload import PointwiseWorkload
 from compile.schedules.registers import accumulator_budget
 from compile.schedules.spaces import space_of
@@ -20,6 +22,7 @@ from compile.schedules.templates import Made, Workload, made_by_default
 from compile.targets import parse_target
 from compile.tuning.candidate import MOST_ERROR, Examined, error_of, examine_candidate, with_tile
 from compile.tuning.curve import draw_curve
+from compile.tuning.display import print_result
 from compile.tuning.judge import Verdict
 from compile.tuning.log import LogError, TuningLog
 from compile.tuning.modelled import ModelledCore
@@ -28,9 +31,12 @@ from compile.tuning.task import Task, tasks_of
 from compile.tuning.trial import Where
 from compile.tuning.tuner import Step, Tuner
 from compile.tuning.verify import faults_of
+from deploy_rpc.block_counts import CountError
+from deploy_rpc.block_prices import PriceError
 from deploy_rpc.board_spec import BoardSpec
 from deploy_rpc.cores import Core, find_core
 from deploy_rpc.cycles import missing_modelling_tools
+from deploy_rpc.emulated_program import ProgramError
 from tests.cores import A72, AVX512
 from tests.running import output_of
 from tests.small_networks import small_network
@@ -39,6 +45,7 @@ from tests.tuning_records import TILES, WORKLOAD
 TARGET = parse_target("arm_cpu")
 WHERE = Where(TARGET, "arm_cpu", BoardSpec("modelled", core="cortex-a72"), TARGET.core)
 TASKS = tasks_of(lower(small_network(), "fused", TARGET))
+POINTWISE = next(task for task in TASKS if task.made.template == "pointwise")
 needs_a_model = pytest.mark.skipif(
     bool(missing_modelling_tools()), reason="; ".join(missing_modelling_tools())
 )
@@ -220,6 +227,42 @@ def test_the_tiles_to_judge_are_those_near_the_best_and_the_default(tmp_path: Pa
         assert len(each.tiles) <= 3
 
 
+@pytest.mark.parametrize("error", [KernelPriceError, ProgramError, CountError, PriceError])
+def test_a_candidate_that_has_no_price_is_an_outcome(
+    error: type[Exception], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(kernel: object, target: object, core: object) -> None:
+        raise error("no price")
+
+    monkeypatch.setattr("compile.tuning.candidate.error_of", lambda candidate, made: 0.0)
+    monkeypatch.setattr("compile.tuning.candidate.price_kernel", refuse)
+    made = made_by_default(WORKLOAD, A72, 1)
+    examined = examine_candidate(made, TILES[1], "arm_cpu", "cortex-a72")
+    assert (examined.outcome, examined.samples, examined.reason) == (
+        "does not build",
+        (),
+        "no price",
+    )
+
+
+@pytest.mark.parametrize("works", [True, False])
+def test_a_kernel_whose_default_tile_fails_ends_no_search(
+    works: bool, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    tuner = Tuner(TASKS, WHERE, Failing(works), TuningLog(tmp_path / "net.jsonl"))
+    tuner.run(len(TASKS) + 60, lambda step: None)
+    failing = next(each for each in tuner.progress if each.task.made == POINTWISE.made)
+    assert len(failing.tried) >= LEAST_LEARNED
+    assert (failing.best_cost < math.inf) == works
+    assert any(len(each.tried) > 1 for each in tuner.progress if each != failing)
+    assert all(math.isfinite(step.cost) for step in tuner.steps)
+    judged = {each.task.name: each.tiles for each in tuner.contenders(2)}
+    assert (failing.task.name in judged) == works
+    assert failing.task.made.tile not in judged.get(failing.task.name, ())
+    print_result(tuner, "s", A72)
+    assert f"default tile fails: {failing.task.name}" in capsys.readouterr().out
+
+
 def test_the_default_tile_of_each_kernel_is_tried_in_any_case(tmp_path: Path) -> None:
     tuner = Tuner(TASKS, WHERE, Priced(), TuningLog(tmp_path / "net.jsonl"))
     assert tuner.without_default == tuner.progress
@@ -237,6 +280,19 @@ class Priced:
         for index, (made, tile) in enumerate(pairs):
             seconds = made.workload.macs * getattr(tile, "k_unroll", 1) * 1e-9 + 1e-6
             yield index, Examined("ok", (seconds,))
+
+
+class Failing(Priced):
+    """The same, where the default tile of `POINTWISE` fails, and, unless it `works`, all others."""
+
+    def __init__(self, works: bool) -> None:
+        self._works = works
+
+    def examine(self, pairs: Sequence[tuple[Made, Any]]) -> Iterator[tuple[int, Examined]]:
+        for index, examined in super().examine(pairs):
+            made, tile = pairs[index]
+            fails = made == POINTWISE.made and (tile == made.tile or not self._works)
+            yield index, Examined("does not build") if fails else examined
 
 
 @needs_a_model

@@ -7,29 +7,50 @@ from types import SimpleNamespace
 
 import pytest
 
-from compile.tuning.clock import SAMPLES, Clock, ClockDriftError, calibration_kernel, reading_s
+from compile.tuning.clock import (
+    SAMPLES,
+    Clock,
+    ClockDriftError,
+    Reading,
+    calibration_kernel,
+    reading_s,
+)
 from deploy_rpc.cores import CORES, Core
 
 
-def read(clock: Clock, seconds: float, khz: str = "") -> None:
-    session = SimpleNamespace(spec="local", board_file=lambda name: khz)
-    clock.require_steady(session, SimpleNamespace(time_s=lambda name, calls: seconds))
+def read(clock: Clock, seconds: float, khz: str = "") -> Reading:
+    calibration = SimpleNamespace(time_s=lambda name, calls: seconds)
+    return clock.read(board(khz), calibration)
 
 
-def test_a_clock_may_rise_and_waver() -> None:
+def board(khz: str = "") -> SimpleNamespace:
+    return SimpleNamespace(spec="local", board_file=lambda name: khz)
+
+
+def test_a_clock_may_waver() -> None:
     clock = Clock(0.1)
-    for seconds in (1.0, 1.09, 0.8, 0.87):
-        read(clock, seconds)
-    assert clock.fastest_s == 0.8
+    for seconds in (1.0, 1.09, 0.99):
+        clock.require_steady(board(), read(clock, seconds))
+    assert clock.fastest.seconds == 0.99
+
+
+def test_what_was_timed_before_the_clock_rose_does_not_count() -> None:
+    clock = Clock(0.1)
+    before = read(clock, 1.0, "600000")
+    clock.require_steady(board(), before)
+    after = read(clock, 0.8, "1800000")
+    with pytest.raises(ClockDriftError, match="25% slower than it can be, 600000 kHz and not 180"):
+        clock.require_steady(board(), before, after)
+    clock.require_steady(board(), after, read(clock, 0.87))
 
 
 def test_a_clock_that_falls_is_told_with_what_the_board_says() -> None:
     clock = Clock(0.1)
     read(clock, 1.0, "1800000")
-    with pytest.raises(ClockDriftError, match=r"50% slower.*1800000 kHz then and 1200000 kHz now"):
-        read(clock, 1.5, "1200000")
-    with pytest.raises(ClockDriftError, match="50% slower than it was; at most 10%"):
-        read(clock, 1.5)
+    with pytest.raises(ClockDriftError, match=r"50% slower.*, 1200000 kHz and not 1800000 kHz"):
+        clock.require_steady(board(), read(clock, 1.5, "1200000"))
+    with pytest.raises(ClockDriftError, match="50% slower than it can be; at most 10%"):
+        clock.require_steady(board(), read(clock, 1.5))
 
 
 def test_a_reading_is_the_least_of_its_samples() -> None:

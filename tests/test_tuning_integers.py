@@ -31,6 +31,7 @@ from compile.tuning.integers import (
 from compile.tuning.verify import faults_of
 from deploy_rpc.cores import find_core
 from deploy_rpc.cycles import missing_modelling_tools
+from deploy_rpc.emulated_program import ProgramError
 from tests.cores import A72
 from tests.tuning_records import WORKLOAD, record
 
@@ -171,6 +172,17 @@ def int8_record(tile: Any, **changed: Any) -> Any:  # noqa: ANN401 (any template
 
 
 @needs_a_model
+def test_a_program_that_dies_under_qemu_is_an_outcome(monkeypatch: pytest.MonkeyPatch) -> None:
+    def dies(*arguments: object) -> None:
+        raise ProgramError("kernel ended with 132")
+
+    monkeypatch.setattr("compile.tuning.candidate.kernel_program", lambda *arguments: [])
+    monkeypatch.setattr("compile.tuning.candidate.emulated_answers", dies)
+    made = default("pointwise")
+    examined = examine_candidate(made, made.tile, "neoverse-n1", "neoverse-n1")
+    assert (examined.outcome, examined.reason) == ("does not build", "kernel ended with 132")
+
+
 def test_records_of_int8_are_replayed_under_qemu() -> None:
     tiles = space_of(WORKLOADS["pointwise"], N1)
     assert faults_of([int8_record(tiles[0])]) == [None]

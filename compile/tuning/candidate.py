@@ -20,7 +20,7 @@ import numpy as np
 import tvm
 from tvm import tirx
 
-from compile.price_kernel import kernel_program, price_kernel
+from compile.price_kernel import KernelPriceError, kernel_program, price_kernel
 from compile.schedules.int8_lanes import dots_of
 from compile.schedules.packing import WEIGHTS, indices_of
 from compile.schedules.precision import dtype_of
@@ -33,12 +33,16 @@ from compile.tuning.integers import (
     right_integers,
     tried_values,
 )
+from deploy_rpc.block_counts import CountError
+from deploy_rpc.block_prices import PriceError
 from deploy_rpc.cores import Core, find_core
 from deploy_rpc.cycles import CycleReport, modelled_cycles
+from deploy_rpc.emulated_program import ProgramError
 from deploy_rpc.host import host_core
 
 KERNEL = "kernel"  # a candidate's name in its library
 BUILD_ERRORS = (RuntimeError, ValueError, TypeError)  # TVM has no class of its own
+PRICE_ERRORS = (KernelPriceError, ProgramError, CountError, PriceError)  # of this candidate alone
 ODD = np.array([np.nan, np.inf, 1e-42, 0.0, -0.0], np.float32)
 UNCHECKED = {"tirx.disable_assert": True}  # a third of the code, with the time that it takes
 MOST_ERROR = 1e-5  # of the range of the right answer
@@ -61,7 +65,7 @@ class Examined:
 
 
 def does_not_build(failure: Exception) -> Examined:
-    """The outcome of a candidate that TVM refuses."""
+    """The outcome of a candidate that TVM refuses, or of which no program runs or has a price."""
     return Examined("does not build", reason=str(failure).partition("\n")[0])
 
 
@@ -82,11 +86,11 @@ def examine_candidate(made: Made, tile: Any, target: str, core: str) -> Examined
         return _examine_integers(candidate, made, parse_target(target), find_core(core))
     try:
         error = error_of(candidate, made)
-    except BUILD_ERRORS as failure:
+        if error > most_error(made):
+            return wrong_answer(error)
+        return _priced(price_kernel(candidate.kernel(), parse_target(target), find_core(core)))
+    except (*BUILD_ERRORS, *PRICE_ERRORS) as failure:
         return does_not_build(failure)
-    if error > most_error(made):
-        return wrong_answer(error)
-    return _priced(price_kernel(candidate.kernel(), parse_target(target), find_core(core)))
 
 
 def _examine_integers(candidate: Made, made: Made, target: CompileTarget, core: Core) -> Examined:
@@ -95,11 +99,11 @@ def _examine_integers(candidate: Made, made: Made, target: CompileTarget, core: 
         program = Path(folder) / "kernel"
         try:
             sizes = kernel_program(candidate.kernel(), target, program)
-        except BUILD_ERRORS as failure:
+            answers = emulated_answers(program, sizes, candidate, core)
+            error = largest_difference(answers, right_integers(made))
+            return wrong_answer(error) if error else _priced(modelled_cycles(program, sizes, core))
+        except (*BUILD_ERRORS, *PRICE_ERRORS) as failure:
             return does_not_build(failure)
-        answers = emulated_answers(program, sizes, candidate, core)
-        error = largest_difference(answers, right_integers(made))
-        return wrong_answer(error) if error else _priced(modelled_cycles(program, sizes, core))
 
 
 def _priced(report: CycleReport) -> Examined:

@@ -9,7 +9,7 @@ The frequency is said beside it where it can be read.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from compile.schedules.pointwise_workload import PointwiseWorkload
 from compile.schedules.templates import Made, made_by_default
@@ -25,7 +25,7 @@ MOST_DRIFT = 0.1  # unless --drift says otherwise
 
 
 class ClockDriftError(BoardError):
-    """A board whose clock fell while it measured."""
+    """A board whose clock was slower than it can be while it measured."""
 
 
 def calibration_kernel(core: Core) -> Made:
@@ -34,25 +34,40 @@ def calibration_kernel(core: Core) -> Made:
     return made_by_default(workload, core, 1)
 
 
+@dataclass(frozen=True)
+class Reading:
+    """Seconds of the small kernel, and the frequency that the board tells; "" where it does not."""
+
+    seconds: float
+    khz: str
+
+
 @dataclass
 class Clock:
-    """The clock of one board over all its sessions; `drift` is a share of its fastest reading."""
+    """The clock of one board over all its sessions; a drift is a share of its fastest reading."""
 
     most_drift: float
-    fastest_s: float = float("inf")
-    khz: list[str] = field(default_factory=list)  # of the fastest reading, and of the last one
+    fastest: Reading = Reading(float("inf"), "")
 
-    def require_steady(self, session: Session, calibration: LoadedKernels) -> None:
-        """Reads the clock; raises `ClockDriftError` where it is slower than before."""
+    def read(self, session: Session, calibration: LoadedKernels) -> Reading:
+        """The clock now."""
         seconds = reading_s(lambda calls: calibration.time_s(KERNEL, calls=calls))
-        khz = session.board_file("frequency")
-        if seconds < self.fastest_s:
-            self.fastest_s, self.khz = seconds, [khz]
-        drift = seconds / self.fastest_s - 1
+        reading = Reading(seconds, session.board_file("frequency"))
+        self.fastest = min(self.fastest, reading, key=lambda each: each.seconds)
+        return reading
+
+    def require_steady(self, session: Session, *readings: Reading) -> None:
+        """Raises `ClockDriftError` where one of `readings` is slower than the fastest of all.
+
+        That may have come after it: what was timed before the clock rose counts no more.
+        """
+        slowest = max(readings, key=lambda each: each.seconds)
+        drift = slowest.seconds / self.fastest.seconds - 1
         if drift > self.most_drift:
-            told = f", {self.khz[0]} kHz then and {khz} kHz now" if khz else ""
+            khz, most_khz = slowest.khz, self.fastest.khz
+            told = f", {khz} kHz and not {most_khz} kHz" if khz else ""
             raise ClockDriftError(
-                f"{session.spec}: its clock is {drift:.0%} slower than it was{told}; at most "
+                f"{session.spec}: its clock is {drift:.0%} slower than it can be{told}; at most "
                 f"{self.most_drift:.0%} counts: give it time with --cooldown, fix its governor, or "
                 "end its other work"
             )

@@ -70,6 +70,9 @@ def print_result(tuner: Tuner, unit: str, core: Core) -> None:
         f"sum of all kernels, each alone: {network_cost(before, unit).strip()} -> "
         f"{network_cost(after, unit).strip()} ({before / after:.3f}x)"
     )
+    failing = [each.task.name for each in tuner.progress if not each.compares]
+    if failing:
+        print(f"not in the sum, as their default tile fails: {', '.join(failing)}")
 
 
 def search_table(tuner: Tuner, unit: str, core: Core, rows: int) -> Table:

@@ -95,9 +95,11 @@ class OneBoard:
         """Times that were taken at one clock; raises `ClockDriftError` where there are none."""
         for tries_left in reversed(range(CLOCK_TRIES)):
             try:
-                self._clock.require_steady(session, self._calibration)
+                before = self._clock.read(session, self._calibration)
+                self._clock.require_steady(session, before)
                 samples = _samples(loaded)
-                self._clock.require_steady(session, self._calibration)
+                after = self._clock.read(session, self._calibration)
+                self._clock.require_steady(session, before, after)
             except ClockDriftError as error:
                 if not tries_left:
                     raise

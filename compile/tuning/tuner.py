@@ -8,6 +8,7 @@ below `LEAST_GAIN` of the network.
 
 from __future__ import annotations
 
+import math
 import random
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -65,10 +66,17 @@ class Progress:
         return min(self.tried.values())
 
     def best_tiles(self, count: int) -> tuple[Any, ...]:
-        """The `count` best ones at most `NEAR` times as dear as the best, and the default one."""
-        near = [tile for tile, cost in self.tried.items() if cost <= NEAR * self.best_cost]
-        best = sorted(near, key=self.tried.__getitem__)[:count]
-        return tuple(dict.fromkeys([*best, self.task.made.tile]))
+        """The `count` best ones at most `NEAR` times as dear as the best, and the default one: of
+        those that work."""
+        working = {tile: cost for tile, cost in self.tried.items() if cost < math.inf}
+        near = [tile for tile, cost in working.items() if cost <= NEAR * self.best_cost]
+        best = sorted(near, key=working.__getitem__)[:count]
+        return tuple(t for t in dict.fromkeys([*best, self.task.made.tile]) if t in working)
+
+    @property
+    def compares(self) -> bool:
+        """Whether the default tile works, so that a gain over it is one."""
+        return self.tried.get(self.task.made.tile, math.inf) < math.inf
 
     @property
     def untried(self) -> list[Any]:
@@ -114,7 +122,7 @@ class Tuner:
             each = known.get(record.key) if record.core == log_name(self._where.core) else None
             tile = tile_of(record) if each and record.kind == self._examiner.kind else None
             if tile is not None and tile in each.space:
-                each.tried[tile] = record.median if record.outcome == "ok" else float("inf")
+                each.tried[tile] = record.median if record.outcome == "ok" else math.inf
                 taken += 1
         for each in self.progress:
             self._learn_all(each)
@@ -145,7 +153,8 @@ class Tuner:
 
         The kernel that takes most of the network's time is first.
         """
-        return [Contenders(each.task, each.best_tiles(count)) for each in self.dearest_first()]
+        kernels = [(each.task, each.best_tiles(count)) for each in self.dearest_first()]
+        return [Contenders(task, tiles) for task, tiles in kernels if tiles]
 
     def take(self, verdict: Verdict) -> None:
         """Records what was found in the network."""
@@ -154,13 +163,13 @@ class Tuner:
 
     @property
     def network_cost(self) -> float:
-        """Of all tasks' calls with their best tiles."""
-        return sum(each.task.calls * each.best_cost for each in self.progress)
+        """Of all tasks' calls with their best tiles, but of those whose default tile fails."""
+        return sum(each.task.calls * each.best_cost for each in self.progress if each.compares)
 
     @property
     def default_network_cost(self) -> float:
-        """Of all tasks' calls without records."""
-        return sum(each.task.calls * each.default_cost for each in self.progress)
+        """Of the same calls without records."""
+        return sum(each.task.calls * each.default_cost for each in self.progress if each.compares)
 
     def _try_defaults(self, report: Callable[[Step], None]) -> None:
         self._try([(each, each.task.made.tile) for each in self.without_default])
@@ -182,7 +191,7 @@ class Tuner:
 
     def _learn(self, each: Progress, tile: Any) -> None:  # noqa: ANN401 (any template's tile)
         cost = each.tried[tile]
-        if cost < float("inf") and each.task.made.tile in each.tried:
+        if cost < math.inf and each.compares:
             self._model.learn(with_tile(each.task.made, tile), cost / each.default_cost)
 
     def _most_promising(self) -> Progress | None:
@@ -195,10 +204,15 @@ class Tuner:
         return best
 
     def _gain(self, each: Progress) -> float:
-        """Cycles or seconds that the network may gain by one more trial."""
+        """Cycles or seconds that the network may gain by one more trial.
+
+        A kernel of which no tile works yet comes first, until there is little hope.
+        """
+        if each.best_cost == math.inf:
+            return math.inf if len(each.tried) < LEAST_LEARNED else 0.0
         costs = self._model.predict(each.task.made, each.untried)
         least = self._least(each)
-        if costs is not None and len(each.tried) >= LEAST_LEARNED:
+        if costs is not None and len(each.tried) >= LEAST_LEARNED and each.compares:
             hoped = float(each.default_cost * costs.min()) * (1 - HOPE)
             least = max(hoped, least) if self._examiner.unit == "cycles" else hoped
         return each.task.calls * (each.best_cost - least) / len(each.tried)
