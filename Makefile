@@ -12,6 +12,11 @@ TUNED_CORES = cortex-a72 neoverse-n1
 TUNED_MODELS = shufflenet-1.0x-g3 shufflenet-0.25x-g3 shufflenet-0.5x-g3 shufflenet-1.5x-g3 \
   shufflenet-2.0x-g3 shufflenet-1.0x-g1 shufflenet-1.0x-g2 shufflenet-1.0x-g4 shufflenet-1.0x-g8 \
   mobilenet-1.0
+comma = ,
+TUNED = $(foreach core,$(TUNED_CORES),$(TUNED_MODELS:%=$(core)$(comma)%$(comma)float32)) \
+  neoverse-n1,shufflenet-1.0x-g3,float16 neoverse-n1,shufflenet-1.0x-g3,int8 \
+  neoverse-n1,shufflenet-0.5x-g3,int8
+NEW_LOGS = build/tuning_logs
 
 SECONDS ?= 60
 
@@ -42,12 +47,13 @@ bench: $(PEERS)  ## the short form of all suites on this machine, and a page of 
 test: $(INSTALLED)  ## all tests
 	$(RUN) -m pytest -n auto --dist worksteal
 
-tuning-logs: $(INSTALLED)  ## the shipped tuning logs anew, on modelled cores: an hour on two cores
-	for core in $(TUNED_CORES); do for model in $(TUNED_MODELS); do \
-	  rm -f tuning_logs/$$core/$$model.jsonl && \
-	  $(RUN) compile/tune.py --target $$core --model $$model --trials 300 || exit; done; done
-	for core in $(TUNED_CORES); do for model in $(TUNED_MODELS); do \
-	  $(RUN) compile/tune.py --prune tuning_logs/$$core/$$model.jsonl || exit; done; done
+tuning-logs: $(INSTALLED)  ## the shipped tuning logs anew, on modelled cores: more than an hour on two cores
+	rm -rf $(NEW_LOGS)
+	for each in $(TUNED); do IFS=,; set -- $$each; unset IFS; \
+	  $(RUN) compile/tune.py --target $$1 --model $$2 --dtype $$3 --trials 300 \
+	    --tuning-logs $(NEW_LOGS) || exit; done
+	for log in $(NEW_LOGS)/*/*.jsonl; do $(RUN) compile/tune.py --prune $$log || exit; done
+	for log in $(NEW_LOGS)/*/*.jsonl; do mv $$log tuning_logs/$${log#$(NEW_LOGS)/} || exit; done
 
 fuzz: $(INSTALLED)  ## every parser of untrusted input for a minute: SECONDS=600 for longer
 	$(RUN) -m tests.fuzz --seconds $(SECONDS)

@@ -87,8 +87,9 @@ class Worker:
         return json.loads(line)
 
     def _failure(self) -> EngineError:
-        """What the process said last."""
-        self._process.wait(STOP_LIMIT_S)
+        """What the process said last, be it that it lives on without an output."""
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self._process.wait(STOP_LIMIT_S)
         self._errors.seek(0)
         last = (self._errors.read().strip().splitlines() or ["it said nothing"])[-1]
         return EngineError(f"{self._engine.name} failed: {last}")

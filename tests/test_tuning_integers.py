@@ -22,7 +22,7 @@ from compile.schedules.templates import Made, made_by_default
 from compile.tuning.candidate import error_in_integers, examine_candidate, inputs_of, with_tile
 from compile.tuning.decisions import key_of, workload_fields
 from compile.tuning.integers import (
-    MOST_MULTIPLIER,
+    LARGEST_MULTIPLIER,
     drawn_integers,
     integer_answer,
     of_integers,
@@ -95,7 +95,7 @@ def test_sums_of_a_narrow_kernel_stay_in_16_bits() -> None:
     largest = 64 * 127 * 128 + np.abs(bias).max()
     shifted = np.abs(shortcut.astype(int)).max() << workload.shift
     assert (int(largest) * int(multipliers.max()) >> 31) + shifted < 1 << 15
-    assert 0 < multipliers.min() <= multipliers.max() <= MOST_MULTIPLIER
+    assert 0 < multipliers.min() <= multipliers.max() <= LARGEST_MULTIPLIER
 
 
 def test_the_other_half_of_a_concat_stays() -> None:

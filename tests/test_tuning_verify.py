@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+import shutil
+import subprocess
 from pathlib import Path
 
 import numpy as np
@@ -113,6 +116,17 @@ def test_every_shipped_record_of_int8_is_what_a_build_takes(log: Path) -> None:
 def test_shipped_records_of_int8_answer_right(log: Path) -> None:
     replayed = TuningLog(log).read().records[::REPLAYED]
     assert [faults_of([each]) for each in replayed] == [[None]] * len(replayed)
+
+
+@pytest.mark.skipif(shutil.which("make") is None, reason="make is not installed")
+def test_make_makes_every_shipped_log_anew() -> None:
+    command = ["make", "--dry-run", "--directory", TUNING_LOGS.parent, "tuning-logs"]
+    told = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    made = {
+        f"{core}/{model}.jsonl" if dtype == "float32" else f"{core}/{model}.{dtype}.jsonl"
+        for core, model, dtype in re.findall(r"([\w.-]+),([\w.-]+),(\w+)", told)
+    }
+    assert made == {str(log.relative_to(TUNING_LOGS)) for log in logs_in(TUNING_LOGS)}
 
 
 def test_the_readme_of_the_logs_lists_each() -> None:

@@ -78,6 +78,17 @@ def test_a_worker_that_dies_is_an_error(network: Network, ours: Engine) -> None:
     worker.stop()
 
 
+def test_a_worker_that_closes_its_output_and_lives_on_is_an_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    script = tmp_path / "deaf.py"
+    script.write_text("import os, time\nos.write(2, b'deaf')\nos.close(1)\ntime.sleep(60)\n")
+    monkeypatch.setattr("bench.workers.SCRIPT", script)
+    monkeypatch.setattr("bench.workers.STOP_LIMIT_S", 0.1)
+    with pytest.raises(EngineError, match="deaf failed: deaf"):
+        Worker(Engine("deaf", "no.file"), np.zeros(1, np.float32), 1, threads=1)
+
+
 def test_a_worker_that_hangs_is_given_up(
     network: Network, ours: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -12,10 +12,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from compile.schedules.int8_lanes import MULTIPLIER_BITS
+
 LEVELS = 255
 LARGEST_WEIGHT = 127
 MOST_MULTIPLIER = 0.25  # what a sum may be multiplied by: see `int8_lanes`
-MULTIPLIER_BITS = 31
 MOST_SHIFT, SHIFT_STEP = 16, 4
 MOST_NARROW_SHIFT = 4  # 1/16 of a step is as good as none
 LARGEST_INT16 = 1 << 15

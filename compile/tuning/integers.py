@@ -24,7 +24,7 @@ from deploy_rpc.cores import Core
 from deploy_rpc.emulated_program import run_emulated
 
 ODD = np.array([np.nan, np.inf, -np.inf, 3e38, 1e-42, 0.0, -0.0], np.float32)
-MOST_MULTIPLIER = 1 << (MULTIPLIER_BITS - 1)
+LARGEST_MULTIPLIER = 1 << (MULTIPLIER_BITS - 1)
 PRODUCT = 74 * 74  # of two values drawn evenly from all of int8, root mean square
 WORD = 4  # bytes that the harness counts buffers in
 
@@ -117,7 +117,7 @@ def _drawn(random: np.random.Generator, made: Made, buffer: tirx.Buffer) -> np.n
     if buffer.name != "M":
         return random.integers(-usual, usual + 1, shape, np.int32)
     wanted = ((HIGHEST << made.workload.shift) << MULTIPLIER_BITS) / usual
-    most = min(MOST_MULTIPLIER, _most_multiplier(made, usual))
+    most = min(LARGEST_MULTIPLIER, _most_multiplier(made, usual))
     return np.clip(wanted * random.uniform(0.1, 1, shape), 1, most).astype(np.int32)
 
 
