@@ -64,6 +64,7 @@ def evaluate_with(options: argparse.Namespace, evaluated: Evaluated, classes: in
     print_evaluation(report, names)
     if options.json:
         write_json(options.json, report)
+        partial.unlink(missing_ok=True)
     compared = report["agreement"]
     if compared and compared["agree"] < compared["pictures"]:
         sys.exit(EXIT_FAILURE)

@@ -88,6 +88,8 @@ def print_evaluation(report: dict[str, Any], names: Sequence[str] | None = None)
         f"difference {compared['max_abs_error']:.2e}, "
         f"{compared['max_relative_error']:.1e} of their range"
     )
+    if compared["not_finite"]:
+        print(f"on {compared['not_finite']} of them logits are no finite numbers")
     differing = disagreements([Prediction(**row) for row in report["predictions"]])
     if differing:
         _print_disagreements(differing, reference, names)
@@ -109,6 +111,6 @@ def _print_disagreements(
             named(row.true_class),
             named(row.reference_class),
             f"{named(row.classes[0])} ({row.probabilities[0]:.2f})",
-            f"{row.reference_error:.2e}",
+            "not finite" if row.reference_error is None else f"{row.reference_error:.2e}",
         )
     table_console().print(table)

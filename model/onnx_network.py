@@ -72,7 +72,13 @@ def load_onnx_network(path: Path, input_size: tuple[int, int] | None = None) -> 
     if len(session.get_outputs()) != 1:
         names = ", ".join(each.name for each in session.get_outputs())
         raise OnnxNetworkError(f"expected {path} to give the scores of classes, it gives {names}")
-    classes = run(np.zeros((1, 3, *size), np.float32)).shape[1]
+    try:
+        classes = run(np.zeros((1, 3, *size), np.float32)).shape[1]
+    except Exception as error:  # again of its own types
+        raise OnnxNetworkError(
+            f"expected {path} to take one picture, float32 (1, 3, {size[0]}, {size[1]}), it takes "
+            f"{picture.type} {picture.shape}: {str(error).splitlines()[0]}; export it so"
+        ) from error
     digest = hashlib.sha256(path.read_bytes()).hexdigest()
     return OnnxNetwork(path.stem, run, size, classes, digest, weight_files(path))
 

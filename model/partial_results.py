@@ -43,8 +43,8 @@ class PartialResults:
 def partial_results(path: Path | None, of: dict[str, Any]) -> Iterator[PartialResults]:
     """Those kept in `path`, of the evaluation that `of` describes; without a path nothing is kept.
 
-    The file goes when the block ends well, and stays for the next time when it does not. Raises
-    `PartialResultsError` where it is of another evaluation.
+    The file stays, also when the block ends well: whoever writes the report of it all removes it.
+    Raises `PartialResultsError` where it is of another evaluation.
     """
     if path is None:
         yield PartialResults({}, None)
@@ -62,7 +62,6 @@ def partial_results(path: Path | None, of: dict[str, Any]) -> Iterator[PartialRe
         ) from error
     with file:
         yield PartialResults(done, file)
-    path.unlink()
 
 
 def _read(path: Path, of: dict[str, Any]) -> dict[str, Prediction]:

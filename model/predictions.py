@@ -19,10 +19,12 @@ Run = Callable[[np.ndarray], np.ndarray]
 
 @dataclass(frozen=True)
 class Prediction:
-    """The classes of one picture, best first.
+    """The classes of one picture, best first; without probabilities, all 0, where a logit is no
+    finite number.
 
     `reference_class` is PyTorch's, where asked for, `same_best` whether its five best are the same
-    in the same order, `reference_range` its largest logit less its smallest.
+    in the same order, `reference_range` its largest logit less its smallest. There is no
+    `reference_error` where a logit of either is not finite.
     """
 
     image: str
@@ -49,9 +51,7 @@ def predict(
     """What `run` makes of the picture `image`, scaled to `size` (H, W)."""
     x = load_image(image, preprocessing, size)
     logits = run(x)[0]
-    best = _best(logits)
-    probabilities = np.exp(logits - logits.max())
-    probabilities /= probabilities.sum()
+    best, probabilities = _best(logits), _probabilities(logits)
     expected = reference(x)[0] if reference else None
     compared = {} if expected is None else _compared(logits, expected)
     return Prediction(
@@ -77,32 +77,47 @@ def accuracy(predictions: Sequence[Prediction]) -> dict[str, Any] | None:
 
 
 def agreement(predictions: Sequence[Prediction]) -> dict[str, Any] | None:
-    """Over the pictures that a reference saw, too; None where there are none."""
+    """Over the pictures that a reference saw, too; None where there are none.
+
+    Pictures whose logits are `not_finite` are disagreements; errors are those of the others.
+    """
     compared = [p for p in predictions if p.reference_class is not None]
     if not compared:
         return None
+    finite = [p for p in compared if p.reference_error is not None]
+    relative = [p.reference_error / p.reference_range for p in finite]
     return {
         "pictures": len(compared),
-        "agree": sum(p.classes[0] == p.reference_class for p in compared),
-        f"same_top{KEPT}": sum(p.same_best for p in compared),
-        "max_abs_error": max(p.reference_error for p in compared),
-        "max_relative_error": max(p.reference_error / p.reference_range for p in compared),
+        "agree": len(compared) - len(disagreements(compared)),
+        f"same_top{KEPT}": sum(p.same_best for p in finite),
+        "not_finite": len(compared) - len(finite),
+        "max_abs_error": max((p.reference_error for p in finite), default=0.0),
+        "max_relative_error": max(relative, default=0.0),
     }
 
 
 def disagreements(predictions: Sequence[Prediction]) -> list[Prediction]:
-    """Those whose best class is not the reference's."""
-    return [p for p in predictions if p.reference_class not in (None, p.classes[0])]
+    """Those whose best class is not the reference's, or whose logits are not finite."""
+    compared = [p for p in predictions if p.reference_class is not None]
+    return [p for p in compared if p.reference_error is None or p.classes[0] != p.reference_class]
 
 
 def _best(logits: np.ndarray) -> list[int]:
     return [int(index) for index in np.argsort(-logits, kind="stable")[:KEPT]]
 
 
+def _probabilities(logits: np.ndarray) -> np.ndarray:
+    if not np.isfinite(logits).all():
+        return np.zeros_like(logits)
+    exponentials = np.exp(logits - logits.max())
+    return exponentials / exponentials.sum()
+
+
 def _compared(logits: np.ndarray, expected: np.ndarray) -> dict[str, Any]:
+    finite = bool(np.isfinite(logits).all() and np.isfinite(expected).all())
     return {
         "reference_class": int(expected.argmax()),
-        "reference_error": float(np.abs(expected - logits).max()),
-        "reference_range": float(np.ptp(expected)) or 1.0,
+        "reference_error": float(np.abs(expected - logits).max()) if finite else None,
+        "reference_range": float(np.ptp(expected)) or 1.0 if finite else None,
         "same_best": _best(logits) == _best(expected),
     }

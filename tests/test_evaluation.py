@@ -91,4 +91,4 @@ def test_an_interrupted_evaluation_runs_only_what_is_left(
     assert len(seen) == 2
     assert "2 pictures were done before, 2 are left" in capsys.readouterr().out
     assert report == evaluate(evaluated(of_colours), pictures, None, None)
-    assert not partial.exists()
+    assert partial.exists()  # until the report is written

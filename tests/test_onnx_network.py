@@ -15,18 +15,23 @@ CLASSES = 4
 
 
 def written(
-    folder: Path, shape: tuple[object, ...] = (1, 3, 8, 6), outputs: int = 1, inputs: int = 1
+    folder: Path,
+    shape: tuple[object, ...] = (1, 3, 8, 6),
+    outputs: int = 1,
+    inputs: int = 1,
+    kind: int = TensorProto.FLOAT,
 ) -> Path:
     """The means over pixels, times a matrix, of pictures of `shape`."""
-    pixels = (1, 2) if shape[3] == 3 else (2, 3)
-    weights = np.arange(3 * CLASSES, dtype=np.float32).reshape(3, CLASSES)
+    pixels, planes = ((1, 2), 3) if shape[3] == 3 else ((2, 3), shape[1])
+    dtype = helper.tensor_dtype_to_np_dtype(kind)
+    weights = np.arange(planes * CLASSES, dtype=dtype).reshape(planes, CLASSES)
     nodes = [helper.make_node("ReduceMean", ["x0"], ["means"], axes=pixels, keepdims=0)]
     nodes += [helper.make_node("MatMul", ["means", "w"], [f"y{i}"]) for i in range(outputs)]
     graph = helper.make_graph(
         nodes,
         "g",
-        [helper.make_tensor_value_info(f"x{i}", TensorProto.FLOAT, shape) for i in range(inputs)],
-        [helper.make_tensor_value_info(f"y{i}", TensorProto.FLOAT, None) for i in range(outputs)],
+        [helper.make_tensor_value_info(f"x{i}", kind, shape) for i in range(inputs)],
+        [helper.make_tensor_value_info(f"y{i}", kind, None) for i in range(outputs)],
         [numpy_helper.from_array(weights, "w")],
     )
     path = folder / "means.onnx"
@@ -60,6 +65,9 @@ def test_an_open_size_is_fixed_by_the_user(tmp_path: Path) -> None:
         ({}, (9, 9), "takes pictures of 8x6, 9x9 was asked for"),
         ({"outputs": 2}, None, "to give the scores of classes, it gives y0, y1"),
         ({"inputs": 2}, None, "to take one picture of 4 dimensions"),
+        ({"shape": (1, 1, 8, 6)}, None, r"one picture, float32 \(1, 3, 8, 6\), .* \[1, 1, 8, 6\]"),
+        ({"shape": (4, 3, 8, 6)}, None, r"it takes tensor\(float\) \[4, 3, 8, 6\]"),
+        ({"kind": TensorProto.FLOAT16}, None, r"it takes tensor\(float16\) \[1, 3, 8, 6\]"),
     ],
 )
 def test_what_gives_no_classes_of_one_picture_is_refused(

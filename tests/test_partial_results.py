@@ -29,14 +29,15 @@ def interrupted(path: Path, *names: str) -> None:
         keep_some(results)
 
 
-def test_what_was_kept_is_there_again_and_goes_at_the_end(tmp_path: Path) -> None:
+def test_what_was_kept_is_there_again_and_stays_until_it_is_reported(tmp_path: Path) -> None:
     path = tmp_path / "report.json.partial"
     interrupted(path, "a", "b")
     with partial_results(path, OF) as results:
         assert results.done == {"a": prediction("a"), "b": prediction("b")}
         results.keep("c", prediction("c"))
         assert len(path.read_text().splitlines()) == 4
-    assert not path.exists()
+    with partial_results(path, OF) as results:
+        assert results.done.keys() == {"a", "b", "c"}
 
 
 @pytest.mark.parametrize("cut", [1, 20])

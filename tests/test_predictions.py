@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,7 @@ from PIL import Image
 from deploy_rpc.built_library import BuiltLibrary
 from deploy_rpc.predictions import classify, summarise
 from model.outputs import Output
+from model.predictions import disagreements
 from model.preprocess import PREPROCESSINGS
 
 LOGITS = np.log(np.array([[0.1, 0.2, 0.05, 0.5, 0.1, 0.05]], np.float32))
@@ -72,3 +74,26 @@ def test_agreement_is_of_top_classes_and_logits(picture: Path) -> None:
     assert report["agreement"]["pictures"] == 2
     assert report["agreement"]["max_abs_error"] == pytest.approx(np.log(0.5 / 0.05))
     assert report["latency"]["median"] == 2.0
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_logits_that_are_not_finite_disagree_and_leave_the_report_valid_json(
+    value: float, picture: Path
+) -> None:
+    """Whichever picture comes first: of two numbers Python's max keeps the first beside a NaN."""
+
+    class Broken(Constant):
+        def run(self, x: np.ndarray) -> np.ndarray:
+            logits = super().run(x).copy()
+            logits[0, 5] = value
+            return logits
+
+    reference = Constant().run
+    modules = (Constant(), Broken(), Constant())
+    rows = [classify(module, LIBRARY, picture, None, {}, reference) for module in modules]
+    report = summarise(LIBRARY, "local", rows, None)
+    compared = report["agreement"]
+    assert (compared["pictures"], compared["agree"], compared["not_finite"]) == (3, 2, 1)
+    assert (compared["max_abs_error"], compared["same_top5"]) == (0, 2)
+    assert disagreements(rows) == [rows[1]]
+    json.dumps(report, allow_nan=False)

@@ -19,7 +19,7 @@ from compile.aot.workspace import ALIGNMENT
 from compile.network import Network
 from compile.quantise.reference import KEPT
 from compile.targets import CompileTarget
-from model.preprocess import CROP_SIDE, PREPROCESSINGS, RESIZE_SIDE
+from model.preprocess import CROP_SIDE, PREPROCESSINGS, RESIZE_SIDE, Preprocessing
 
 INSTANCE_BYTES = 256  # more than an instance takes; a static assertion in instance.c checks it
 TEAM_BYTES, WORKER_BYTES = 512, 64
@@ -55,22 +55,12 @@ ${usage}
 #define ${PREFIX}_WEIGHTS_SHA256 "${weights_sha256}"
 
 /* Input: float32 of shape (${input_shape}), one plane a channel, rows from the top.
- * Channel c holds (v - MEAN[c]) / STD[c], v being 0 to MAX in the order CHANNELS: so it lies
- * between LOWEST[c] and HIGHEST[c]. Of a picture, the short side is scaled to RESIZE / CROP of
- * the input's (bilinear, half-pixel centres), and the centre is cropped. */
+ * ${ranges} */
 #define ${PREFIX}_INPUT_CHANNELS ${channels}
 #define ${PREFIX}_INPUT_HEIGHT ${height}
 #define ${PREFIX}_INPUT_WIDTH ${width}
 #define ${PREFIX}_INPUT_VALUES ${input_values}
-#define ${PREFIX}_CHANNELS "${channel_order}"
-#define ${PREFIX}_MAX ${max_value}f
-#define ${PREFIX}_MEAN {${mean}}
-#define ${PREFIX}_STD {${std}}
-#define ${PREFIX}_LOWEST {${lowest}}
-#define ${PREFIX}_HIGHEST {${highest}}
-#define ${PREFIX}_RESIZE ${resize}
-#define ${PREFIX}_CROP ${crop}
-
+${range_constants}
 ${output_constants}
 
 #define ${PREFIX}_MAX_THREADS ${threads}
@@ -125,6 +115,27 @@ void ${prefix}_destroy(${prefix} *network);
 #endif
 """)
 
+OF_PICTURES = {  # inputs of three channels, as PREPROCESSINGS knows them
+    "ranges": Template("""\
+Channel c holds (v - MEAN[c]) / STD[c], v being 0 to MAX in the order CHANNELS: so it lies
+ * between LOWEST[c] and HIGHEST[c]. Of a picture, the short side is scaled to RESIZE / CROP of
+ * the input's (bilinear, half-pixel centres), and the centre is cropped."""),
+    "range_constants": Template("""\
+#define ${PREFIX}_CHANNELS "${channel_order}"
+#define ${PREFIX}_MAX ${max_value}f
+#define ${PREFIX}_MEAN {${mean}}
+#define ${PREFIX}_STD {${std}}
+#define ${PREFIX}_LOWEST {${lowest}}
+#define ${PREFIX}_HIGHEST {${highest}}
+#define ${PREFIX}_RESIZE ${resize}
+#define ${PREFIX}_CROP ${crop}
+"""),
+}
+OF_OTHERS = {
+    "ranges": "How it was made is not known here: its range is that of its training.",
+    "range_constants": "",
+}
+
 INTERNAL = Template("""\
 #pragma once
 #include "public.h"
@@ -163,9 +174,7 @@ def make_interface(
     """The interface of the library `stem`.so, whose header is to be `stem`.h."""
     prefix = c_prefix(network.name)
     reserved = reserved_bytes(compute.threads)
-    preprocessing = PREPROCESSINGS[network.preprocessing]
     _, channels, height, width = network.input_shape
-    ranges = list(zip(preprocessing.mean, preprocessing.std, strict=True))
     values = {
         "model": network.name,
         "core": target.core.name,
@@ -182,14 +191,7 @@ def make_interface(
         "height": height,
         "width": width,
         "input_values": math.prod(network.input_shape),
-        "channel_order": preprocessing.channel_order,
-        "max_value": repr(float(preprocessing.max_value)),
-        "mean": _floats(preprocessing.mean),
-        "std": _floats(preprocessing.std),
-        "lowest": _floats((0 - mean) / std for mean, std in ranges),
-        "highest": _floats((preprocessing.max_value - mean) / std for mean, std in ranges),
-        "resize": RESIZE_SIDE,
-        "crop": CROP_SIDE,
+        **_ranges(PREPROCESSINGS[network.preprocessing], channels, prefix),
         "threads": compute.threads,
         "workspace_bytes": reserved + compute.workspace.bytes,
         "alignment": ALIGNMENT,
@@ -211,6 +213,25 @@ def make_interface(
 def reserved_bytes(threads: int) -> int:
     """What lies before the tensors in an instance's memory: itself, and its threads."""
     return INSTANCE_BYTES + (aligned(TEAM_BYTES + WORKER_BYTES * threads) if threads > 1 else 0)
+
+
+def _ranges(preprocessing: Preprocessing, channels: int, prefix: str) -> dict[str, str]:
+    """What the header says of the values of an input of `channels`."""
+    if channels != len(preprocessing.mean):
+        return OF_OTHERS
+    ranges = list(zip(preprocessing.mean, preprocessing.std, strict=True))
+    values = {
+        "PREFIX": prefix.upper(),
+        "channel_order": preprocessing.channel_order,
+        "max_value": repr(float(preprocessing.max_value)),
+        "mean": _floats(preprocessing.mean),
+        "std": _floats(preprocessing.std),
+        "lowest": _floats((0 - mean) / std for mean, std in ranges),
+        "highest": _floats((preprocessing.max_value - mean) / std for mean, std in ranges),
+        "resize": RESIZE_SIDE,
+        "crop": CROP_SIDE,
+    }
+    return {name: text.substitute(values) for name, text in OF_PICTURES.items()}
 
 
 def _floats(values: Iterable[float]) -> str:

@@ -6,22 +6,20 @@ import itertools
 import re
 from collections.abc import Sequence
 
-# fmt: off
-KEYWORDS = frozenset((
-    "auto", "break", "case", "char", "class", "const", "continue", "default", "delete", "do",
-    "double", "else", "enum", "extern", "float", "for", "goto", "if", "inline", "int", "long",
-    "new", "register", "restrict", "return", "short", "signed", "sizeof", "static", "struct",
-    "switch", "template", "this", "typedef", "union", "unsigned", "void", "volatile", "while",
-))
-# fmt: on
+from compile.aot.c_words import KEYWORDS, LIBRARY
+
 TAKEN = frozenset(("input", "max", "workspace"))  # the header's own constants begin so
 PUBLIC = ("create", "run", "last_error", "status_text", "destroy")
 
 
 def c_prefix(name: str) -> str:
-    """The network's name as a C identifier in lower case: `shufflenet_1_0x_g3`."""
+    """The network's name as a C identifier in lower case: `shufflenet_1_0x_g3`.
+
+    It begins with `net_` where it would be no identifier, or one that C or C++ have already.
+    """
     prefix = re.sub(r"[^a-z0-9]+", "_", name.lower()).strip("_")
-    return f"net_{prefix}" if prefix in KEYWORDS or not prefix[:1].isalpha() else prefix
+    is_taken = prefix in KEYWORDS or prefix in LIBRARY or not prefix[:1].isalpha()
+    return f"net_{prefix}" if is_taken else prefix
 
 
 def c_fields(names: Sequence[str]) -> list[str]:

@@ -1,7 +1,7 @@
 """The templates by name, and the note in each kernel of which one made it, from what decisions.
 
-A pass that finds a kernel can so make it again for a changed workload (`remade`), without a table
-beside the module.
+A pass that finds a kernel can so make it again for a changed workload, by `made_from`, without a
+table beside the module.
 """
 
 from __future__ import annotations

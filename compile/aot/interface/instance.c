@@ -26,7 +26,7 @@ struct NETWORK {
 
 /* An instance lies at the start of its memory, the workspace on the first line behind it. */
 #define INSTANCE_BYTES ALIGNED(sizeof(struct NETWORK))
-_Static_assert(INSTANCE_BYTES + TEAM_BYTES <= RESERVED_BYTES, "compile/aot/library.py reserves more");
+_Static_assert(INSTANCE_BYTES + TEAM_BYTES <= RESERVED_BYTES, "compile/aot/header.py has to reserve more");
 
 extern const unsigned char FUNCTION(weights)[];
 

@@ -4,7 +4,8 @@
  * TVM finds the function by its name and fills in the pointer to its error function; nothing of TVM
  * is linked. The layouts are those of TVM FFI 0.1 (c_api.h) and DLPack 1 (dlpack.h). The one
  * instance behind it is created with the first call and destroyed with the library; a forked child
- * has none of its threads, waits for none of them, and gets an instance of its own.
+ * has none of its threads, waits for none of them, and gets an instance of its own. Only a child that
+ * was forked while another thread was inside `main` must not call it: its mutex stays locked.
  */
 #include <pthread.h>
 #include <stddef.h>
