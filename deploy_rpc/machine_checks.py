@@ -27,17 +27,18 @@ from deploy_rpc.emulator import (
     running_agent,
 )
 from deploy_rpc.findings import BROKEN, FOUND, MISSING, Finding
+from deploy_rpc.isa import AARCH64
 from model.errors import InputError
 
 PACKAGES = ("apache-tvm", "apache-tvm-ffi", "torch", "ziglang", "xgboost-cpu")
 GNU_COMPILER = "aarch64-linux-gnu-gcc"
 EMPTY_PROGRAM = "int main(void) { return 0; }\n"
 MARKED_PROGRAM = """
-int main(void) {
-    __asm__ volatile("hint #0x70\\n nop\\n hint #0x71");
+int main(void) {{
+    __asm__ volatile("{}\\n nop\\n {}");
     return 0;
-}
-"""
+}}
+""".format(*AARCH64.markers)
 VERSION_LIMIT_S = 20
 SYSROOT = "sysroot for emulated boards"
 PRICING, PLUGIN = "cycle model", "cycle counting plugin"

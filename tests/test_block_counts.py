@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from deploy_rpc.block_counts import Block, CountError, _basic_blocks, count_blocks
+from deploy_rpc.block_counts import PLUGIN_SOURCE, Block, CountError, _basic_blocks, count_blocks
 from deploy_rpc.cores import find_core
 from deploy_rpc.emulated_program import ProgramError
 from tests.marked_program import ROUNDS, marked_loop, marked_program, needs_cycle_model
@@ -23,6 +23,20 @@ int main(void) {{
     __asm__ volatile("hint #0x71" ::: "memory");
     return 0;
 }}
+"""
+STEPS = """
+int main(void) {
+    long rounds = 1000;
+    __asm__ volatile("hint #0x70\\n"
+                     "sub x1, sp, #8, lsl #12\\n"
+                     "and x1, x1, #-64\\n"
+                     "add x1, x1, #32\\n"
+                     "1: ldr q0, [x1], #16\\n"
+                     "subs %0, %0, #1\\n"
+                     "b.ne 1b\\n"
+                     "hint #0x71" : "+r"(rounds) :: "x1", "v0", "memory", "cc");
+    return 0;
+}
 """
 
 
@@ -73,6 +87,18 @@ def test_accesses_across_a_border_are_counted_once_an_instruction(tmp_path: Path
     counts = count_blocks(marked_loop(tmp_path, body), [], A72)
     assert sum(block.split_loads for block in counts.blocks) == ROUNDS
     assert sum(block.split_stores for block in counts.blocks) == 2 * ROUNDS
+
+
+@needs_cycle_model
+def test_rounds_of_a_loop_are_accesses_of_their_own(tmp_path: Path) -> None:
+    """Each of 16 aligned bytes, two rounds together of two lines."""
+    counts = count_blocks(marked_program(tmp_path, STEPS), [], A72)
+    assert sum(block.split_loads + block.split_stores for block in counts.blocks) == 0
+
+
+def test_the_markers_of_programs_are_spelt_in_one_place() -> None:
+    sources = PLUGIN_SOURCE.parent.glob("*.c")
+    assert [source.name for source in sources if "hint #0x" in source.read_text()] == []
 
 
 @needs_cycle_model

@@ -16,7 +16,7 @@
  * that hold the markers count as a whole.
  *
  * A split load has bytes of two lines, a split store bytes of two aligned pieces of 32. QEMU tells of
- * a vector's bytes in several accesses: those of one instruction side by side are one.
+ * a vector's bytes in several accesses: those side by side of one instruction, run once, are one.
  *
  * The caches are of 64-byte lines, least recently used out first, and allocate on stores, too. They
  * are filled from the program's start on, so a warm-up before the region warms them. */
@@ -52,6 +52,7 @@ struct block {
 
 struct insn {
     struct insn *next;
+    const uint64_t *executed; /* of its block */
     uint64_t address, split_loads, split_stores;
 };
 
@@ -63,7 +64,7 @@ struct cache {
 static const struct isa *isa;
 static struct block *blocks;
 static struct insn *insns;
-static struct { struct insn *by; uint64_t first, last; bool stores; } access; /* so far */
+static struct { struct insn *by; uint64_t round, first, last; bool stores; } access; /* so far */
 static struct cache l1 = {.sets = 32, .ways = 2}, l2 = {.sets = 1024, .ways = 16}; /* sets: KiB */
 static char path[PATH_BYTES];
 static int inside;
@@ -89,10 +90,11 @@ static void end_access(void) {
 }
 
 static void note_access(struct insn *by, uint64_t first, uint64_t last, bool stores) {
-    bool goes_on = access.by == by && access.stores == stores && access.last + 1 == first;
+    bool goes_on = access.by == by && access.round == *by->executed && access.stores == stores &&
+                   access.last + 1 == first;
     if (!goes_on || last - access.first >= VECTOR_BYTES) {
         end_access();
-        access.by = by, access.first = first, access.stores = stores;
+        access.by = by, access.round = *by->executed, access.first = first, access.stores = stores;
     }
     access.last = last;
 }
@@ -143,10 +145,11 @@ static int is(const unsigned char *bytes, size_t size, const unsigned char *mark
     return size == isa->size && !memcmp(bytes, marker, size);
 }
 
-static struct insn *insn_at(uint64_t address) {
+static struct insn *insn_at(uint64_t address, const struct block *block) {
     struct insn *insn = calloc(1, sizeof *insn);
     if (!insn) abort();
     insn->address = address;
+    insn->executed = &block->executed;
     insn->next = insns;
     return insns = insn;
 }
@@ -171,7 +174,8 @@ static void on_translation(qemu_plugin_id_t id, struct qemu_plugin_tb *tb) {
         if (is(bytes, size, isa->end))
             qemu_plugin_register_vcpu_insn_exec_cb(insn, on_end, QEMU_PLUGIN_CB_NO_REGS, block);
         qemu_plugin_register_vcpu_mem_cb(insn, on_access, QEMU_PLUGIN_CB_NO_REGS,
-                                         QEMU_PLUGIN_MEM_RW, insn_at(qemu_plugin_insn_vaddr(insn)));
+                                         QEMU_PLUGIN_MEM_RW,
+                                         insn_at(qemu_plugin_insn_vaddr(insn), block));
     }
     block->next = blocks;
     blocks = block;

@@ -1,8 +1,10 @@
 /* The markers of blocks.c as functions, for programs that are not C. */
+#include "markers.h"
+
 __attribute__((visibility("default"))) void mark_begin(void) {
-    __asm__ volatile("hint #0x70" ::: "memory");
+    __asm__ volatile(BEGIN_MARKER ::: "memory");
 }
 
 __attribute__((visibility("default"))) void mark_end(void) {
-    __asm__ volatile("hint #0x71" ::: "memory");
+    __asm__ volatile(END_MARKER ::: "memory");
 }

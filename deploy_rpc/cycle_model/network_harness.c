@@ -8,6 +8,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "markers.h"
+
 typedef int (*create_function)(void **, const void *);
 typedef int (*run_function)(void *, const float *, size_t, float *, size_t);
 
@@ -73,9 +75,9 @@ int main(int count, char **words) {
     }
     if (create(&network, NULL)) fail("no instance of the network could be made");
     if (infer(run, network, x, inputs, outputs, output_count)) fail("the network refused its input");
-    __asm__ volatile("hint #0x70" ::: "memory");
+    __asm__ volatile(BEGIN_MARKER ::: "memory");
     int code = infer(run, network, x, inputs, outputs, output_count);
-    __asm__ volatile("hint #0x71" ::: "memory");
+    __asm__ volatile(END_MARKER ::: "memory");
     FILE *file = fopen(words[4], "wb");
     if (code || !file) fail("the output could not be written");
     for (int i = 0; i < output_count; ++i)
