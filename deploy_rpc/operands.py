@@ -15,12 +15,16 @@ X86_VECTORS = {"xmm": 16, "ymm": 32, "zmm": 64}
 X86_REGISTER = re.compile(r"%([xyz]mm)(\d+)|%(r\d+)[dwb]?|%[re]?([a-d])[xlh]|%[re]?(si|di|bp|sp)l?")
 X86_ADDRESS = re.compile(r"(-?(?:0x[0-9a-f]+|\d+)?)\((.*)\)$")
 X86_SCALARS = {"ss": 4, "sd": 8, "lps": 8, "hps": 8, "sq": 8}
+X86_WIDENS = re.compile(r"mov[sz]([bwl])[wlq]")
 X86_SUFFIXES = {"b": 1, "w": 2, "l": 4, "q": 8}
 X86_READ_ONLY = ("cmp", "test", "vucom", "vcom", "j", "call", "push")
 X86_OVERWRITES = ("mov", "vmov", "vbroadcast", "lea", "vcvt")  # of two operands, the target's value
 ARM_BYTES = {"b": 1, "h": 2, "s": 4, "w": 4, "d": 8, "x": 8, "q": 16, "v": 16}
 ARM_REGISTER = re.compile(r"\b([bhsdqvxw])(\d+)\b|\b(sp)\b")
 ARM_ADDRESS = re.compile(r"\[([^]#,]+)(?:, #(-?\d+))?\]")
+ARM_VECTOR = re.compile(r"\bv\d+\.(\d*)([bhsd])")
+ARM_NARROW = re.compile(r"(?:ld|st)\w*[rp]s?([bhw])")  # ldrb, sturh, ldpsw, ...
+ARM_ONE_VALUE = re.compile(r"ld[1-4]r")
 ARM_READ_ONLY = ("cmp", "cmn", "tst", "ccmp", "fcmp", "b", "cb", "tb", "ret", "prfm", "nop", "hint")
 ARM_ACCUMULATES = re.compile(r"fml|mla|mls|ins|bsl|bit|bif|movk|(mov|ld1) \S*\[\d")
 
@@ -78,17 +82,17 @@ def x86_operation(text: str) -> Operation:
 def aarch64_operation(text: str) -> Operation:
     """Of an instruction of AArch64."""
     name, _, rest = text.partition("//")[0].strip().partition(" ")
-    values, bracket, _ = rest.partition("[") if re.match("ld|st", name) else (rest, "", "")
+    at = rest.rfind("[") if re.match("ld|st", name) else -1
+    values, address = (rest[:at], rest[at:]) if at >= 0 else (rest, "")
     operands = _split(values)
     named = [_registers(operand, ARM_REGISTER) for operand in operands]
     everything = frozenset().union(*named)
     access, moved = None, frozenset()
-    if bracket:
-        address = rest[len(values) :]
+    if address:
         base = _registers(address, ARM_REGISTER)
         found = ARM_ADDRESS.match(address)
         offset, text_of_base = (int(found[2] or 0), found[1]) if found else (0, address)
-        access = Access(text_of_base, base, offset, _arm_bytes(values), name.startswith("st"))
+        access = Access(text_of_base, base, offset, _arm_bytes(name, values), name.startswith("st"))
         moved = base if "]!" in address or "]," in address else frozenset()
     if name.startswith("st") or name.startswith(ARM_READ_ONLY):
         return Operation(everything, moved, access)
@@ -123,6 +127,8 @@ def _name(parts: list[str]) -> str:
 
 
 def _x86_bytes(name: str, operands: list[str]) -> int:
+    if widens := X86_WIDENS.fullmatch(name):
+        return X86_SUFFIXES[widens[1]]
     scalar = next((size for end, size in X86_SCALARS.items() if name.endswith(end)), None)
     if scalar:
         return scalar
@@ -130,6 +136,12 @@ def _x86_bytes(name: str, operands: list[str]) -> int:
     return X86_VECTORS[kinds[-1]] if kinds else X86_SUFFIXES.get(name[-1], 8)
 
 
-def _arm_bytes(values: str) -> int:
+def _arm_bytes(name: str, values: str) -> int:
+    """Of all registers in `values` together, of each vector a whole one, a lane or one value."""
+    if vectors := ARM_VECTOR.findall(values):
+        one_value = ARM_ONE_VALUE.fullmatch(name)
+        return sum(ARM_BYTES[kind] * (1 if one_value else int(n or 1)) for n, kind in vectors)
+    if narrow := ARM_NARROW.fullmatch(name):
+        return ARM_BYTES[narrow[1]] * len(ARM_REGISTER.findall(values))
     kinds = [found[1] for found in ARM_REGISTER.finditer(values) if found[1]]
     return sum(ARM_BYTES[kind] for kind in kinds)

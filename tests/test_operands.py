@@ -35,6 +35,9 @@ def in_words(operation: Operation) -> tuple[str, str, str]:
         ("leaq 8(%rax,%rbx), %rcx", ("a b", "c", "")),
         ("movl $0, -8(%rsp)", ("", "", "store 4 at %rsp -8 of sp")),
         ("jne -113", ("", "", "")),
+        ("movzbl (%rdi), %eax", ("", "a", "load 1 at %rdi +0 of di")),
+        ("movswl 2(%rdi), %eax", ("", "a", "load 2 at %rdi +2 of di")),
+        ("movslq (%rdi), %rax", ("", "a", "load 4 at %rdi +0 of di")),
     ],
 )
 def test_x86(text: str, expected: tuple[str, str, str]) -> None:
@@ -56,6 +59,16 @@ def test_x86(text: str, expected: tuple[str, str, str]) -> None:
         ("cmp x1, #3", ("x1", "", "")),
         ("cbnz x1, #-24", ("x1", "", "")),
         ("prfm pldl1keep, [x4]", ("x4", "", "")),
+        ("ldrb w1, [x0]", ("", "x1", "load 1 at x0 +0 of x0")),
+        ("strh w1, [x0, #2]", ("x1", "", "store 2 at x0 +2 of x0")),
+        ("ldrsb x1, [x0]", ("", "x1", "load 1 at x0 +0 of x0")),
+        ("ldursw x1, [x0, #-4]", ("", "x1", "load 4 at x0 -4 of x0")),
+        ("ldpsw x1, x2, [x0]", ("", "x1 x2", "load 8 at x0 +0 of x0")),
+        ("ld1r { v1.4s }, [x0]", ("", "v1", "load 4 at x0 +0 of x0")),
+        ("ld1 { v1.s }[1], [x0]", ("", "v1", "load 4 at x0 +0 of x0")),
+        ("st1 { v1.h }[3], [x0]", ("v1", "", "store 2 at x0 +0 of x0")),
+        ("ld1 { v1.8h, v2.8h }, [x0], #32", ("", "v1 v2 x0", "load 32 at x0 +0 of x0")),
+        ("ld2 { v1.2s, v2.2s }, [x0]", ("", "v1 v2", "load 16 at x0 +0 of x0")),
     ],
 )
 def test_aarch64(text: str, expected: tuple[str, str, str]) -> None:
