@@ -55,6 +55,13 @@ def test_channels_last_are_told_by_their_number() -> None:
     assert picture.nchw_shape == (1, 3, 9, 8)
 
 
+def test_several_pictures_at_a_time_are_refused() -> None:
+    model = sound()
+    model.graph.input[0].type.tensor_type.shape.dim[0].dim_value = 4
+    with pytest.raises(OnnxError, match="'x' fixes a batch of 4; export"):
+        picture_input(model, None)
+
+
 def test_dynamic_channels_are_not_fixed_by_the_size() -> None:
     model = sound()
     model.graph.input[0].type.tensor_type.shape.dim[1].dim_param = "c"

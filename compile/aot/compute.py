@@ -24,7 +24,7 @@ from tvm.ir import PointerType, PrimType
 from compile.aot.kernels import INT, CKernel, Team, as_c_kernel
 from compile.aot.program import CONSTANT, INPUT, OUTPUT, TENSOR, Memory, Program, Step
 from compile.aot.symbols import barrier_symbol, compute_symbol, kernel_symbol
-from compile.aot.workspace import ALIGNMENT, Lifetime, Workspace, plan_workspace
+from compile.aot.workspace import ALIGNMENT, Lifetime, Workspace, aligned, plan_workspace
 
 TO_LLVM = tvm.transform.Sequential(  # what TVM's own pipeline ends with, but for its packed calls
     [
@@ -130,11 +130,6 @@ def _lifetimes(
             size = aligned(scratch.bytes) * threads if scratch.per_thread else scratch.bytes
             lifetimes.append(Lifetime(size, index, index))
     return lifetimes, scratch_at
-
-
-def aligned(size: int) -> int:
-    """`size` bytes, up to whole lines."""
-    return -(-size // ALIGNMENT) * ALIGNMENT
 
 
 class _Body:

@@ -12,10 +12,10 @@ from dataclasses import dataclass
 from importlib.metadata import version
 from string import Template
 
-from compile.aot.compute import Compute, aligned
+from compile.aot.compute import Compute
 from compile.aot.header_outputs import outputs_in_header
 from compile.aot.symbols import c_prefix
-from compile.aot.workspace import ALIGNMENT
+from compile.aot.workspace import ALIGNMENT, aligned
 from compile.network import Network
 from compile.quantise.reference import KEPT
 from compile.targets import CompileTarget

@@ -44,12 +44,17 @@ ORDERS: tuple[Callable[[Lifetime], tuple[int, ...]], ...] = (
 
 def plan_workspace(lifetimes: Sequence[Lifetime]) -> Workspace:
     """Places every lifetime, aligned to `ALIGNMENT`."""
-    aligned = [Lifetime(_aligned(each.bytes), each.first, each.last) for each in lifetimes]
-    plans = [_place(aligned, order) for order in ORDERS]
-    offsets = min(plans, key=lambda plan: _end(aligned, plan))
-    steps = {each.first for each in aligned}
-    live = [sum(e.bytes for e in aligned if e.first <= step <= e.last) for step in steps]
-    return Workspace(tuple(offsets), _end(aligned, offsets), max(live, default=0))
+    placed = [Lifetime(aligned(each.bytes), each.first, each.last) for each in lifetimes]
+    plans = [_place(placed, order) for order in ORDERS]
+    offsets = min(plans, key=lambda plan: _end(placed, plan))
+    steps = {each.first for each in placed}
+    live = [sum(e.bytes for e in placed if e.first <= step <= e.last) for step in steps]
+    return Workspace(tuple(offsets), _end(placed, offsets), max(live, default=0))
+
+
+def aligned(size: int) -> int:
+    """`size` bytes, up to whole lines."""
+    return -(-size // ALIGNMENT) * ALIGNMENT
 
 
 def _place(
@@ -80,7 +85,3 @@ def _lowest_gap(taken: Sequence[tuple[int, int]], size: int) -> int:
 def _end(lifetimes: Sequence[Lifetime], offsets: Sequence[int]) -> int:
     ends = (offset + each.bytes for offset, each in zip(offsets, lifetimes, strict=True))
     return max(ends, default=0)
-
-
-def _aligned(size: int) -> int:
-    return -(-size // ALIGNMENT) * ALIGNMENT

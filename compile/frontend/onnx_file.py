@@ -80,7 +80,7 @@ def picture_input(model: ModelProto, input_size: tuple[int, int] | None) -> Onnx
     """The one input of `model`; (H, W) as `input_size` says where the file leaves them open.
 
     An open batch is one picture. Raises `OnnxError` where there is not one float32 input of four
-    dimensions, where a size stays open, or where the file fixes another one.
+    dimensions, where a size stays open, or where the file fixes another one or several pictures.
     """
     initializers = {tensor.name for tensor in model.graph.initializer}
     inputs = [value for value in model.graph.input if value.name not in initializers]
@@ -96,6 +96,11 @@ def picture_input(model: ModelProto, input_size: tuple[int, int] | None) -> Onnx
     dims = [dim.dim_value for dim in kind.shape.dim]
     if len(dims) != 4 or min(dims) < 0:
         raise OnnxError(f"expected an input of 4 dimensions (N, C, H, W), got {_named(kind)}")
+    if dims[0] > 1:
+        raise OnnxError(
+            f"expected one picture at a time, the input {name!r} fixes a batch of {dims[0]}; export "
+            "the network with a batch of 1, or an open one"
+        )
     channels_last = dims[1] not in PICTURE_CHANNELS and dims[3] in PICTURE_CHANNELS
     places = (1, 2) if channels_last else (2, 3)
     if input_size is not None:
