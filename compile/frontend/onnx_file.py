@@ -98,8 +98,8 @@ def picture_input(model: ModelProto, input_size: tuple[int, int] | None) -> Onnx
         raise OnnxError(f"expected an input of 4 dimensions (N, C, H, W), got {_named(kind)}")
     if dims[0] > 1:
         raise OnnxError(
-            f"expected one picture at a time, the input {name!r} fixes a batch of {dims[0]}; export "
-            "the network with a batch of 1, or an open one"
+            f"expected one picture at a time, the input {name!r} fixes a batch of {dims[0]}; "
+            "export the network with a batch of 1, or an open one"
         )
     channels_last = dims[1] not in PICTURE_CHANNELS and dims[3] in PICTURE_CHANNELS
     places = (1, 2) if channels_last else (2, 3)
