@@ -73,7 +73,7 @@ def read_built_library(library: Path) -> BuiltLibrary:
     try:
         report = json.loads(path.read_text(encoding="utf-8"))
         _require_same_library(library, report["library_sha256"], path)
-        return _from_report(library, report)
+        built = _from_report(library, report)
     except FileNotFoundError as error:
         if error.filename == str(library):
             raise ReportError(f"no library {library} beside its build report {path}") from error
@@ -85,6 +85,8 @@ def read_built_library(library: Path) -> BuiltLibrary:
             f"{path} is no build report of this version ({type(error).__name__}: {error}); "
             "build the library again"
         ) from error
+    _require_pictures(built)
+    return built
 
 
 def is_plain(text: str) -> bool:
@@ -98,6 +100,16 @@ def _require_same_library(library: Path, digest: object, report: Path) -> None:
         raise ReportError(
             f"{report} is the report of another library than {library}: one of the two was "
             "replaced; build it again, or copy both from one build"
+        )
+
+
+def _require_pictures(built: BuiltLibrary) -> None:
+    """Raises where the input has other planes than a picture's three colours."""
+    channels, colours = built.input_shape[1], len(built.preprocessing.mean)
+    if channels != colours:
+        raise ReportError(
+            f"expected a library of pictures, of {colours} channels, {built.path} takes {channels}; "
+            f"its header {built.path.stem}.h says how a program feeds it"
         )
 
 

@@ -92,6 +92,16 @@ def test_a_network_without_a_convention_has_none(library: Path) -> None:
     assert read_built_library(library).convention is None
 
 
+@pytest.mark.parametrize("channels", [1, 4])
+def test_a_library_of_other_inputs_than_pictures_is_refused(channels: int, library: Path) -> None:
+    changed = _changed("model.input_shape", [1, channels, 224, 224])
+    library.with_suffix(".json").write_text(changed)
+    with pytest.raises(
+        ReportError, match=rf"of 3 channels, .*net\.so takes {channels}; its header"
+    ):
+        read_built_library(library)
+
+
 def test_a_missing_report_says_where_it_should_be(library: Path) -> None:
     with pytest.raises(ReportError, match=r"no build report .*net\.json; .* keep the two together"):
         read_built_library(library)
