@@ -108,8 +108,8 @@ def _require_pictures(built: BuiltLibrary) -> None:
     channels, colours = built.input_shape[1], len(built.preprocessing.mean)
     if channels != colours:
         raise ReportError(
-            f"expected a library of pictures, of {colours} channels, {built.path} takes {channels}; "
-            f"its header {built.path.stem}.h says how a program feeds it"
+            f"expected a library of pictures, of {colours} channels, {built.path} takes "
+            f"{channels}; its header {built.path.stem}.h says how a program feeds it"
         )
 
 
