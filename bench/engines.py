@@ -12,7 +12,6 @@ import contextlib
 import functools
 import os
 import shutil
-import subprocess
 import sys
 import warnings
 from collections.abc import Collection, Iterator, Sequence
@@ -24,6 +23,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from bench.limited import EngineError, run_limited
 from bench.quantised_onnx import quantise_onnx
 from bench.rows import ENGINE
 from compile.library import Library
@@ -31,7 +31,6 @@ from compile.network import Network
 from compile.quantise.inputs import synthetic_calibration
 from compile.verify import TOLERANCES
 from deploy_rpc.cores import Dtype
-from model.errors import InputError
 from model.zoo import create_model
 
 PEERS = {  # with what runs them and makes their files, the distribution of the engine first
@@ -65,10 +64,6 @@ LEAST_CORRELATION = 0.9  # of int8 with float32; of one network ONNX Runtime's i
 
 CONVERT_LIMIT_S = 300
 ONNX_OPSET = 17
-
-
-class EngineError(InputError):
-    """An engine that cannot run the network, or that answers something else."""
 
 
 @dataclass(frozen=True)
@@ -127,14 +122,12 @@ def prepare_engines(
     library: Library,
     folder: Path,
     peers: Collection[str] = ARM_PEERS,
-    dtype: Dtype = "float32",
 ) -> list[Engine]:
-    """Our `library` of `network`, and the files of those of `peers` that are installed, which the
-    engines compute in `dtype`.
+    """Our `library` of `network`, and the files of those of `peers` that are installed.
 
     Raises `EngineError` where one cannot be made.
     """
-    files = PeerFiles(network, folder, dtype)
+    files = PeerFiles(network, folder)
     missing = missing_engines(peers)
     return [our_engine(library), *(files.engine(name) for name in peers if name not in missing)]
 
@@ -208,7 +201,7 @@ class PeerFiles:
         # Not MNN.tools.mnnconvert, which installs a package by pip and sends usage logs.
         program = "import sys, _tools; _tools.mnnconvert(sys.argv)"
         command = [sys.executable, "-c", program, *map(str, words)]
-        done = subprocess.run(command, capture_output=True, text=True, timeout=CONVERT_LIMIT_S)
+        done = run_limited("MNN's converter", command, CONVERT_LIMIT_S)
         if not model.is_file():
             raise EngineError(f"MNN made no file of the network: {done.stderr.strip()[-200:]}")
         return str(model)

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 import statistics
-import subprocess
 import sys
 import tempfile
 from collections import defaultdict
@@ -28,6 +27,7 @@ from bench.engines import (
     missing_engines,
     prepare_engines,
 )
+from bench.limited import run_limited
 from bench.packaged import build_program, packaged_library
 from bench.rows import ENGINE, Row, report_row
 from compile.library import Library, build_library
@@ -111,7 +111,7 @@ def _one_process(engine: Engine, folder: Path, outputs: int) -> dict[str, float]
     files = [str(folder / "input.npy"), str(folder / "output.npy"), str(outputs), str(report)]
     script = str(FOLDER / "engine_process.py")
     command = [sys.executable, "-Es", script, engine.name, engine.model, *files]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=LIMIT_S, check=False)
+    done = run_limited(engine.name, command, LIMIT_S)
     if done.returncode != 0:
         last = (done.stderr.strip().splitlines() or ["it said nothing"])[-1]
         raise EngineError(f"{engine.name} failed: {last}")
@@ -130,7 +130,7 @@ def _peak_bytes(program: Path) -> int:
     """Highest resident set of `program`, which classifies its picture."""
     launcher = compiled_once(FOLDER / "peak_memory.c", (), "")
     command = [str(launcher), str(program), str(program.parent / "picture.ppm")]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=LIMIT_S, check=False)
+    done = run_limited(program.name, command, LIMIT_S)
     if done.returncode != 0:
         raise EngineError(f"{program.name} failed: {done.stderr.strip()}")
     return 1024 * int(done.stdout.splitlines()[-1])

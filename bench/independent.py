@@ -8,7 +8,6 @@ The two ratios have to agree within `TOLERANCE`.
 from __future__ import annotations
 
 import functools
-import subprocess
 import sys
 import tempfile
 from collections.abc import Sequence
@@ -19,6 +18,7 @@ from rich.table import Table
 
 from bench.engines import Engine, EngineError, PeerFiles, missing_engines, our_engine
 from bench.kernel_timing import samples_in_turns
+from bench.limited import run_limited
 from bench.packaged import build_program, packaged_library
 from bench.rows import ENGINE, Row, report_row
 from bench.turns import Entry, time_in_turns
@@ -111,7 +111,7 @@ def _own_loops(
 
 
 def _printed(engine: str, command: Sequence[str]) -> float:
-    done = subprocess.run(command, capture_output=True, text=True, timeout=LIMIT_S, check=False)
+    done = run_limited(f"{engine}'s own loop", command, LIMIT_S)
     if done.returncode != 0:
         raise EngineError(f"{engine}'s own loop failed: {done.stderr.strip()[-200:]}")
     return float(done.stdout)

@@ -13,9 +13,11 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import signal
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -43,6 +45,7 @@ BUILD = Path(__file__).resolve().parent.parent / "compile" / "build.py"
 DRAWN = (0.5, 1.5)  # factors, shifts, means and variances of batch norms; biases
 PLAIN_WIDTH = 140
 ERRORS_ONLY = 3  # of ONNX Runtime's severities of what it logs
+LIMIT_S = 3600  # of a build; VGG-19 under QEMU takes longest
 KILOBYTE = 1024  # of ru_maxrss
 
 
@@ -166,8 +169,15 @@ def _run_measured(command: Sequence[str], folder: Path) -> tuple[int, str, float
     complaints = folder / "stderr"
     with complaints.open("wb") as stderr:
         process = subprocess.Popen(command, cwd=folder, stdout=subprocess.DEVNULL, stderr=stderr)
+        in_time = threading.Timer(LIMIT_S, process.kill)
+        in_time.start()
         _, status, usage = os.wait4(process.pid, 0)
+        in_time.cancel()
         process.returncode = os.waitstatus_to_exitcode(status)
+    if process.returncode == -signal.SIGKILL:
+        raise LightModelError(
+            f"killed, behind {LIMIT_S} s or for want of memory; try it by hand: {' '.join(command)}"
+        )
     text = complaints.read_text(encoding="utf-8", errors="replace").strip()
     cpu_s = usage.ru_utime + usage.ru_stime
     return process.returncode, text, cpu_s, KILOBYTE * usage.ru_maxrss

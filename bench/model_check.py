@@ -21,7 +21,6 @@ from __future__ import annotations
 import dataclasses
 import itertools
 import statistics
-import subprocess
 import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -31,6 +30,7 @@ from typing import Any
 from scipy.stats import spearmanr
 
 from bench.context import CPUINFO
+from bench.limited import run_limited
 from bench.model_check_cases import Case
 from bench.rows import ENGINE, Row, report_row
 from compile.price_kernel import kernel_program
@@ -177,7 +177,7 @@ def _timed(built: Sequence[_Built], rounds: int) -> list[Pair]:
 
 
 def _time_ns(command: Sequence[str]) -> float:
-    done = subprocess.run(command, capture_output=True, text=True, timeout=RUN_LIMIT_S)
+    done = run_limited(ENGINE, command, RUN_LIMIT_S)
     if done.returncode != 0:
         raise ModelCheckError(
             f"{' '.join(command)} ended with {done.returncode}: {done.stderr.strip()}"

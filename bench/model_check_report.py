@@ -8,6 +8,7 @@ from pathlib import Path
 from rich.table import Table
 
 from bench.rows import Row
+from model.cli import write_atomically
 
 WANTED_CORRELATION, WANTED_SLOWDOWN = 0.95, 1.05
 
@@ -60,5 +61,5 @@ def draw_model_check(rows: Sequence[Row], path: Path) -> bool:
         axes.set_title(f"{row['kernel']}\n{facts}")
         axes.set_xlabel(f"modelled cycles, {row['llvm_model']}")
         axes.set_ylabel("measured us")
-    figure.savefig(path, dpi=80)
+    write_atomically(path, lambda temporary: figure.savefig(temporary, dpi=80, format="png"))
     return True

@@ -2,7 +2,7 @@
 
 The rule: a claim about a row is as fine as its interval, so an interval wider than `WIDEST` of its
 median is warned of; and every time in the report is as good as the clock, so a peak that moved by
-more than `DRIFT` over the run is warned of, or one that other programs disturbed as it was taken.
+more than `DRIFT` over the run is warned of.
 """
 
 from __future__ import annotations

@@ -9,6 +9,7 @@ from __future__ import annotations
 import itertools
 import re
 import tempfile
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -19,9 +20,10 @@ from bench.engines import (
     ARM_PEERS_IN,
     Engine,
     EngineError,
+    PeerFiles,
     check_output,
     missing_engines,
-    prepare_engines,
+    our_engine,
 )
 from bench.rows import ENGINE, Row, report_row
 from compile.library import build_library
@@ -30,10 +32,12 @@ from compile.lower import DEFAULT_LEVEL, lower
 from compile.network import Network
 from compile.targets import CompileTarget
 from deploy_rpc.arm_python import ArmPython, arm_python
+from deploy_rpc.block_counts import CountError
 from deploy_rpc.board_spec import BoardSpec
 from deploy_rpc.compiled_once import compiled_once
 from deploy_rpc.cores import Core, Dtype, find_core
 from deploy_rpc.cycles import CycleReport, modelled_cycles
+from deploy_rpc.emulated_program import ProgramError
 from model.cli import phase
 
 ENGINE_PROGRAM = "modelled_engine.py"
@@ -59,37 +63,40 @@ ENVIRONMENT = {  # one thread, and the same order of everything in every run
 }
 
 
-def measure_peers(network: Network, target: CompileTarget, board: BoardSpec) -> list[Row]:
-    """A row for each engine that computes in the target's dtype, ours first.
+def measure_peers(
+    network: Network, target: CompileTarget, board: BoardSpec
+) -> tuple[list[Row], dict[str, str]]:
+    """A row for each engine that computes in the target's dtype, ours first; and why others of
+    them have none.
 
-    Outputs are compared before the cycles count. An engine that cannot make its own file of the
-    network here is named, and left out. Raises `EngineError` for a wrong output, or for another
-    number format than asked for, `ArmPythonError` where the engines cannot be fetched.
+    Outputs are compared before the cycles count. A peer that cannot make its file of the network,
+    that fails, answers wrong or computes in another number format is named, and left out. Raises
+    `EngineError` where ours answers wrong, `ArmPythonError` where the engines cannot be fetched.
     """
     core = find_core(board.core) if board.core else target.core
-    peers, dtype = ARM_PEERS_IN.get(target.dtype, ()), target.dtype
-    for name, reason in missing_engines(peers).items():
-        print(f"without {name}: {reason}")
-    python = arm_python(ARM_PACKAGES, core.name)
+    peers = ARM_PEERS_IN.get(target.dtype, ())
+    failed = missing_engines(peers)
     lowered = lower(network, DEFAULT_LEVEL, target)
-    expected = network.reference(network.example_input())
-    rows = []
     with tempfile.TemporaryDirectory(prefix="peers-") as name:
         folder = Path(name)
-        path = folder / "network.so"
-        library = build_library(lowered, target, find_linker("auto", target), path)
+        library = build_library(lowered, target, find_linker("auto", target), folder / "network.so")
         np.save(folder / "input.npy", network.example_input())
-        for engine in prepare_engines(network, library, folder, peers, dtype):
-            with phase(f"run {engine.name} on board modelled:{core.name}"):
-                report, y = _model(engine, network, python, core, folder, dtype)
-            if engine.name == ENGINE:
-                exact = lowered.network
-                check_output(engine.name, exact, y, exact.reference(network.example_input()), dtype)
-            else:
-                check_output(engine.name, network, y, expected, dtype)
-            check_arithmetic(engine.name, report, dtype)
-            rows.append(_row(engine, network, target, core, report, lowered.macs))
-    return rows
+        python = arm_python(ARM_PACKAGES, core.name)
+        run = _Run(network, python, core, folder, target.dtype)
+        report = run.report(our_engine(library), lowered.network)
+        rows = [_row(ENGINE, network, target, core, report, lowered.macs)]
+        files = PeerFiles(network, folder, target.dtype)
+        for peer in peers:
+            if peer in failed:
+                continue
+            try:
+                report = run.report(files.engine(peer), network)
+                rows.append(_row(peer, network, target, core, report, lowered.macs))
+            except (EngineError, ProgramError, CountError) as error:
+                failed[f"{peer} ({network.name})"] = str(error)
+    for peer, reason in failed.items():
+        print(f"without {peer}: {reason}")
+    return rows, failed
 
 
 def check_arithmetic(engine: str, report: CycleReport, dtype: Dtype) -> None:
@@ -106,29 +113,44 @@ def check_arithmetic(engine: str, report: CycleReport, dtype: Dtype) -> None:
         )
 
 
-def _model(
-    engine: Engine,
-    network: Network,
-    python: ArmPython,
-    core: Core,
-    folder: Path,
-    dtype: Dtype,
-) -> tuple[CycleReport, np.ndarray]:
-    output = folder / f"{engine.name}.npy"
-    program = Path(bench.__file__).parent / ENGINE_PROGRAM
-    mark = compiled_once(MARK_SOURCE, MARK_WORDS, ".so")
-    values = int(np.prod(network.output_shape))
-    words = [program, engine.name, engine.model, folder / "input.npy", output, values, mark, dtype]
-    environment = ENVIRONMENT | {"PYTHONPATH": str(python.packages)}
-    report = modelled_cycles(
-        python.program, [str(word) for word in words], core, sysroot=python.root,
-        environment=environment,
-    )  # fmt: skip
-    return report, np.load(output)
+@dataclass(frozen=True)
+class _Run:
+    """What all engines have in common: the network, and what and where they run."""
+
+    network: Network
+    python: ArmPython
+    core: Core
+    folder: Path
+    dtype: Dtype
+
+    def report(self, engine: Engine, judged_by: Network) -> CycleReport:
+        """What one inference of `engine` costs, whose answer is that of `judged_by`."""
+        with phase(f"run {engine.name} on board modelled:{self.core.name}"):
+            report, y = self._model(engine)
+        expected = judged_by.reference(judged_by.example_input())
+        check_output(engine.name, judged_by, y, expected, self.dtype)
+        check_arithmetic(engine.name, report, self.dtype)
+        return report
+
+    def _model(self, engine: Engine) -> tuple[CycleReport, np.ndarray]:
+        output = self.folder / f"{engine.name}.npy"
+        program = Path(bench.__file__).parent / ENGINE_PROGRAM
+        mark = compiled_once(MARK_SOURCE, MARK_WORDS, ".so")
+        values = int(np.prod(self.network.output_shape))
+        given = self.folder / "input.npy"
+        words = [program, engine.name, engine.model, given, output, values, mark, self.dtype]
+        report = modelled_cycles(
+            self.python.program,
+            [str(word) for word in words],
+            self.core,
+            sysroot=self.python.root,
+            environment=ENVIRONMENT | {"PYTHONPATH": str(self.python.packages)},
+        )
+        return report, np.load(output)
 
 
 def _row(
-    engine: Engine,
+    engine: str,
     network: Network,
     target: CompileTarget,
     core: Core,
@@ -139,8 +161,8 @@ def _row(
         "peers",
         target,
         network=network,
-        engine=engine.name,
-        level=DEFAULT_LEVEL if engine.name == ENGINE else None,
+        engine=engine,
+        level=DEFAULT_LEVEL if engine == ENGINE else None,
         threads=1,
         kind="modelled",
         unit="Mcycles",

@@ -131,10 +131,11 @@ def _peers(options: argparse.Namespace) -> Iterator[Row]:
     modelled = options.board.kind == "modelled"
     _name_missing(options, ARM_PEERS_IN.get(options.dtype, ()) if modelled else options.peers)
     for network in _networks(options):
-        if modelled:
-            yield from measure_peers(network, options.target, options.board)
-            continue
-        rows, failed = measure_peers_here(network, options.target, options.rounds, options.peers)
+        rows, failed = (
+            measure_peers(network, options.target, options.board)
+            if modelled
+            else measure_peers_here(network, options.target, options.rounds, options.peers)
+        )
         options.context["not_measured"] |= failed
         yield from rows
 

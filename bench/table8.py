@@ -39,8 +39,12 @@ def measure_table8(
     comes why an engine of a network has none.
     """
     if board.kind == "modelled":
-        rows = [row for network in networks for row in measure_peers(network, target, board)]
-        return with_speedups(rows), {}
+        rows, failed = [], {}
+        for network in networks:
+            of_network, missing = measure_peers(network, target, board)
+            rows += of_network
+            failed |= missing
+        return with_speedups(rows), failed
     rungs = [rung for network in networks for rung in our_rungs(network, target)]
     if board.kind == "local":
         rows, failed = _measure_here(rungs, target, rounds, engines)

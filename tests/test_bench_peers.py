@@ -6,23 +6,26 @@ from pathlib import Path
 
 import pytest
 
+from bench import peers
 from bench.engine_loaders import OTHER_TYPES
 from bench.engines import (
     ARM_PEERS,
     ARM_PEERS_IN,
+    Engine,
     EngineError,
+    PeerFiles,
     missing_engines,
-    prepare_engines,
 )
 from bench.peers import check_arithmetic, measure_peers, peers_table
 from bench.rows import ENGINE
-from compile.library import Library
 from compile.source import random_network
 from compile.targets import parse_target
 from deploy_rpc.arm_python import missing_arm_python_tools
 from deploy_rpc.board_spec import parse_board
 from deploy_rpc.cycles import CycleReport, HotBlock
+from deploy_rpc.emulated_program import ProgramError
 from deploy_rpc.network_cycles import missing_modelled_board_tools
+from tests.small_networks import small_network
 
 SOME_PEERS = ("onnxruntime", "litert")  # each takes half a minute, most of it to be imported
 MISSING = [*missing_arm_python_tools(), *missing_modelled_board_tools()]
@@ -36,8 +39,9 @@ def test_each_engine_has_a_row_and_ours_comes_first(
     monkeypatch.setitem(ARM_PEERS_IN, "float32", SOME_PEERS)
     network = random_network("shufflenet-0.25x-g3", input_size=(32, 32))
     target, board = parse_target("cortex-a72"), parse_board("modelled:cortex-a72")
-    rows = measure_peers(network, target, board)
+    rows, failed = measure_peers(network, target, board)
     missing = missing_engines(SOME_PEERS)
+    assert failed == missing
     assert {row["engine"] for row in rows} == {ENGINE, *SOME_PEERS} - missing.keys()
     assert rows[0]["engine"] == ENGINE
     for row in rows:
@@ -47,6 +51,53 @@ def test_each_engine_has_a_row_and_ours_comes_first(
     assert peers_table(rows).row_count == len(rows)
     told = capfd.readouterr().out
     assert all(f"without {name}" in told for name in missing)
+
+
+class _PricedAlike:
+    """In place of `_Run`: every engine takes ten cycles, but some fail."""
+
+    def __init__(self, failing: dict[str, Exception]) -> None:
+        self._failing = failing
+
+    def report(self, engine: Engine, _: object) -> CycleReport:
+        if engine.name in self._failing:
+            raise self._failing[engine.name]
+        return report_of()
+
+
+@pytest.fixture
+def priced_alike(monkeypatch: pytest.MonkeyPatch) -> dict[str, Exception]:
+    """Engines without QEMU; to be filled with what fails, by name."""
+    failing: dict[str, Exception] = {}
+    monkeypatch.setattr(peers, "arm_python", lambda *_: None)
+    monkeypatch.setattr(peers, "missing_engines", lambda _: {})
+    monkeypatch.setattr(peers, "_Run", lambda *_: _PricedAlike(failing))
+    monkeypatch.setattr(peers.PeerFiles, "engine", lambda _, name: Engine(name, "its file"))
+    return failing
+
+
+def test_a_peer_that_fails_on_a_modelled_board_is_named_and_costs_no_other_row(
+    priced_alike: dict[str, Exception], capsys: pytest.CaptureFixture[str]
+) -> None:
+    priced_alike["ncnn"] = EngineError("ncnn answers wrong")
+    priced_alike["mnn"] = ProgramError("it ended with -11 under QEMU")
+    target = parse_target("cortex-a72")
+    rows, failed = measure_peers(small_network(), target, parse_board("modelled"))
+    assert [row["engine"] for row in rows] == [ENGINE, "onnxruntime", "litert"]
+    name = small_network().name
+    assert failed == {
+        f"ncnn ({name})": "ncnn answers wrong",
+        f"mnn ({name})": "it ended with -11 under QEMU",
+    }
+    assert f"without ncnn ({name}): ncnn answers wrong" in capsys.readouterr().out
+
+
+def test_ours_that_fails_on_a_modelled_board_ends_the_run(
+    priced_alike: dict[str, Exception],
+) -> None:
+    priced_alike[ENGINE] = EngineError("ours answers wrong")
+    with pytest.raises(EngineError, match="ours answers wrong"):
+        measure_peers(small_network(), parse_target("cortex-a72"), parse_board("modelled"))
 
 
 def test_engines_that_compute_in_a_number_format_have_a_loader_for_it() -> None:
@@ -71,9 +122,8 @@ def test_an_engine_that_silently_computes_in_float32_is_no_peer_in_int8() -> Non
 
 def test_peers_in_int8_are_given_files_of_int8(tmp_path: Path) -> None:
     network = random_network("shufflenet-0.25x-g1", input_size=(32, 32))
-    ours = Library(tmp_path / "ours.so", "ours")
-    _, *engines = prepare_engines(network, ours, tmp_path, ARM_PEERS_IN["int8"], "int8")
-    files = [Path(each.model).name for each in engines]
+    made = PeerFiles(network, tmp_path, "int8")
+    files = [Path(made.engine(name).model).name for name in ARM_PEERS_IN["int8"]]
     assert files == ["network.int8.onnx", "network.int8.tflite"]
 
 
