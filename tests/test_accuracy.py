@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import bench.accuracy
-import bench.suites
+import bench.suite_runs
 from bench.accuracy import (
     AccuracyError,
     Subject,
@@ -42,7 +42,7 @@ def test_the_digits_in_float16(
 ) -> None:
     """In float32 test_digits has them all; here it would take as long again."""
     monkeypatch.setattr(bench.accuracy, "DTYPES", ("float16",))
-    monkeypatch.setattr(bench.suites, "SHORT_PICTURES", 5)
+    monkeypatch.setattr(bench.suite_runs, "SHORT_PICTURES", 5)
     path = tmp_path / "accuracy.json"
     main(["accuracy", "--target", "neoverse-n1", "--quick", "--json", str(path)])
     report = read_report(str(path))

@@ -91,7 +91,7 @@ def test_the_alexnet_that_the_others_are_compared_with_is_never_left_out(
         rows = [a_row(network.name, ENGINE, [1.0] * 9, interval=[1, 1]) for network in networks]
         return with_speedups(rows), {"mnn": "not installed"}
 
-    monkeypatch.setattr("bench.suites.measure_table8", measure)
+    monkeypatch.setattr("bench.suite_runs.measure_table8", measure)
     path = tmp_path / "r.json"
     options = ("--model", "shufflenet-0.25x-g1", "--input-size", "224", "--json", str(path))
     main(["table8", "--target", "host", *options])
