@@ -30,7 +30,7 @@ from compile.tuning.task import tasks_of
 from compile.tuning.trial import Where
 from compile.tuning.tuner import Step, Tuner
 from deploy_rpc.agent_process import RunningAgent
-from deploy_rpc.board_spec import parse_board
+from deploy_rpc.board_spec import BoardError, parse_board
 from deploy_rpc.session_kernels import LoadedKernels
 from tests.agents import becomes_true, free_boards, native_agent, tracker_process
 from tests.small_networks import small_network
@@ -273,6 +273,43 @@ def test_a_torn_line_does_not_stop_a_search(tmp_path: Path) -> None:
     records = tune("local", log, said, after_the_defaults(tear), boards=1)
     assert_all_measured(records)
     assert log.path.with_name("net.jsonl.torn").exists()
+
+
+class ClosedAsItMeasures:
+    """A board that measures until it is closed, which is an error of the board."""
+
+    def __init__(self, *arguments: object) -> None:
+        self.number, self.failures = 1, 0
+        self._closed = threading.Event()
+        measuring.clear()
+
+    def close(self) -> None:
+        self._closed.set()
+
+    def examine(self, *candidate: object) -> Examined:
+        measuring.set()
+        self._closed.wait(60)
+        raise BoardError("the session is closed")
+
+
+measuring = threading.Event()
+
+
+def test_a_search_that_is_interrupted_leaves_no_thread_behind(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """One in TVM's code as Python ends would abort the program."""
+    monkeypatch.setattr("compile.tuning.measure.OneBoard", ClosedAsItMeasures)
+    said: list[str] = []
+    boards = Boards(
+        parse_board("local"), "host", 1, limits=BoardLimits(), workers=1, say=said.append
+    )
+    made = TASKS[0].made
+    with boards:
+        boards._start(boards._begin([(made, made.tile)]))  # as `examine`, which would wait
+        assert measuring.wait(60)
+    assert not [each.name for each in threading.enumerate() if each.name.startswith("board ")]
+    assert said == []
 
 
 def test_two_searches_share_a_log(tmp_path: Path) -> None:

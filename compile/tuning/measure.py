@@ -30,6 +30,7 @@ LEAST_BATCH = 8
 BATCH_OF_BOARD = 4  # candidates, so that few boards wait for the last ones
 MOST_FAILURES = 3  # in a row, before a board is set aside
 PAUSE_S = 1.0  # before a board is connected anew, times its failures
+CLOSE_S = 10  # for the boards' threads to end
 
 Pair = tuple[Made, Any]
 
@@ -83,14 +84,20 @@ class Boards:
             OneBoard(number, spec, limits, self._builder, say) for number in range(1, count + 1)
         ]
         self._is_first = True
+        self._threads: list[threading.Thread] = []
+        self._ends = threading.Event()
 
     def __enter__(self) -> Boards:
         return self
 
     def __exit__(self, *error: object) -> None:
+        """Ends all threads: one that is in TVM as Python ends takes the program with it."""
+        self._ends.set()
         for board in self._boards:
             board.close()
         self._builder.close()
+        for thread in self._threads:
+            thread.join(CLOSE_S)
 
     def examine(self, pairs: Sequence[Pair]) -> Iterator[tuple[int, Examined]]:
         """Of each pair its index and what became of it, in the order in which boards are done.
@@ -133,7 +140,11 @@ class Boards:
             )
         for board in able:
             name = f"board {board.number}"
-            threading.Thread(target=self._work, args=(board, batch), name=name, daemon=True).start()
+            thread = threading.Thread(
+                target=self._work, args=(board, batch), name=name, daemon=True
+            )
+            self._threads = [each for each in self._threads if each.is_alive()] + [thread]
+            thread.start()
         return len(able)
 
     def _work(self, board: OneBoard, batch: _Batch) -> None:
@@ -146,7 +157,7 @@ class Boards:
 
     def _take(self, board: OneBoard, batch: _Batch) -> None:
         """Takes what waits until nothing does, or the board is set aside."""
-        while board.failures < MOST_FAILURES:
+        while board.failures < MOST_FAILURES and not self._ends.is_set():
             try:
                 index = batch.waiting.popleft()
             except IndexError:
@@ -156,7 +167,8 @@ class Boards:
                 examined = self._examine(board, *batch.pairs[index], candidate)
             except BoardError as error:
                 batch.waiting.append(index)
-                self._failed(board, error)
+                if not self._ends.is_set():  # else it fails because it was closed
+                    self._failed(board, error)
                 continue
             board.failures = 0
             batch.outcomes.put(_Outcome(index, examined))
@@ -179,6 +191,6 @@ class Boards:
         board.failures += 1
         self._say(f"board {board.number}, failure {board.failures} of {MOST_FAILURES}: {error}")
         if board.failures < MOST_FAILURES:
-            time.sleep(PAUSE_S * board.failures)
+            self._ends.wait(PAUSE_S * board.failures)
         else:
             self._say(f"board {board.number} is set aside; {diagnosis(self._spec)}")
