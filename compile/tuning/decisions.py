@@ -52,7 +52,7 @@ class RecordedDecisions:
         wanted = key_of(template_of(workload), workload, DECIDING_THREADS)
         if not any(wanted in ranked for ranked in self.ranked.values()):
             return None
-        own, space = log_name(self.core), _tiles(workload, self.core)
+        own, space = log_name(self.core), tiles_for(workload, self.core)
         for name, ranked in self.ranked.items():
             for record in ranked.get(wanted, ()):
                 if (tile := tile_of(record)) in space:
@@ -157,13 +157,21 @@ def default_of(record: Record) -> tuple[Made, Core]:
     return default, core
 
 
+@functools.lru_cache(maxsize=8)
+def tiles_for(workload: Workload, core: Core) -> frozenset[Any]:
+    """The decisions that `core` has room for."""
+    return frozenset(space_of(workload, core))
+
+
 def is_usable(record: Record) -> bool:
     """Whether a build for the record's own core would take its decisions, were they the best."""
     try:
         default, core = default_of(record)
     except UnusableRecordError:
         return False
-    return record.threads == DECIDING_THREADS and tile_of(record) in _tiles(default.workload, core)
+    return record.threads == DECIDING_THREADS and tile_of(record) in tiles_for(
+        default.workload, core
+    )
 
 
 def is_default(record: Record) -> bool:
@@ -172,11 +180,6 @@ def is_default(record: Record) -> bool:
         return tile_of(record) == default_of(record)[0].tile
     except UnusableRecordError:
         return False
-
-
-@functools.lru_cache(maxsize=8)
-def _tiles(workload: Workload, core: Core) -> frozenset[Any]:
-    return frozenset(space_of(workload, core))
 
 
 def _are_fields_of(kind: type, values: dict[str, Any]) -> bool:

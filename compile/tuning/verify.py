@@ -14,12 +14,10 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import as_completed
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
-from compile.schedules.spaces import space_of
-from compile.schedules.templates import Made, Workload
+from compile.schedules.templates import Made
 from compile.targets import TargetError
 from compile.tuning.auto_record import SPACE, fault_of_auto
 from compile.tuning.candidate import (
@@ -29,12 +27,17 @@ from compile.tuning.candidate import (
     most_error,
     with_tile,
 )
-from compile.tuning.decisions import DECIDING_THREADS, UnusableRecordError, default_of, tile_of
+from compile.tuning.decisions import (
+    DECIDING_THREADS,
+    UnusableRecordError,
+    default_of,
+    tile_of,
+    tiles_for,
+)
 from compile.tuning.integers import of_integers
 from compile.tuning.log import LogError, TuningLog
 from compile.tuning.record import Record
 from compile.tuning.workers import WorkerPool, result_of
-from deploy_rpc.cores import Core
 from deploy_rpc.emulated_program import ProgramError
 
 
@@ -83,15 +86,11 @@ def faults_of(records: Sequence[Record]) -> list[str | None]:
 
     None where all is well.
     """
-    answers, spaces = functools.cache(answers_of), functools.cache(_tiles_of)
-    return [_fault_of(record, answers, spaces) for record in records]
+    answers = functools.cache(answers_of)
+    return [_fault_of(record, answers) for record in records]
 
 
-def _fault_of(
-    record: Record,
-    answers: Callable[[Made], list[np.ndarray]],
-    spaces: Callable[[Workload, Core], frozenset[Any]],
-) -> str | None:
+def _fault_of(record: Record, answers: Callable[[Made], list[np.ndarray]]) -> str | None:
     if record.space == SPACE:
         return fault_of_auto(record)
     try:
@@ -105,7 +104,7 @@ def _fault_of(
         return f"of {record.threads} threads, and builds take records of {DECIDING_THREADS} alone"
     if record.outcome != "ok":
         return None
-    if tile not in spaces(default.workload, core):
+    if tile not in tiles_for(default.workload, core):
         return f"decisions that {core.name} has no room for: {record.decisions}"
     candidate = with_tile(default, tile)
     try:
@@ -117,7 +116,3 @@ def _fault_of(
     except (ProgramError, TargetError) as failure:
         return f"cannot be replayed here: {failure}"
     return None if error <= most_error(default) else f"wrong answer: {error:.1e} of the range away"
-
-
-def _tiles_of(workload: Workload, core: Core) -> frozenset[Any]:
-    return frozenset(space_of(workload, core))
