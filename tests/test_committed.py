@@ -22,7 +22,7 @@ def test_the_command_that_made_the_figures_is_named() -> None:
 
 
 def test_a_report_from_before_commands_were_kept_says_so() -> None:
-    assert made(a_report(a_row())) == "2026-11-25, revision 0123456789ab; command unknown"
+    assert made(a_report(a_row())) == "2026-11-25, revision 0123456789ab"
 
 
 def test_rows_made_bit_by_bit_name_all_their_revisions_and_commands_once() -> None:
@@ -48,7 +48,7 @@ def test_several_reports_are_a_list_each_with_its_own_doubts() -> None:
     assert (first, empty) == ("Modelled; reports:", "")
     assert items == [
         f"- `report.json`: 2026-11-25, revision 0123456789ab; `{COMMAND}`",
-        "- `b`: 2026-11-25, revision 0-dirty; command unknown; "
+        "- `b`: 2026-11-25, revision 0-dirty; "
         "doubts: made from uncommitted changes",
     ]
 

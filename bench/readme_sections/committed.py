@@ -59,11 +59,15 @@ def several(what: str, reports: Iterable[Report]) -> list[str]:
 
 
 def made(report: Report) -> str:
-    """Date, revision and command; of rows that were made one after the other, all of theirs."""
+    """Date, revision and command, which older reports do not name.
+
+    Of rows that were made one after the other those of all.
+    """
     revisions, commands = (_all_of(name, report) for name in ("revision", "command"))
-    how = ", ".join(f"`{command}`" for command in commands) or "command unknown"
     noun = "revision" if len(revisions) == 1 else "revisions"
-    return f"{report.context['date'][:10]}, {noun} {', '.join(revisions)}; {how}"
+    when = f"{report.context['date'][:10]}, {noun} {', '.join(revisions)}"
+    how = ", ".join(f"`{command}`" for command in commands)
+    return f"{when}; {how}" if how else when
 
 
 def doubts(report: Report) -> str:
