@@ -21,7 +21,7 @@ def test_the_command_that_made_the_figures_is_named() -> None:
     )
 
 
-def test_a_report_from_before_commands_were_kept_says_so() -> None:
+def test_a_report_from_before_commands_were_kept_names_none() -> None:
     assert made(a_report(a_row())) == "2026-11-25, revision 0123456789ab"
 
 
