@@ -48,8 +48,7 @@ def test_several_reports_are_a_list_each_with_its_own_doubts() -> None:
     assert (first, empty) == ("Modelled; reports:", "")
     assert items == [
         f"- `report.json`: 2026-11-25, revision 0123456789ab; `{COMMAND}`",
-        "- `b`: 2026-11-25, revision 0-dirty; "
-        "doubts: made from uncommitted changes",
+        "- `b`: 2026-11-25, revision 0-dirty; doubts: made from uncommitted changes",
     ]
 
 
