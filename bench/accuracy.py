@@ -133,6 +133,11 @@ def _require_arithmetic(dtype: Dtype, core: Core, board: BoardSpec) -> None:
         )
 
 
+def kept_predictions(json_path: Path, subject: Subject, dtype: Dtype) -> Path:
+    """The file beside the report with the predictions of a run that is not done."""
+    return json_path.with_name(f"{json_path.name}.{subject.data}.{dtype}.partial")
+
+
 def measure_accuracy(
     subject: Subject,
     targets: dict[Dtype, CompileTarget],
@@ -143,8 +148,8 @@ def measure_accuracy(
 ) -> Iterator[Row]:
     """A row a number format, then one for each of its layers.
 
-    Predictions of committed code are kept in a file beside the report until a number format is
-    done, so that an interrupted run goes on.
+    Predictions of committed code are kept, so that an interrupted run goes on: `kept_predictions` of each
+    subject and number format is left behind, to be removed once the report is written.
     """
     torch.set_num_threads(1)  # one picture at a time is too little for more, on a busy machine
     networks = subject.network(), subject.layers()
@@ -157,8 +162,7 @@ def measure_accuracy(
         )
         what = {"data": subject.data, "dtype": dtype, "board": str(board), "level": level,
                 "target": target.name, "revision": revision}  # fmt: skip
-        partial = json_path.with_name(f"{json_path.name}.{subject.data}.{dtype}.partial")
-        partial = partial if is_one_state(revision) else None
+        partial = kept_predictions(json_path, subject, dtype) if is_one_state(revision) else None
         with phase(f"{subject.data} in {dtype} on {board}, {len(subject.pictures)} pictures"):
             predictions = predictions_of(
                 whole, board, subject.pictures, subject.reference, what=what, partial=partial

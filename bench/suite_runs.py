@@ -6,7 +6,7 @@ import argparse
 from collections.abc import Iterator, Sequence
 
 from bench.ablation import SEEDS, SHORT_SEEDS, measure_ablation, partial_of
-from bench.accuracy import measure_accuracy, offered_dtypes, subjects
+from bench.accuracy import kept_predictions, measure_accuracy, offered_dtypes, subjects
 from bench.context import weights_hash
 from bench.engines import ARM_PEERS, ARM_PEERS_IN, quick_peers, unmeasured_engines
 from bench.footprint import measure_memory, measure_startup
@@ -160,6 +160,7 @@ def accuracy(options: argparse.Namespace) -> Iterator[Row]:
         print(f"without {name}: {reason}")
     revision = options.context["revision"]
     for subject in found:
+        options.leftovers += [kept_predictions(options.json, subject, dtype) for dtype in targets]
         yield from measure_accuracy(subject, targets, board, options.level, options.json, revision)
 
 

@@ -117,7 +117,7 @@ def test_bench_refuses_what_a_modelled_board_has_not(
     words: list[str], fault: str, tmp_path: Path
 ) -> None:
     done = run_main(bench, *words, "--json", tmp_path / "report.json")
-    assert done.returncode == 1
+    assert done.returncode == 2
     assert fault in done.stderr
     assert not (tmp_path / "report.json").exists()
 
