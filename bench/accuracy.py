@@ -148,8 +148,8 @@ def measure_accuracy(
 ) -> Iterator[Row]:
     """A row a number format, then one for each of its layers.
 
-    Predictions of committed code are kept, so that an interrupted run goes on: `kept_predictions` of each
-    subject and number format is left behind, to be removed once the report is written.
+    Predictions of committed code are kept, so that an interrupted run goes on: the files of
+    `kept_predictions` are left behind, to be removed once the report is written.
     """
     torch.set_num_threads(1)  # one picture at a time is too little for more, on a busy machine
     networks = subject.network(), subject.layers()
