@@ -46,6 +46,8 @@ def check_options(options: argparse.Namespace) -> None:
     given += [name for name in OF_BOARDS if vars(options)[name] == 0]  # which equals False
     upkeep = next((name for name in UPKEEP if vars(options)[name] is not None), None)
     options.tunes = upkeep is None
+    if (upkeep == "merge") != (options.into is not None):
+        raise OptionsError("--merge A B ... needs --into FILE, and --into needs --merge")
     if upkeep:
         _check_upkeep(options, upkeep, given)
     elif not options.target_text:
@@ -58,8 +60,6 @@ def check_options(options: argparse.Namespace) -> None:
 
 
 def _check_upkeep(options: argparse.Namespace, upkeep: str, given: list[str]) -> None:
-    if (upkeep == "merge") != (options.into is not None):
-        raise OptionsError("--merge A B ... needs --into FILE, and --into needs --merge")
     taken = {upkeep, "into"} | ({"workers"} if upkeep == "verify" else set())
     for name in (each for each in given if each not in taken):
         raise OptionsError(f"{_flag(name)} is not for --{upkeep}; leave it away")
@@ -68,8 +68,6 @@ def _check_upkeep(options: argparse.Namespace, upkeep: str, given: list[str]) ->
 
 
 def _check_search(options: argparse.Namespace, given: list[str]) -> None:
-    if options.into:
-        raise OptionsError("--merge A B ... needs --into FILE, and --into needs --merge")
     if options.onnx and options.model:
         raise OptionsError("--model does not apply to --onnx: the file says it all")
     if not options.onnx:

@@ -181,10 +181,10 @@ def can_halve(workload: PointwiseWorkload, core: Core, tile: PointwiseTile) -> b
     planes = workload.layout == "planes" and not workload.shortcut
     inner = not tile.pixels_outer and not tile.groups_inner
     steps = workload.inputs % (2 * tile.k_unroll) == 0 and workload.inputs // tile.k_unroll // 2 > 2
-    read = workload.inputs * (core.value_bits // 8 * tile.rows + LINE_BYTES)
-    exact = _is_exact(workload, tiled_pixels(workload, tile), tile.rows, tile.vectors, tile.lanes)
+    read = workload.inputs * (core.value_bytes * tile.rows + LINE_BYTES)
     is_peeled = tile.peel and not tile.peel_first
-    return planes and inner and is_peeled and steps and exact and read > core.l1d_kib * 1024 // 2
+    is_of_use = read > core.l1d_kib * 1024 // 2
+    return planes and inner and is_peeled and steps and is_of_use and _overlaps_none(workload, tile)
 
 
 def runs_in_place(workload: PointwiseWorkload, tile: PointwiseTile) -> bool:
@@ -194,8 +194,7 @@ def runs_in_place(workload: PointwiseWorkload, tile: PointwiseTile) -> bool:
     be added: both axes have to be multiples of the tile, and the store plain.
     """
     plain = workload.shuffle_rows == 1 and not workload.stored_channels
-    exact = _is_exact(workload, tiled_pixels(workload, tile), tile.rows, tile.vectors, tile.lanes)
-    return workload.shortcut and plain and exact
+    return workload.shortcut and plain and _overlaps_none(workload, tile)
 
 
 def modelled_cycles(workload: PointwiseWorkload, core: Core) -> float:
@@ -279,6 +278,11 @@ def _is_exact(
     across, along = _axes(replace(workload, pixels=pixels))
     width = vectors * lanes
     return across % rows == 0 and (along % width == 0 or width >= along)
+
+
+def _overlaps_none(workload: PointwiseWorkload, tile: PointwiseTile) -> bool:
+    """Whether no tile begins earlier than where the one before it ends."""
+    return _is_exact(workload, tiled_pixels(workload, tile), tile.rows, tile.vectors, tile.lanes)
 
 
 def _tiled(workload: PointwiseWorkload, core: Core, rows: int, vectors: int, lanes: int) -> int:
