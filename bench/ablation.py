@@ -23,6 +23,7 @@ from bench.rows import Row, report_row
 from compile.targets import CompileTarget
 from model.cli import write_json
 from model.digits.pictures import DIGITS
+from model.partial_results import partial_of
 from model.training.accuracy import held_out_accuracy
 from model.training.batch_norms import reestimate_batch_norms
 from model.training.data import TrainingData, training_data
@@ -37,11 +38,6 @@ EPOCHS = 4
 BATCH_SIZE = 32
 PERCENT = 100
 CPU = torch.device("cpu")
-
-
-def partial_of(json_path: Path) -> Path:
-    """Where an interrupted run left what it had for the report at `json_path`."""
-    return json_path.with_name(f"{json_path.name}.partial")
 
 
 def measure_ablation(

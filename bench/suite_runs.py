@@ -5,8 +5,8 @@ from __future__ import annotations
 import argparse
 from collections.abc import Iterator, Sequence
 
-from bench.ablation import SEEDS, SHORT_SEEDS, measure_ablation, partial_of
-from bench.accuracy import kept_predictions, measure_accuracy, offered_dtypes, subjects
+from bench.ablation import SEEDS, SHORT_SEEDS, measure_ablation
+from bench.accuracy import measure_accuracy, offered_dtypes, subjects
 from bench.context import weights_hash
 from bench.engines import ARM_PEERS, ARM_PEERS_IN, quick_peers, unmeasured_engines
 from bench.footprint import measure_memory, measure_startup
@@ -32,6 +32,7 @@ from compile.network import Network
 from compile.source import random_network
 from compile.targets import with_dtype
 from deploy_rpc.emulated_board import board_for
+from model.partial_results import partial_of
 
 SHORT_PICTURES = 20  # of each data set of accuracy
 SHORT_SCHEDULES = 12  # of each kernel of model-check
@@ -160,7 +161,7 @@ def accuracy(options: argparse.Namespace) -> Iterator[Row]:
         print(f"without {name}: {reason}")
     revision = options.context["revision"]
     for subject in found:
-        options.leftovers += [kept_predictions(options.json, subject, dtype) for dtype in targets]
+        options.leftovers += [partial_of(options.json, subject.data, dtype) for dtype in targets]
         yield from measure_accuracy(subject, targets, board, options.level, options.json, revision)
 
 

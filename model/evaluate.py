@@ -32,6 +32,7 @@ from model.labelled_pictures import labelled_pictures
 from model.labels import read_class_names
 from model.onnx_engine import onnx_engine
 from model.onnx_network import OnnxNetwork, load_onnx_network
+from model.partial_results import partial_of
 from model.predictions import Run
 from model.preprocess import PREPROCESSINGS, Preprocessing, preprocessing_name
 from model.zoo import model_name
@@ -59,12 +60,12 @@ def evaluate_with(options: argparse.Namespace, evaluated: Evaluated, classes: in
     folder = digits_folder() / HELD_OUT if options.data == DIGITS else options.data
     pictures = labelled_pictures(folder, classes)
     names = read_class_names(options.labels, classes) if options.labels else None
-    partial = options.json.with_name(f"{options.json.name}.partial") if options.json else None
+    partial = partial_of(options.json) if options.json else None
     report = evaluate(evaluated, pictures, names, partial)
-    print_evaluation(report, names)
     if options.json:
         write_json(options.json, report)
         partial.unlink(missing_ok=True)
+    print_evaluation(report, names)
     compared = report["agreement"]
     if compared and compared["agree"] < compared["pictures"]:
         sys.exit(EXIT_FAILURE)

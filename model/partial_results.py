@@ -39,6 +39,11 @@ class PartialResults:
             os.fsync(self._file.fileno())
 
 
+def partial_of(report: Path, *parts: str) -> Path:
+    """The file beside `report` for what an interrupted run has of it, or of those `parts` of it."""
+    return report.with_name(".".join([report.name, *parts, "partial"]))
+
+
 @contextmanager
 def partial_results(path: Path | None, of: dict[str, Any]) -> Iterator[PartialResults]:
     """Those kept in `path`, of the evaluation that `of` describes; without a path nothing is kept.

@@ -14,12 +14,12 @@ from bench.ablation import (
     SeenPictures,
     ablation_table,
     measure_ablation,
-    partial_of,
     train_once,
 )
 from bench.ablation_networks import NETWORKS, AblationNetwork
 from bench.reports import ReportError
 from compile.targets import host_target
+from model.partial_results import partial_of
 from model.training.data import TrainingData, training_data
 from model.workloads import layer_workloads, total_macs
 from tests.training_pictures import picture_tree

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from bench import run, suite_runs
-from bench.ablation import partial_of
 from bench.reports import read_report
 from bench.rows import Row
+from model.partial_results import partial_of
 from tests.report_rows import a_row
 
 
