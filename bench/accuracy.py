@@ -23,9 +23,10 @@ from typing import Any
 import numpy as np
 import torch
 
+from bench.our_networks import our_row
 from bench.over_pictures import loaded_on_board, predictions_of, remembered, target_on
 from bench.provenance import is_one_state
-from bench.rows import ENGINE, Row, report_row
+from bench.rows import Row
 from compile.frontend.torch_import import ONE_OUTPUT, import_torch
 from compile.lower import Lowered, lower
 from compile.network import Network
@@ -43,6 +44,7 @@ from model.digits.pictures import DIGITS, HELD_OUT, TRAIN, DigitsError, digits_f
 from model.errors import InputError
 from model.labelled_pictures import LabelledPicture, labelled_pictures
 from model.layer_outputs import LayerOutputs
+from model.partial_results import partial_of
 from model.predictions import KEPT, Prediction, Run, accuracy, agreement
 from model.preprocess import PREPROCESSINGS, load_image
 
@@ -133,11 +135,6 @@ def _require_arithmetic(dtype: Dtype, core: Core, board: BoardSpec) -> None:
         )
 
 
-def kept_predictions(json_path: Path, subject: Subject, dtype: Dtype) -> Path:
-    """The file beside the report with the predictions of a run that is not done."""
-    return json_path.with_name(f"{json_path.name}.{subject.data}.{dtype}.partial")
-
-
 def measure_accuracy(
     subject: Subject,
     targets: dict[Dtype, CompileTarget],
@@ -148,8 +145,8 @@ def measure_accuracy(
 ) -> Iterator[Row]:
     """A row a number format, then one for each of its layers.
 
-    Predictions of committed code are kept, so that an interrupted run goes on: the files of
-    `kept_predictions` are left behind, to be removed once the report is written.
+    Predictions of committed code are kept, so that an interrupted run goes on: `partial_of` each
+    subject and number format is left behind, to be removed once the report is written.
     """
     torch.set_num_threads(1)  # one picture at a time is too little for more, on a busy machine
     networks = subject.network(), subject.layers()
@@ -162,7 +159,7 @@ def measure_accuracy(
         )
         what = {"data": subject.data, "dtype": dtype, "board": str(board), "level": level,
                 "target": target.name, "revision": revision}  # fmt: skip
-        partial = kept_predictions(json_path, subject, dtype) if is_one_state(revision) else None
+        partial = partial_of(json_path, subject.data, dtype) if is_one_state(revision) else None
         with phase(f"{subject.data} in {dtype} on {board}, {len(subject.pictures)} pictures"):
             predictions = predictions_of(
                 whole, board, subject.pictures, subject.reference, what=what, partial=partial
@@ -262,17 +259,7 @@ def _base_row(
     There is no interval: samples are of different pictures, not of one figure again.
     """
     target = lowered.target
-    row = report_row(
-        "accuracy",
-        target,
-        network=lowered.network,
-        engine=ENGINE,
-        level=lowered.level,
-        threads=1,
-        kind="measured",
-        unit=unit,
-        samples=samples,
-    )
+    row = our_row("accuracy", lowered, "measured", unit, samples)
     runs_on = target_on(target, board).core
     converted = target.dtype == "float16" and not runs_on.half
     return row | {

@@ -12,8 +12,8 @@ from pathlib import Path
 
 from rich.table import Table
 
-from bench.our_networks import modelled_core, time_in_session
-from bench.rows import ENGINE, Row, report_row
+from bench.our_networks import modelled_core, our_row, time_in_session
+from bench.rows import Row
 from compile.examine import examine
 from compile.library import build_library
 from compile.link import find_linker
@@ -38,14 +38,13 @@ def measure_ladder(
         rows = (
             _modelled(network, rungs, target, board, Path(folder))
             if board.kind == "modelled"
-            else _measured(network, rungs, target, board, rounds, Path(folder))
+            else _measured(rungs, target, board, rounds, Path(folder))
         )
     stock = rows[0]["median"] if rows[0]["level"] == "stock" else None
     return [row | {"speedup_over_stock": stock and stock / row["median"]} for row in rows]
 
 
 def _measured(
-    network: Network,
     rungs: Sequence[Lowered],
     target: CompileTarget,
     board: BoardSpec,
@@ -60,8 +59,14 @@ def _measured(
     by_level = {rung.level: rung for rung in rungs}
     timings = time_in_session(by_level, libraries, board, rounds)
     return [
-        _row(network, target, by_level[level], "measured", "ms", timing.samples_ms)
-        | {"calls_per_sample": timing.calls}
+        our_row(
+            "fusion",
+            by_level[level],
+            "measured",
+            "ms",
+            timing.samples_ms,
+            calls_per_sample=timing.calls,
+        )
         for level, timing in timings.items()
     ]
 
@@ -79,31 +84,10 @@ def _modelled(
     by_level = {rung.level: rung for rung in rungs}
     core = modelled_core(target, board).name
     return [
-        _row(network, target, by_level[each.level], each.kind, each.unit, each.samples)
-        | {"core": core, **({"note": each.note} if each.note else {})}
+        our_row("fusion", by_level[each.level], each.kind, each.unit, each.samples, core=core)
+        | ({"note": each.note} if each.note else {})
         for each in latencies
     ]
-
-
-def _row(
-    network: Network,
-    target: CompileTarget,
-    rung: Lowered,
-    kind: str,
-    unit: str,
-    samples: Sequence[float],
-) -> Row:
-    return report_row(
-        "fusion",
-        target,
-        network=network,
-        engine=ENGINE,
-        level=rung.level,
-        threads=rung.threads,
-        kind=kind,
-        unit=unit,
-        samples=samples,
-    )
 
 
 def ladder_table(rows: Sequence[Row]) -> Table:

@@ -10,8 +10,8 @@ from collections.abc import Sequence
 
 from rich.table import Table
 
-from bench.our_networks import modelled_core, modelled_inference, time_ours
-from bench.rows import ENGINE, Row, report_row
+from bench.our_networks import modelled_core, modelled_inference, our_row, time_ours
+from bench.rows import Row
 from bench.turns import Timing
 from compile.lower import Lowered, lower
 from compile.network import Network
@@ -36,11 +36,11 @@ def measure_groups(
     if board.kind == "modelled":
         return [_modelled_row(lowered, target, board) for lowered in rungs.values()]
     timings = time_ours(rungs, board, rounds)
-    return [_measured_row(rungs[name], target, timing) for name, timing in timings.items()]
+    return [_measured_row(rungs[name], timing) for name, timing in timings.items()]
 
 
-def _measured_row(lowered: Lowered, target: CompileTarget, timing: Timing) -> Row:
-    row = _row(lowered, target, "measured", "ms", timing.samples_ms)
+def _measured_row(lowered: Lowered, timing: Timing) -> Row:
+    row = _row(lowered, "measured", "ms", timing.samples_ms)
     gflops = 2e-6 * lowered.macs / row["median"]
     return row | {"gflops": gflops, "memory_bytes": timing.memory_bytes}
 
@@ -49,31 +49,23 @@ def _modelled_row(lowered: Lowered, target: CompileTarget, board: BoardSpec) -> 
     core = modelled_core(target, board)
     with phase(f"model {lowered.network.name} on {core.name}"):
         report, _ = modelled_inference(lowered, core)
-    row = _row(lowered, target, "modelled", "Mcycles", [report.cycles / 1e6])
+    row = _row(lowered, "modelled", "Mcycles", [report.cycles / 1e6])
     peak_share = lowered.macs / report.cycles / core.macs_per_cycle
     return row | {"core": core.name, "peak_share": peak_share, "llvm_model": report.llvm_model}
 
 
-def _row(
-    lowered: Lowered, target: CompileTarget, kind: str, unit: str, samples: Sequence[float]
-) -> Row:
-    row = report_row(
+def _row(lowered: Lowered, kind: str, unit: str, samples: Sequence[float]) -> Row:
+    return our_row(
         "groups",
-        target,
-        network=lowered.network,
-        engine=ENGINE,
-        level=lowered.level,
-        threads=lowered.threads,
-        kind=kind,
-        unit=unit,
-        samples=samples,
+        lowered,
+        kind,
+        unit,
+        samples,
+        macs=lowered.macs,
+        parameters=lowered.network.parameters,
+        weights_bytes=lowered.weights_bytes,
+        activation_bytes=lowered.workspace.bytes,
     )
-    return row | {
-        "macs": lowered.macs,
-        "parameters": lowered.network.parameters,
-        "weights_bytes": lowered.weights_bytes,
-        "activation_bytes": lowered.workspace.bytes,
-    }
 
 
 def groups_table(rows: Sequence[Row]) -> Table:

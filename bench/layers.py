@@ -18,8 +18,9 @@ from bench.kernel_timing import (
     load_kernels,
     samples_in_turns,
 )
+from bench.our_networks import our_row
 from bench.peak import Peak, peak_kernels, peak_loops, peak_of, peak_row
-from bench.rows import ENGINE, Row, report_row
+from bench.rows import Row
 from compile.kernels import Kernel
 from compile.library import build_library
 from compile.link import find_linker
@@ -136,17 +137,7 @@ def _total_row(lowered: Lowered, times: LayerTimes, kernels: Sequence[Row]) -> R
 
 
 def _row(lowered: Lowered, times: LayerTimes, samples_us: Sequence[float], macs: int) -> Row:
-    row = report_row(
-        "layers",
-        lowered.target,
-        network=lowered.network,
-        engine=ENGINE,
-        level=lowered.level,
-        threads=lowered.threads,
-        kind=times.kind,
-        unit="us",
-        samples=samples_us,
-    )
+    row = our_row("layers", lowered, times.kind, "us", samples_us)
     gflops = 2e-3 * macs / row["median"]
     peak_share = gflops / (times.peak.gflops * lowered.threads)
     of = {"dtype": lowered.target.dtype, "macs": macs}

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 from rich.table import Table
 
-from bench.our_networks import modelled_core, modelled_inference
-from bench.rows import ENGINE, Row, report_row
+from bench.our_networks import modelled_core, modelled_inference, our_row
+from bench.rows import Row
 from compile.kernels import Kernel
 from compile.lower import Lowered, lower
 from compile.network import Network
@@ -61,17 +61,7 @@ def _row(
     macs: int,
     whole: CycleReport,
 ) -> Row:
-    row = report_row(
-        "layers",
-        lowered.target,
-        network=lowered.network,
-        engine=ENGINE,
-        level=lowered.level,
-        threads=lowered.threads,
-        kind="modelled",
-        unit="kcycles",
-        samples=[report.cycles / 1e3],
-    )
+    row = our_row("layers", lowered, "modelled", "kcycles", [report.cycles / 1e3])
     note = note_on(lowered.threads)
     macs_per_cycle = core.of(lowered.target.dtype).macs_per_cycle
     return (

@@ -9,13 +9,14 @@ from __future__ import annotations
 import functools
 import statistics
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 
 from bench.engines import our_engine
 from bench.kernel_timing import bench_session, samples_in_turns
+from bench.rows import ENGINE, Row, report_row
 from bench.turns import Entry, Timing, Timings, calls_of_sample, time_in_turns
 from compile.library import Library, build_library
 from compile.link import find_linker
@@ -51,6 +52,24 @@ def our_entry(lowered: Lowered, path: Path) -> Entry:
     """What takes part in a run: the library of `lowered`, built as `path`."""
     engine = our_engine(_library(lowered, path))
     return Entry(lowered.network, engine, lowered.threads, lowered.level)
+
+
+def our_row(
+    suite: str, lowered: Lowered, kind: str, unit: str, samples: Sequence[float], **more: object
+) -> Row:
+    """The `report_row` of our library of `lowered`, then `more`."""
+    return report_row(
+        suite,
+        lowered.target,
+        network=lowered.network,
+        engine=ENGINE,
+        level=lowered.level,
+        threads=lowered.threads,
+        kind=kind,
+        unit=unit,
+        samples=samples,
+        **more,
+    )
 
 
 def time_in_session(

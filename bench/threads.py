@@ -8,8 +8,8 @@ import numpy as np
 from rich.table import Table
 
 from bench.engines import EngineError
-from bench.our_networks import modelled_core, modelled_inference, time_ours
-from bench.rows import ENGINE, Row, report_row
+from bench.our_networks import modelled_core, modelled_inference, our_row, time_ours
+from bench.rows import Row
 from compile.lower import lower
 from compile.network import Network
 from compile.price_network import OF_SEVERAL_THREADS, price_network
@@ -42,16 +42,12 @@ def measure_threads(
     for threads, timing in timings.items():
         check_same_bits(one.output, timing.output, f"{network.name} on {threads} threads")
     return [
-        report_row(
+        our_row(
             "threads",
-            target,
-            network=network,
-            engine=ENGINE,
-            level=level,
-            threads=int(threads),
-            kind="measured",
-            unit="ms",
-            samples=timing.samples_ms,
+            rungs[threads],
+            "measured",
+            "ms",
+            timing.samples_ms,
             macs=rungs[threads].macs,
             memory_bytes=timing.memory_bytes,
             speedup=one.median_ms / timing.median_ms,
@@ -77,22 +73,19 @@ def model_threads(
             price = price_network(lowered, core)
             _, outputs[threads] = modelled_inference(lowered, core, price)
         check_same_bits(outputs[1], outputs[threads], f"{network.name} on {threads} threads")
-        row = report_row(
+        row = our_row(
             "threads",
-            target,
-            network=network,
-            engine=ENGINE,
-            level=level,
-            threads=threads,
-            kind="modelled",
-            unit="Mcycles",
-            samples=[price.cycles / 1e6],
+            lowered,
+            "modelled",
+            "Mcycles",
+            [price.cycles / 1e6],
+            core=core.name,
             macs=lowered.macs,
             same_bits=True,
             llvm_model=price.whole.llvm_model,
             note=OF_SEVERAL_THREADS,
         )
-        rows.append(row | {"core": core.name})
+        rows.append(row)
     one = rows[0]["median"]
     return [row | {"speedup": one / row["median"]} for row in rows]
 
