@@ -14,9 +14,9 @@ from deploy_rpc.agent_process import agent_process
 from deploy_rpc.board_checks import check_board
 from deploy_rpc.board_spec import parse_board
 from deploy_rpc.bundle import board_bundle
-from deploy_rpc.emulator import missing_emulation_tools
 from deploy_rpc.findings import BROKEN, FOUND
 from deploy_rpc.host import machine_isa
+from tests.needs import needs_qemu
 
 LIMIT_S = 120
 
@@ -55,9 +55,7 @@ def test_our_agent_tells_the_board_s_state() -> None:
     assert findings["test kernel"].state == FOUND
 
 
-@pytest.mark.skipif(
-    bool(missing_emulation_tools()), reason="; ".join(missing_emulation_tools()) or "all there"
-)
+@needs_qemu
 def test_an_emulated_board_is_up_and_computes() -> None:
     board = parse_board("emulated")
     findings = {finding.part: finding for finding in check_board(board, 60)}

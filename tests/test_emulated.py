@@ -30,15 +30,12 @@ from deploy_rpc.emulator import (
 )
 from deploy_rpc.session import open_session
 from tests.agents import becomes_true
+from tests.needs import needs_qemu
 from tests.tiny_library import SHAPE, tiny_library, tiny_plain_library, tiny_reference
 
 CORE = "cortex-a72"
 LIMIT_S = 60
 RPC_MAGIC = 0xFF271
-
-needs_qemu = pytest.mark.skipif(
-    bool(missing_emulation_tools()), reason="; ".join(missing_emulation_tools()) or "all there"
-)
 
 
 @pytest.fixture(scope="module")

@@ -22,7 +22,7 @@ from compile.schedules.spaces import space_of
 from compile.schedules.templates import Workload
 from compile.targets import CompileTarget, parse_target, with_dtype
 from deploy_rpc.board_spec import parse_board
-from deploy_rpc.emulator import missing_emulation_tools
+from tests.needs import needs_qemu
 from tests.small_networks import ShuffledBlock, small_maps, small_network
 
 BOARDS = {
@@ -31,9 +31,6 @@ BOARDS = {
     "cortex-a76": "emulated:cortex-a76",
     "arm_cpu": "emulated",
 }
-EMULATED = pytest.mark.skipif(
-    bool(missing_emulation_tools()), reason="; ".join(missing_emulation_tools()) or "all there"
-)
 
 
 def int8(target: str) -> CompileTarget:
@@ -66,9 +63,9 @@ def odd_inputs(network: Network) -> list[np.ndarray]:
     "target",
     [
         "host",
-        pytest.param("neoverse-n1", marks=EMULATED),
-        pytest.param("cortex-a76", marks=EMULATED),
-        pytest.param("arm_cpu", marks=EMULATED),
+        pytest.param("neoverse-n1", marks=needs_qemu),
+        pytest.param("cortex-a76", marks=needs_qemu),
+        pytest.param("arm_cpu", marks=needs_qemu),
     ],
 )
 def test_a_library_gives_the_integers_of_the_reference(network: Network, target: str) -> None:
@@ -103,7 +100,7 @@ def test_every_kernel_is_of_int8(fused: Lowered) -> None:
     assert {kernel.source for kernel in fused.kernels} == {"default"}
 
 
-@EMULATED
+@needs_qemu
 def test_any_decisions_give_the_same_bits(fused: Lowered) -> None:
     chance, x = random.Random(1), fused.network.example_input(2)
 

@@ -17,19 +17,15 @@ from compile.lower import lower
 from compile.network import Network
 from compile.targets import host_target, parse_target
 from compile.verify import TOLERANCES
-from deploy_rpc.emulator import missing_emulation_tools
 from deploy_rpc.session import open_session
 from tests.c_options import Options
+from tests.needs import needs_qemu
 from tests.small_networks import small_network
 
 SIDE = 32
 LAST = SIDE - 1
 PLACES = [(0, 0, 0, 0), (0, 1, 15, 15), (0, 2, LAST, LAST), (0, 0, 0, LAST)]
 AVX2 = '{"kind": "llvm", "mtriple": "x86_64-linux-gnu", "mcpu": "x86-64-v3"}'
-
-needs_qemu = pytest.mark.skipif(
-    bool(missing_emulation_tools()), reason="; ".join(missing_emulation_tools()) or "all there"
-)
 
 
 class EveryMaximum(nn.Module):

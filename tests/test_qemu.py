@@ -9,10 +9,10 @@ import pytest
 from compile.build_options import parse_options
 from deploy_rpc import qemu as module
 from deploy_rpc.board_spec import parse_board
-from deploy_rpc.emulator import missing_emulation_tools
 from deploy_rpc.network_cycles import missing_modelled_board_tools
 from deploy_rpc.qemu import QemuError, emulated_cpus, missing_plugin_host
 from tests.fake_tools import fake_tool
+from tests.needs import needs_qemu
 
 QEMU = "qemu-aarch64"
 PLUGINS = "-plugin QEMU_PLUGIN [file=]<file>"
@@ -55,9 +55,7 @@ def test_one_that_hangs_is_an_error_that_names_it(
     assert "no answer within" in missing_plugin_host(QEMU)[0]
 
 
-@pytest.mark.skipif(
-    bool(missing_emulation_tools()), reason="; ".join(missing_emulation_tools()) or "all there"
-)
+@needs_qemu
 def test_without_a_plugin_that_runs_a_build_takes_the_emulated_board(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

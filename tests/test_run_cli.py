@@ -20,6 +20,7 @@ from deploy_rpc.network_cycles import missing_modelled_board_tools
 from deploy_rpc.run import _print_cycles, main
 from model.cli import run_command
 from model.zoo import create_model
+from tests.needs import needs_qemu
 from tests.packages import BOARD, HOST, System, make_library
 
 MODEL = "shufflenet-0.25x-g3"
@@ -139,9 +140,7 @@ def test_repeat_prints_a_measured_median(
     assert "of 5 runs" in out
 
 
-@pytest.mark.skipif(
-    bool(missing_emulation_tools()), reason="; ".join(missing_emulation_tools()) or "all there"
-)
+@needs_qemu
 def test_an_emulated_board_gives_pytorch_s_classes_and_refuses_to_time(
     folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -154,9 +153,7 @@ def test_an_emulated_board_gives_pytorch_s_classes_and_refuses_to_time(
     assert "--repeat: times on emulated:cortex-a72 would be the emulator's" in err
 
 
-@pytest.mark.skipif(
-    bool(missing_emulation_tools()), reason="; ".join(missing_emulation_tools()) or "all there"
-)
+@needs_qemu
 def test_an_emulated_board_has_the_core_that_the_library_is_for(
     folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

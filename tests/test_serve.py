@@ -16,18 +16,15 @@ import psutil
 import pytest
 
 from deploy_rpc import serve
-from deploy_rpc.emulator import QEMU, missing_emulation_tools
+from deploy_rpc.emulator import QEMU
 from deploy_rpc.serve import main, write_bundle
 from deploy_rpc.session import open_session
 from deploy_rpc.shared_key import write_key
 from model.cli import EXIT_INTERRUPTED
+from tests.needs import needs_qemu
 from tests.programs import run_main
 
 LIMIT_S = 60
-
-needs_qemu = pytest.mark.skipif(
-    bool(missing_emulation_tools()), reason="; ".join(missing_emulation_tools()) or "all there"
-)
 
 
 def _serve(*words: str) -> subprocess.CompletedProcess[str]:

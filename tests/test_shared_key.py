@@ -21,7 +21,6 @@ from tvm.rpc.base import RPC_MAGIC, RPC_TRACKER_MAGIC, TrackerCode, recvall, rec
 from deploy_rpc.agent_process import Address
 from deploy_rpc.board_spec import BoardError, parse_board
 from deploy_rpc.bundle import board_bundle
-from deploy_rpc.emulator import missing_emulation_tools
 from deploy_rpc.host import machine_isa
 from deploy_rpc.session import open_session
 from deploy_rpc.session_remote import _request
@@ -36,15 +35,11 @@ from deploy_rpc.shared_key import (
     write_key,
 )
 from tests.agents import becomes_true, free_boards, native_agent, tracker_process
+from tests.needs import needs_qemu
 from tests.tiny_library import SHAPE, tiny_plain_library, tiny_reference
 
 LIMIT_S = 30
 HANDSHAKE_LIMIT_S = 5  # of the agent
-
-
-needs_qemu = pytest.mark.skipif(
-    bool(missing_emulation_tools()), reason="; ".join(missing_emulation_tools()) or "all there"
-)
 
 
 @pytest.fixture
