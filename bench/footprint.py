@@ -11,24 +11,18 @@ import json
 import statistics
 import sys
 import tempfile
-from collections import defaultdict
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
 from rich.progress import track
-from rich.table import Table
 
-from bench.engines import (
-    Engine,
-    EngineError,
-    check_output,
-    missing_engines,
-    prepare_engines,
-)
-from bench.limited import run_limited
+from bench.engine_output import check_output
+from bench.engines import Engine, our_engine
+from bench.limited import EngineError, run_limited
 from bench.packaged import build_program, packaged_library
+from bench.peer_files import of_network, peer_engines
 from bench.rows import ENGINE, Row, report_row
 from compile.library import Library, build_library
 from compile.link import find_linker
@@ -45,65 +39,90 @@ PICTURE = (375, 500)  # rows and columns of a usual ImageNet picture
 
 def measure_memory(
     network: Network, target: CompileTarget, rounds: int, peers: Collection[str]
-) -> Iterator[Row]:
-    """A row for each engine, and for our C example with the shared and the static library."""
+) -> tuple[list[Row], dict[str, str]]:
+    """A row for each engine, and for our C example with the shared and the static library.
+
+    With the rows comes why any of `peers` has none; raises `EngineError` where ours fails.
+    """
     with tempfile.TemporaryDirectory() as name:
-        lowered, library, engines = _prepare(network, target, Path(name), peers)
-        ours = {
-            "weights_bytes": lowered.weights_bytes,
-            "workspace_bytes": library.workspace_bytes,
-        }
-        for engine, reports in _measure(network, engines, Path(name), rounds).items():
-            samples = [report["memory_bytes"] / 1e6 for report in reports]
-            of = ours if engine == ENGINE else {}
-            yield _row("memory", network, target, engine, "MB", samples, process="Python", **of)
+        folder = Path(name)
+        lowered, library = _ours(network, target, folder)
+        reports, failed = _measure(network, library, peers, folder, rounds)
         programs = {
-            SHARED: _example(lowered, target, Path(name) / "shared", static=False),
-            STATIC: _example(lowered, with_abi(target, "musl"), Path(name) / "static", static=True),
+            SHARED: _example(lowered, target, folder / "shared", static=False),
+            STATIC: _example(lowered, with_abi(target, "musl"), folder / "static", static=True),
         }
-        for process, program in programs.items():
-            samples = [_peak_bytes(program) / 1e6 for _ in range(rounds)]
-            yield _row("memory", network, target, ENGINE, "MB", samples, process=process, **ours)
+        peaks = {
+            process: [_peak_bytes(program) for _ in range(rounds)]
+            for process, program in programs.items()
+        }
+    taken = {("Python", engine): _each(of, "memory_bytes") for engine, of in reports.items()}
+    taken |= {(process, ENGINE): of_process for process, of_process in peaks.items()}
+    ours = {"weights_bytes": lowered.weights_bytes, "workspace_bytes": library.workspace_bytes}
+    rows = []
+    for (process, engine), sizes in taken.items():
+        needed = ours if engine == ENGINE else {}
+        samples = [size / 1e6 for size in sizes]
+        row = _row("memory", network, target, engine, "MB", samples, process=process, **needed)
+        rows.append(row)
+    return rows, failed
 
 
 def measure_startup(
     network: Network, target: CompileTarget, rounds: int, peers: Collection[str]
-) -> Iterator[Row]:
-    """A row for each engine; `import_ms` is what its Python package takes before."""
+) -> tuple[list[Row], dict[str, str]]:
+    """A row for each engine; `import_ms` is what its Python package takes before.
+
+    With the rows comes why any of `peers` has none; raises `EngineError` where ours fails.
+    """
     with tempfile.TemporaryDirectory() as name:
-        _, _, engines = _prepare(network, target, Path(name), peers)
-        for engine, reports in _measure(network, engines, Path(name), rounds).items():
-            samples = [report["first_answer_ms"] for report in reports]
-            imports = statistics.median(report["import_ms"] for report in reports)
-            yield _row("startup", network, target, engine, "ms", samples, import_ms=imports)
+        _, library = _ours(network, target, Path(name))
+        reports, failed = _measure(network, library, peers, Path(name), rounds)
+    rows = []
+    for engine, of in reports.items():
+        imports = {"import_ms": statistics.median(_each(of, "import_ms"))}
+        samples = _each(of, "first_answer_ms")
+        rows.append(_row("startup", network, target, engine, "ms", samples, **imports))
+    return rows, failed
 
 
-def _prepare(
-    network: Network, target: CompileTarget, folder: Path, peers: Collection[str]
-) -> tuple[Lowered, Library, list[Engine]]:
-    for engine, reason in missing_engines(peers).items():
-        print(f"  {engine}: {reason}")
+def _ours(network: Network, target: CompileTarget, folder: Path) -> tuple[Lowered, Library]:
     lowered = lower(network, "fused", target)
-    linker = find_linker("auto", target)
-    library = build_library(lowered, target, linker, folder / f"{network.name}.so")
-    return lowered, library, prepare_engines(network, library, folder, peers)
+    path = folder / f"{network.name}.so"
+    return lowered, build_library(lowered, target, find_linker("auto", target), path)
 
 
 def _measure(
-    network: Network, engines: Sequence[Engine], folder: Path, rounds: int
-) -> dict[str, list[dict[str, float]]]:
-    """What `engine_process.py` reports of each engine, in turns; the first round is not kept."""
+    network: Network, library: Library, peers: Collection[str], folder: Path, rounds: int
+) -> tuple[dict[str, list[dict[str, float]]], dict[str, str]]:
+    """What `engine_process.py` reports of each engine, in turns, ours first; why others have none.
+
+    The first round is not kept.
+    """
+    made, failed = peer_engines(network, peers, folder)
+    engines = {ENGINE: our_engine(library), **made}
     x = network.example_input()
     np.save(folder / "input.npy", x)
     expected = network.reference(x)
-    reports: dict[str, list[dict[str, float]]] = defaultdict(list)
+    reports: dict[str, list[dict[str, float]]] = {name: [] for name in engines}
     for kept in track([False] + rounds * [True], description="processes", transient=True):
-        for engine in engines:
-            report = _one_process(engine, folder, expected.size)
-            check_output(engine.name, network, np.load(folder / "output.npy"), expected)
+        for name in list(reports):
+            try:
+                report = _one_process(engines[name], folder, expected.size)
+                check_output(name, network, np.load(folder / "output.npy"), expected)
+            except EngineError as error:
+                if name == ENGINE:
+                    raise
+                failed[of_network(name, network)] = str(error)
+                del reports[name]
+                continue
             if kept:
-                reports[engine.name].append(report)
-    return reports
+                reports[name].append(report)
+    return reports, failed
+
+
+def _each(reports: Sequence[Mapping[str, float]], name: str) -> list[float]:
+    return [report[name] for report in reports]
 
 
 def _one_process(engine: Engine, folder: Path, outputs: int) -> dict[str, float]:
@@ -157,41 +176,3 @@ def _row(
         samples=samples,
         **more,
     )
-
-
-def memory_table(rows: Sequence[Row]) -> Table:
-    """Of the rows that `measure_memory` makes."""
-    table = Table("model", "engine", "process")
-    columns = ("memory", "min", "max", "rounds", "weights + workspace", "beyond those")
-    for column in columns:
-        table.add_column(column, justify="right")
-    for row in rows:
-        samples = row["samples"]
-        needed = (row.get("weights_bytes", 0) + row.get("workspace_bytes", 0)) / 1e6
-        known = [f"{needed:.2f} MB", f"{row['median'] - needed:.2f} MB"] if needed else ["-", "-"]
-        table.add_row(
-            row["model"],
-            row["engine"],
-            row["process"],
-            *(f"{value:.2f} MB" for value in (row["median"], min(samples), max(samples))),
-            str(len(samples)),
-            *known,
-        )
-    return table
-
-
-def startup_table(rows: Sequence[Row]) -> Table:
-    """Of the rows that `measure_startup` makes."""
-    table = Table("model", "engine")
-    for column in ("first answer", "min", "max", "rounds", "import before"):
-        table.add_column(column, justify="right")
-    for row in rows:
-        samples = row["samples"]
-        table.add_row(
-            row["model"],
-            row["engine"],
-            *(f"{value:.2f} ms" for value in (row["median"], min(samples), max(samples))),
-            str(len(samples)),
-            f"{row['import_ms']:.0f} ms",
-        )
-    return table

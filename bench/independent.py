@@ -16,10 +16,11 @@ from pathlib import Path
 import numpy as np
 from rich.table import Table
 
-from bench.engines import Engine, EngineError, PeerFiles, missing_engines, our_engine
+from bench.engines import Engine, missing_engines, our_engine
 from bench.kernel_timing import samples_in_turns
-from bench.limited import run_limited
+from bench.limited import EngineError, run_limited
 from bench.packaged import build_program, packaged_library
+from bench.peer_files import PeerFiles
 from bench.rows import ENGINE, Row, report_row
 from bench.turns import Entry, time_in_turns
 from compile.library import Library

@@ -8,8 +8,9 @@ from pathlib import Path
 
 from rich.table import Table
 
-from bench.engines import EngineError, PeerFiles, correlation, missing_engines
+from bench.engine_output import correlation
 from bench.our_networks import our_entry
+from bench.peer_files import of_network, peer_engines
 from bench.rows import ENGINE, Row, report_row
 from bench.turns import Entry, Timing, time_in_turns
 from compile.lower import Lowered, lower, redecided
@@ -31,9 +32,7 @@ def measure_peers_here(
         rungs = our_rungs(network, target)
         entries, failed = engine_entries(network, rungs, peers, Path(name))
         timings, refused = time_in_turns(entries, rounds, target.dtype)
-    failed |= {f"{entries[key].engine.name} ({network.name})": why for key, why in refused.items()}
-    for engine, reason in failed.items():
-        print(f"  without {engine}: {reason}")
+    failed |= {of_network(entries[key].engine.name, network): why for key, why in refused.items()}
     macs = rungs[0].macs
     rows = [entry_row(entries[key], target, timing, macs) for key, timing in timings.items()]
     if target.dtype == "int8":
@@ -59,19 +58,12 @@ def engine_entries(
     All are of `network`, which is checked by integers in rungs of int8; their files are made in
     `folder`.
     """
-    entries, failed = {}, missing_engines(peers)
+    entries = {}
     with phase(f"build {network.name}, {' and '.join(rung.level for rung in rungs)}"):
         for rung in rungs:
             entries[rung.level] = our_entry(rung, folder / f"{rung.level}.so")
-    files = PeerFiles(network, folder, rungs[0].target.dtype)
-    for name in peers:
-        if name not in failed:
-            try:
-                with phase(f"make the file of {network.name} for {name}"):
-                    entries[name] = Entry(network, files.engine(name))
-            except EngineError as error:
-                failed[f"{name} ({network.name})"] = str(error)
-    return entries, failed
+    made, failed = peer_engines(network, peers, folder, rungs[0].target.dtype)
+    return entries | {name: Entry(network, engine) for name, engine in made.items()}, failed
 
 
 def entry_row(entry: Entry, target: CompileTarget, timing: Timing, macs: int) -> Row:

@@ -16,15 +16,10 @@ import numpy as np
 from rich.table import Table
 
 import bench
-from bench.engines import (
-    ARM_PEERS_IN,
-    Engine,
-    EngineError,
-    PeerFiles,
-    check_output,
-    missing_engines,
-    our_engine,
-)
+from bench.engine_output import check_output
+from bench.engines import ARM_PEERS_IN, Engine, our_engine
+from bench.limited import EngineError
+from bench.peer_files import of_network, peer_engines
 from bench.rows import ENGINE, Row, report_row
 from compile.library import build_library
 from compile.link import find_linker
@@ -75,7 +70,6 @@ def measure_peers(
     """
     core = find_core(board.core) if board.core else target.core
     peers = ARM_PEERS_IN.get(target.dtype, ())
-    failed = missing_engines(peers)
     lowered = lower(network, DEFAULT_LEVEL, target)
     with tempfile.TemporaryDirectory(prefix="peers-") as name:
         folder = Path(name)
@@ -85,17 +79,13 @@ def measure_peers(
         run = _Run(network, python, core, folder, target.dtype)
         report = run.report(our_engine(library), lowered.network)
         rows = [_row(ENGINE, network, target, core, report, lowered.macs)]
-        files = PeerFiles(network, folder, target.dtype)
-        for peer in peers:
-            if peer in failed:
-                continue
+        made, failed = peer_engines(network, peers, folder, target.dtype)
+        for peer, engine in made.items():
             try:
-                report = run.report(files.engine(peer), network)
+                report = run.report(engine, network)
                 rows.append(_row(peer, network, target, core, report, lowered.macs))
             except (EngineError, ProgramError, CountError) as error:
-                failed[f"{peer} ({network.name})"] = str(error)
-    for peer, reason in failed.items():
-        print(f"without {peer}: {reason}")
+                failed[of_network(peer, network)] = str(error)
     return rows, failed
 
 

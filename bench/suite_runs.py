@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from bench.ablation import SEEDS, SHORT_SEEDS, measure_ablation
 from bench.accuracy import measure_accuracy, offered_dtypes, subjects
@@ -65,17 +65,28 @@ def size(options: argparse.Namespace) -> Iterator[Row]:
 def memory(options: argparse.Namespace) -> Iterator[Row]:
     _name_missing(options, _started(options))
     for network in _networks(options):
-        yield from measure_memory(network, options.target, options.rounds, _started(options))
+        rows, failed = measure_memory(network, options.target, options.rounds, _started(options))
+        _name_failed(options, failed)
+        yield from rows
 
 
 def startup(options: argparse.Namespace) -> Iterator[Row]:
     _name_missing(options, _started(options))
     for network in _networks(options):
-        yield from measure_startup(network, options.target, options.rounds, _started(options))
+        rows, failed = measure_startup(network, options.target, options.rounds, _started(options))
+        _name_failed(options, failed)
+        yield from rows
 
 
 def _name_missing(options: argparse.Namespace, peers: Sequence[str]) -> None:
     options.context["not_measured"] |= unmeasured_engines(peers, options.dtype)
+
+
+def _name_failed(options: argparse.Namespace, failed: Mapping[str, str]) -> None:
+    """Says what has no row and why, here and in the report."""
+    options.context["not_measured"] |= failed
+    for name, reason in failed.items():
+        print(f"without {name}: {reason}")
 
 
 def _started(options: argparse.Namespace) -> tuple[str, ...]:
@@ -92,7 +103,7 @@ def peers(options: argparse.Namespace) -> Iterator[Row]:
             if modelled
             else measure_peers_here(network, options.target, options.rounds, options.peers)
         )
-        options.context["not_measured"] |= failed
+        _name_failed(options, failed)
         yield from rows
 
 
@@ -104,7 +115,7 @@ def table8(options: argparse.Namespace) -> Iterator[Row]:
     for size in sizes:
         networks = list(_networks(options, models, size))
         rows, failed = measure_table8(networks, options.target, options.board, options.rounds)
-        options.context["not_measured"] |= failed
+        _name_failed(options, failed)
         yield from rows
 
 
@@ -156,9 +167,7 @@ def accuracy(options: argparse.Namespace) -> Iterator[Row]:
     first = SHORT_PICTURES if options.quick else None
     found, missing = subjects(options.weights, options.data, first)
     targets, without = offered_dtypes(options.target, board)
-    options.context["not_measured"] |= missing | without
-    for name, reason in (missing | without).items():
-        print(f"without {name}: {reason}")
+    _name_failed(options, missing | without)
     revision = options.context["revision"]
     for subject in found:
         options.leftovers += [partial_of(options.json, subject.data, dtype) for dtype in targets]
@@ -168,7 +177,7 @@ def accuracy(options: argparse.Namespace) -> Iterator[Row]:
 def sensitivity(options: argparse.Namespace) -> Iterator[Row]:
     first = SHORT_PICTURES if options.quick else None
     found, missing = subjects(options.weights, options.data, first)
-    options.context["not_measured"] |= missing
+    _name_failed(options, missing)
     for subject in found:
         yield from measure_int8_by_layer(subject, with_dtype(options.target, "int8"), options.board)
 

@@ -13,7 +13,7 @@ from rich.table import Table
 from bench import suite_runs as runs
 from bench.ablation import ablation_table
 from bench.accuracy_table import accuracy_tables
-from bench.footprint import memory_table, startup_table
+from bench.footprint_table import memory_table, startup_table
 from bench.fusion import ladder_table
 from bench.groups import MODELS as GROUPED_MODELS
 from bench.groups import groups_table

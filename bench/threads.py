@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from rich.table import Table
 
-from bench.engines import EngineError
+from bench.limited import EngineError
 from bench.our_networks import modelled_core, modelled_inference, our_row, time_ours
 from bench.rows import Row
 from compile.lower import lower

@@ -15,8 +15,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from bench.engines import Engine, EngineError, check_output
+from bench.engine_output import check_output
+from bench.engines import Engine
 from bench.kernel_timing import samples_in_turns
+from bench.limited import EngineError
 from bench.rows import ENGINE
 from bench.workers import Sample, Worker
 from compile.network import Network

@@ -13,7 +13,8 @@ from pathlib import Path
 
 import numpy as np
 
-from bench.engines import Engine, EngineError
+from bench.engines import Engine
+from bench.limited import EngineError
 from deploy_rpc.affinity import pinned_to_cores
 
 SCRIPT = Path(__file__).parent / "engine_worker.py"

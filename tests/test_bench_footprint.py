@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 from bench import engines, footprint, run
-from bench.engines import EngineError, check_output, missing_engines
+from bench.engines import Engine
+from bench.limited import EngineError
+from bench.peer_files import PeerFiles
 from bench.rows import ENGINE
-from compile.source import random_network
 
 SMALL = ("--target", "host", "--model", "shufflenet-0.25x-g1", "--input-size", "32")
 
@@ -21,17 +21,17 @@ def few_rounds(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(run, "LONG_ROUNDS", 2)
 
 
-def rows_of(suite: str, folder: Path) -> list[dict]:
+def report_of(suite: str, folder: Path) -> dict:
     report = folder / "report.json"
     run.main([suite, *SMALL, "--json", str(report)])
-    return json.loads(report.read_text())["rows"]
+    return json.loads(report.read_text())
 
 
 def test_memory_is_of_each_engine_and_of_our_c_programs(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(engines, "PEERS", {"nobody": ("no_such_package",)})
-    rows = rows_of("memory", tmp_path)
+    rows = report_of("memory", tmp_path)["rows"]
     assert "nobody: not installed: pip install no_such_package" in capsys.readouterr().out
     processes = [row["process"] for row in rows if row["engine"] == ENGINE]
     assert processes == ["Python", footprint.SHARED, footprint.STATIC]
@@ -41,36 +41,26 @@ def test_memory_is_of_each_engine_and_of_our_c_programs(
         assert needed < row["median"] < needed + 10  # an interpreter of its own would be more
 
 
-def test_startup_is_of_each_engine_that_is_installed(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_startup_is_of_ours_and_of_each_peer_that_does_not_fail_which_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(engines, "PEERS", {})
-    (row,) = rows_of("startup", tmp_path)
+    monkeypatch.setattr(engines, "PEERS", {"wrong": ("numpy",), "odd": ("numpy",)})
+    monkeypatch.setattr(PeerFiles, "engine", odd_or_wrong)
+    report = report_of("startup", tmp_path)
+    (row,) = report["rows"]
     assert (row["engine"], row["unit"], len(row["samples"])) == (ENGINE, "ms", 2)
     assert row["median"] > 0
+    missing, network = report["context"]["not_measured"], SMALL[3]
+    assert missing[f"odd ({network})"] == "no file of it"
+    assert missing[f"wrong ({network})"].startswith("wrong failed: KeyError: 'wrong'")
+    assert f"without odd ({network}): no file of it" in capsys.readouterr().out
 
 
-def test_an_engine_that_answers_something_else_is_refused() -> None:
-    network = random_network("shufflenet-0.25x-g1", input_size=(32, 32))
-    expected = network.reference(network.example_input())
-    check_output("right", network, expected + np.float32(1e-6), expected)
-    with pytest.raises(EngineError, match="answers wrong"):
-        check_output("wrong", network, np.zeros_like(expected), expected)
-    with pytest.raises(EngineError, match="answers wrong"):
-        check_output("nothing", network, np.full_like(expected, np.nan), expected)
-
-
-def test_missing_engines_come_with_what_installs_them(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(engines, "find_spec", lambda _: None)
-    assert missing_engines() == {
-        "onnxruntime": "not installed: pip install onnxruntime",
-        "ncnn": "not installed: pip install ncnn pnnx",
-        "mnn": "not installed: pip install MNN",
-        "litert": "not installed: pip install ai_edge_litert litert_quantizer",
-        "openvino": "not installed: pip install openvino",
-        "pytorch": "not installed: pip install torch",
-        "pytorch-compile": "not installed: pip install torch",
-    }
+def odd_or_wrong(_: PeerFiles, name: str) -> Engine:
+    """A peer whose file cannot be made, and one whose process fails: nothing loads it."""
+    if name == "odd":
+        raise EngineError("no file of it")
+    return Engine(name, "its file")
 
 
 def test_another_machine_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from bench.engines import EngineError
+from bench.limited import EngineError
 from bench.run import main
 from bench.threads import check_same_bits, measure_threads, model_threads, threads_table
 from compile.targets import host_target, parse_target

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from bench import independent
-from bench.engines import EngineError
 from bench.independent import OWN_LOOP, PEER, WORKERS, independent_table, ratios
+from bench.limited import EngineError
 from bench.rows import ENGINE
 from compile.source import random_network
 from compile.targets import host_target

@@ -7,8 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from bench import engines
-from bench.engines import PEERS, QUANTISED_PEERS, missing_engines, quick_peers, unmeasured_engines
+from bench.engines import PEERS, missing_engines, quick_peers
 from bench.measured_peers import measure_peers_here
 from bench.rows import ENGINE
 from bench.run import main
@@ -50,20 +49,6 @@ def test_peers_of_int8_are_made_int8_and_correlate_with_float32() -> None:
     for row in rows:
         assert row["target"] == "host-int8"
         assert 0.9 <= row["correlation"] < 1
-
-
-def test_peers_without_a_quantiser_are_named() -> None:
-    reasons = unmeasured_engines(QUANTISED_PEERS, "int8")
-    assert reasons["ncnn"] == "not offered in int8: its wheel has no quantiser"
-    assert {"mnn", "pytorch"} < reasons.keys()
-    assert not reasons.keys() & set(QUANTISED_PEERS) - missing_engines().keys()
-
-
-def test_a_compiler_is_needed_to_compile(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(engines.shutil, "which", lambda _: None)
-    assert missing_engines(["pytorch-compile"]) == {
-        "pytorch-compile": "needs a C++ compiler: g++ or clang++"
-    }
 
 
 def test_a_board_without_the_engines_is_refused(

@@ -10,7 +10,7 @@ from ai_edge_litert import schema_py_generated as schema
 from ai_edge_litert.tools.flatbuffer_utils import opcode_to_name, read_model
 
 from bench.engine_loaders import load_litert
-from bench.engines import correlation
+from bench.engine_output import correlation
 from bench.quantised_tflite import quantise_tflite
 from bench.tflite_network import write_tflite
 from compile.quantise.inputs import synthetic_calibration

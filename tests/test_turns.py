@@ -10,7 +10,9 @@ import numpy as np
 import pytest
 
 from bench import turns
-from bench.engines import Engine, EngineError, PeerFiles, our_engine
+from bench.engines import Engine, our_engine
+from bench.limited import EngineError
+from bench.peer_files import PeerFiles
 from bench.turns import Entry, time_in_turns
 from bench.workers import Worker
 from compile.library import build_library
