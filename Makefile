@@ -5,9 +5,6 @@ RUN = $(VENV)/bin/python
 INSTALLED = $(VENV)/.installed
 PEERS = $(VENV)/.peers
 
-BENCH_SUITES = peers table8 fusion layers groups threads independent startup memory size peak \
-  model-check accuracy
-
 TUNED_CORES = cortex-a72 neoverse-n1
 TUNED_MODELS = shufflenet-1.0x-g3 shufflenet-0.25x-g3 shufflenet-0.5x-g3 shufflenet-1.5x-g3 \
   shufflenet-2.0x-g3 shufflenet-1.0x-g1 shufflenet-1.0x-g2 shufflenet-1.0x-g4 shufflenet-1.0x-g8 \
@@ -39,10 +36,7 @@ $(PEERS): $(INSTALLED)
 	touch $@
 
 bench: $(PEERS)  ## the short form of all suites on this machine, and a page of them, in build/bench
-	mkdir -p build/bench
-	for suite in $(BENCH_SUITES); do \
-	  $(RUN) bench/run.py $$suite --target host --quick --json build/bench/$$suite.json || exit; done
-	$(RUN) bench/page.py $(BENCH_SUITES:%=build/bench/%.json) --html build/bench/index.html
+	$(RUN) bench/all_suites.py --out build/bench
 
 test: $(INSTALLED)  ## all tests
 	$(RUN) -m pytest -n auto --dist worksteal

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from bench.report_page.render import render
@@ -29,9 +29,14 @@ def main(arguments: list[str] | None = None) -> None:
     print(options.html)
 
 
-def write_page(reports: Sequence[Report], path: Path) -> None:
-    """Writes the page of `reports` to `path`, whole or not at all."""
-    write_text(path, render(reports))
+def write_page(
+    reports: Sequence[Report], path: Path, failed: Mapping[str, str] | None = None
+) -> None:
+    """Writes the page of `reports` to `path`, whole or not at all.
+
+    `failed` are suites that should be on it, too, each with why it has no report.
+    """
+    write_text(path, render(reports, failed or {}))
 
 
 if __name__ == "__main__":

@@ -48,6 +48,8 @@ def main(arguments: list[str] | None = None) -> None:
     options = _options(arguments)
     suite = SUITES[options.suite]
     options.context = context = measurement_context(command_line("bench/run.py", arguments))
+    if options.quick:
+        context["short_form"] = suite.short_form
     measured = suite.timed and options.board.kind != "modelled"
     around = measured_machine if measured else lambda *_: contextlib.nullcontext()
     with around(options.target, options.board, context):

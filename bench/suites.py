@@ -11,8 +11,9 @@ from rich.console import RenderableType
 from rich.table import Table
 
 from bench import suite_runs as runs
-from bench.ablation import ablation_table
+from bench.ablation import SEEDS, SHORT_SEEDS, ablation_table
 from bench.accuracy_table import accuracy_tables
+from bench.engines import ARM_PEERS
 from bench.footprint_table import memory_table, startup_table
 from bench.fusion import ladder_table
 from bench.groups import MODELS as GROUPED_MODELS
@@ -20,6 +21,7 @@ from bench.groups import groups_table
 from bench.independent import independent_table
 from bench.layers import layers_table
 from bench.measured_peers import measured_peers_table
+from bench.model_check_cases import SCHEDULES
 from bench.model_check_report import model_check_table
 from bench.modelled_layers import modelled_layers_table
 from bench.paper import TABLE8_MS
@@ -31,11 +33,13 @@ from bench.size import size_table
 from bench.table8 import SIZES
 from bench.table8_table import table8_table
 from bench.threads import threads_table
-from bench.tuning import spaces_table
+from bench.tuning import SECONDS, SHORT_SECONDS, spaces_table
 from compile.lower import DEFAULT_LEVEL
 from model.zoo import DEFAULT_MODEL
 
 SHORT_ROUNDS, LONG_ROUNDS = 9, 21
+FEWER_ROUNDS = f"short form: {SHORT_ROUNDS} rounds where it measures, not {LONG_ROUNDS}"
+FEWER_PICTURES = f"short form: the first {runs.SHORT_PICTURES} pictures"
 DEFAULTS = {
     "model": [DEFAULT_MODEL],
     "input_size": None,
@@ -53,7 +57,8 @@ class Suite:
 
     `defaults` and, with --quick, `quick` stand before `DEFAULTS`. `boards` are the kinds that it
     runs on; with `host_only`, local is for this machine's own target. `timed` says that its figures
-    are times, which the machine's peak is measured around.
+    are times, which the machine's peak is measured around. `short_form` says what --quick leaves
+    out.
     """
 
     help: str
@@ -65,6 +70,7 @@ class Suite:
     timed: bool = True
     defaults: Mapping[str, Any] = field(default_factory=dict)
     quick: Mapping[str, Any] = field(default_factory=dict)
+    short_form: str = FEWER_ROUNDS
 
 
 def _layers_table(rows: Sequence[Row]) -> Table:
@@ -98,6 +104,7 @@ SUITES = {
         size_table,
         ("model", "input_size", "threads", "dtype"),
         timed=False,
+        short_form="",
     ),
     "memory": Suite(
         "what a process needs, beside other engines",
@@ -106,6 +113,7 @@ SUITES = {
         ("model", "input_size"),
         host_only=True,
         timed=False,
+        short_form=f"{FEWER_ROUNDS}, only beside {', '.join(ARM_PEERS)}",
     ),
     "startup": Suite(
         "from the file to the first answer, beside other engines",
@@ -113,6 +121,7 @@ SUITES = {
         startup_table,
         ("model", "input_size"),
         host_only=True,
+        short_form=f"{FEWER_ROUNDS}, only beside {', '.join(ARM_PEERS)}",
     ),
     "peers": Suite(
         "other engines, and ours, on this machine or a modelled board",
@@ -121,6 +130,7 @@ SUITES = {
         ("model", "input_size", "dtype"),
         ("local", "modelled"),
         host_only=True,
+        short_form=f"{FEWER_ROUNDS}, without pytorch-compile",
     ),
     "table8": Suite(
         "the paper's mobile table: speedup over AlexNet, each network by its fastest engine",
@@ -131,6 +141,7 @@ SUITES = {
         host_only=True,
         defaults={"model": list(TABLE8_MS), "sizes": SIZES},
         quick={"model": ["shufflenet-0.5x-g3", "shufflenet-1.0x-g3"], "sizes": SIZES[:2]},
+        short_form=f"{FEWER_ROUNDS}, fewer networks and sizes",
     ),
     "groups": Suite(
         "the paper's trade-off: 1 to 8 groups at equal complexity",
@@ -141,6 +152,7 @@ SUITES = {
         host_only=True,
         defaults={"model": GROUPED_MODELS},
         quick={"model": GROUPED_MODELS[::2]},
+        short_form=f"{FEWER_ROUNDS}, fewer networks",
     ),
     "threads": Suite(
         "one network on 1 to N threads",
@@ -159,7 +171,11 @@ SUITES = {
         host_only=True,
     ),
     "peak": Suite(
-        "fused multiply-adds in registers, one core", runs.peak, peak_table, boards=ANYWHERE
+        "fused multiply-adds in registers, one core",
+        runs.peak,
+        peak_table,
+        boards=ANYWHERE,
+        short_form="",
     ),
     "model-check": Suite(
         "the cycle model against this x86 machine's times",
@@ -167,6 +183,7 @@ SUITES = {
         model_check_table,
         host_only=True,
         timed=False,
+        short_form=f"short form: {runs.SHORT_SCHEDULES} schedules of {SCHEDULES} for a kernel",
     ),
     "ablation": Suite(
         "the paper's ablation, trained on the digits: groups, shuffle and MobileNet at equal MACs",
@@ -174,6 +191,7 @@ SUITES = {
         ablation_table,
         host_only=True,
         timed=False,
+        short_form=f"short form: {SHORT_SEEDS} seeds of {SEEDS}",
     ),
     "accuracy": Suite(
         "number formats side by side: classes, logits, and the error of each layer",
@@ -182,6 +200,7 @@ SUITES = {
         ("level", "weights", "data"),
         (*ANYWHERE, "emulated"),
         timed=False,
+        short_form=FEWER_PICTURES,
     ),
     "sensitivity": Suite(
         "what int8 costs by layer, and what it gains where some layers stay float32",
@@ -190,6 +209,7 @@ SUITES = {
         ("weights", "data"),
         boards=("modelled",),
         timed=False,
+        short_form=FEWER_PICTURES,
     ),
     "tuning": Suite(
         "our templates' spaces against MetaSchedule's own, at equal time",
@@ -197,5 +217,6 @@ SUITES = {
         spaces_table,
         boards=("modelled",),
         timed=False,
+        short_form=f"short form: {SHORT_SECONDS} s of {SECONDS} for a search",
     ),
 }

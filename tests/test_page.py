@@ -44,7 +44,7 @@ class Structure(HTMLParser):
 
 
 def test_the_page_is_well_formed_and_asks_for_nothing() -> None:
-    text = render([report_of_every_suite()])
+    text = render([report_of_every_suite()], {})
     structure = Structure(text)
     assert structure.open == []
     assert len(structure.ids) == len(set(structure.ids))
@@ -72,14 +72,14 @@ def test_several_reports_of_one_suite_stand_in_one_section() -> None:
 
 
 def test_text_of_a_report_is_text_on_the_page() -> None:
-    text = render([a_report(a_row(engine="<b>&"), a_row(), cpu="<script>")])
+    text = render([a_report(a_row(engine="<b>&"), a_row(), cpu="<script>")], {})
     assert "<script>" not in text
     assert "&lt;b&gt;&amp;" in text
 
 
 @pytest.mark.parametrize("kind", ["measured", "modelled"])
 def test_every_block_says_whether_it_was_measured(kind: str) -> None:
-    text = render([a_report(a_row([1.0], kind=kind))])
+    text = render([a_report(a_row([1.0], kind=kind))], {})
     assert f'<h3>host (skylake) <b class="kind {kind}">{kind}</b></h3>' in text
 
 

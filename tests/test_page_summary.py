@@ -12,7 +12,7 @@ def test_the_summary_describes_a_machine_once() -> None:
         a_report(a_row(suite="peers"), name="two.json", engines={"ncnn": "1.0"}, interval="95 %"),
         a_report(a_row(), name="three.json", warnings=["the peak moved"], command="again"),
     ]
-    of_all = summary(reports)
+    of_all = summary(reports, {})
     assert [machine.reports for machine in of_all.machines] == [
         ["one.json", "three.json"],
         ["two.json"],
@@ -25,6 +25,6 @@ def test_the_summary_describes_a_machine_once() -> None:
 
 
 def test_other_plain_facts_of_a_run_are_listed() -> None:
-    (machine,) = summary([a_report(a_row(), memory_gib=23.5, pinned_to="core 1")]).machines
+    (machine,) = summary([a_report(a_row(), memory_gib=23.5, pinned_to="core 1")], {}).machines
     assert ("memory, GiB", "23.5") in machine.facts
     assert ("pinned to", "core 1") in machine.facts

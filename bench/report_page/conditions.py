@@ -30,6 +30,7 @@ def conditions(report: Report, rows: Sequence[Row]) -> str:
         ", ".join(f"{name} {value}" for name, value in same.items()),
         _threads(rows),
         _samples(rows),
+        str(context.get("short_form", "")),
         _weights(report, rows),
         f"{str(context.get('date', 'no date'))[:10]}, revision {context.get('revision', '?')}",
         f"made by {context.get('command', 'an unknown command')}",

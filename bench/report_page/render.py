@@ -7,7 +7,7 @@ page's text, at its size on any width; and a page of ten reports stays below a f
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
@@ -16,8 +16,8 @@ from bench.report_page.summary import summary
 from bench.reports import Report
 
 
-def render(reports: Sequence[Report]) -> str:
-    """The whole page of `reports`, as HTML."""
+def render(reports: Sequence[Report], failed: Mapping[str, str]) -> str:
+    """The whole page of `reports`, as HTML; `failed` are suites without one, and why."""
     environment = Environment(
         loader=PackageLoader("bench.report_page"),
         autoescape=True,
@@ -26,4 +26,4 @@ def render(reports: Sequence[Report]) -> str:
         lstrip_blocks=True,
     )
     page = environment.get_template("page.html.jinja")
-    return page.render(summary=summary(reports), sections=sections(reports))
+    return page.render(summary=summary(reports, failed), sections=sections(reports))

@@ -29,7 +29,7 @@ NAMES = {  # of the context's facts on the machine, in order
     "memory_gib": "memory, GiB",
     "system": "system",
 }
-NOT_LISTED = {*NAMES, "date", "revision", "command", "load_before", "interval"}
+NOT_LISTED = {*NAMES, "date", "revision", "command", "short_form", "load_before", "interval"}
 
 
 @dataclass(frozen=True)
@@ -44,16 +44,20 @@ class Machine:
 
 @dataclass(frozen=True)
 class Summary:
-    """`doubts` are a report's name and a sentence each."""
+    """`doubts` are the name of a report, or of a suite without one, and a sentence each."""
 
     table: Table
     machines: Sequence[Machine]
     doubts: Sequence[tuple[str, str]]
 
 
-def summary(reports: Sequence[Report]) -> Summary:
-    """Of all `reports`; those of one machine with the same versions are described once."""
-    doubts = [(report.name, text) for report in reports for text in warnings(report)]
+def summary(reports: Sequence[Report], failed: Mapping[str, str]) -> Summary:
+    """Of all `reports`; those of one machine with the same versions are described once.
+
+    `failed` are suites that have none, and why.
+    """
+    doubts = [(suite, f"not on this page, it failed: {why}") for suite, why in failed.items()]
+    doubts += [(report.name, text) for report in reports for text in warnings(report)]
     rows = [_row(report) for report in reports]
     return Summary(Table("Reports on this page", COLUMNS, rows), _machines(reports), doubts)
 
