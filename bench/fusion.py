@@ -82,9 +82,9 @@ def _modelled(
     build_library(rungs[-1], target, linker, library)
     _, latencies = examine(rungs, library, linker, board)
     by_level = {rung.level: rung for rung in rungs}
-    core = modelled_core(target, board).name
+    core = modelled_core(target, board)
     return [
-        our_row("fusion", by_level[each.level], each.kind, each.unit, each.samples, core=core)
+        our_row("fusion", by_level[each.level], each.kind, each.unit, each.samples, core)
         | ({"note": each.note} if each.note else {})
         for each in latencies
     ]

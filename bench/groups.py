@@ -18,6 +18,7 @@ from compile.network import Network
 from compile.targets import CompileTarget
 from compile.tuning.decisions import TUNING_LOGS, recorded_decisions
 from deploy_rpc.board_spec import BoardSpec
+from deploy_rpc.cores import Core
 from model.cli import phase
 
 GROUPS = (1, 2, 3, 4, 8)
@@ -49,18 +50,21 @@ def _modelled_row(lowered: Lowered, target: CompileTarget, board: BoardSpec) -> 
     core = modelled_core(target, board)
     with phase(f"model {lowered.network.name} on {core.name}"):
         report, _ = modelled_inference(lowered, core)
-    row = _row(lowered, "modelled", "Mcycles", [report.cycles / 1e6])
+    row = _row(lowered, "modelled", "Mcycles", [report.cycles / 1e6], core)
     peak_share = lowered.macs / report.cycles / core.macs_per_cycle
-    return row | {"core": core.name, "peak_share": peak_share, "llvm_model": report.llvm_model}
+    return row | {"peak_share": peak_share, "llvm_model": report.llvm_model}
 
 
-def _row(lowered: Lowered, kind: str, unit: str, samples: Sequence[float]) -> Row:
+def _row(
+    lowered: Lowered, kind: str, unit: str, samples: Sequence[float], core: Core | None = None
+) -> Row:
     return our_row(
         "groups",
         lowered,
         kind,
         unit,
         samples,
+        core,
         macs=lowered.macs,
         parameters=lowered.network.parameters,
         weights_bytes=lowered.weights_bytes,

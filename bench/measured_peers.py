@@ -80,7 +80,7 @@ def peer_row(
     macs: int,
 ) -> Row:
     """The row of `engine` on one thread, which took `timing` for the `macs` of `network`."""
-    row = report_row(
+    return report_row(
         "peers",
         target,
         network=network,
@@ -90,13 +90,11 @@ def peer_row(
         kind="measured",
         unit="ms",
         samples=timing.samples_ms,
+        macs=macs,
+        gflops=2e-6 * macs / timing.median_ms,
+        memory_bytes=timing.memory_bytes,
+        calls_per_sample=timing.calls,
     )
-    return row | {
-        "macs": macs,
-        "gflops": 2e-6 * macs / row["median"],
-        "memory_bytes": timing.memory_bytes,
-        "calls_per_sample": timing.calls,
-    }
 
 
 def measured_peers_table(rows: Sequence[Row]) -> Table:

@@ -61,29 +61,24 @@ def _row(
     macs: int,
     whole: CycleReport,
 ) -> Row:
-    row = our_row("layers", lowered, "modelled", "kcycles", [report.cycles / 1e3])
+    row = our_row("layers", lowered, "modelled", "kcycles", [report.cycles / 1e3], core)
     note = note_on(lowered.threads)
     macs_per_cycle = core.of(lowered.target.dtype).macs_per_cycle
-    return (
-        row
-        | ({"note": note} if note else {})
-        | {
-            "core": core.name,
-            "kernel": name,
-            "workload": workload,
-            "calls": calls,
-            "macs": macs,
-            "peak_share": macs / report.cycles / (macs_per_cycle * lowered.threads),
-            "network_share": calls * report.cycles / whole.cycles,
-            "instructions": report.instructions,
-            "loads": report.loads,
-            "stores": report.stores,
-            "l1_misses": report.l1_misses,
-            "l2_misses": report.l2_misses,
-            "model": lowered.network.name,
-            "llvm_model": report.llvm_model,
-        }
-    )
+    row |= {"note": note} if note else {}
+    return row | {
+        "kernel": name,
+        "workload": workload,
+        "calls": calls,
+        "macs": macs,
+        "peak_share": macs / report.cycles / (macs_per_cycle * lowered.threads),
+        "network_share": calls * report.cycles / whole.cycles,
+        "instructions": report.instructions,
+        "loads": report.loads,
+        "stores": report.stores,
+        "l1_misses": report.l1_misses,
+        "l2_misses": report.l2_misses,
+        "llvm_model": report.llvm_model,
+    }
 
 
 def modelled_layers_table(rows: Sequence[Row]) -> Table:

@@ -55,9 +55,15 @@ def our_entry(lowered: Lowered, path: Path) -> Entry:
 
 
 def our_row(
-    suite: str, lowered: Lowered, kind: str, unit: str, samples: Sequence[float], **more: object
+    suite: str,
+    lowered: Lowered,
+    kind: str,
+    unit: str,
+    samples: Sequence[float],
+    core: Core | None = None,
+    **more: object,
 ) -> Row:
-    """The `report_row` of our library of `lowered`, then `more`."""
+    """The `report_row` of our library of `lowered`, on a modelled `core`, then `more`."""
     return report_row(
         suite,
         lowered.target,
@@ -68,6 +74,7 @@ def our_row(
         kind=kind,
         unit=unit,
         samples=samples,
+        core=core,
         **more,
     )
 

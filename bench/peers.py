@@ -157,9 +157,9 @@ def _row(
         kind="modelled",
         unit="Mcycles",
         samples=[report.cycles / 1e6],
+        core=core,
     )
     return row | {
-        "core": core.name,
         "llvm_model": report.llvm_model,
         "macs": macs,
         "peak_share": macs / report.cycles / core.of(target.dtype).macs_per_cycle,

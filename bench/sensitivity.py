@@ -35,6 +35,7 @@ from compile.sensitivity.measure import measure_sensitivity
 from compile.sensitivity.table import LayerCost, Sensitivity
 from compile.targets import CompileTarget, host_target, with_dtype
 from deploy_rpc.board_spec import BoardSpec, parse_board
+from deploy_rpc.cores import Core
 from model.cli import phase
 from model.predictions import accuracy, agreement
 
@@ -99,8 +100,8 @@ def _variant_row(
         library_bytes = library.path.stat().st_size
     judged, compared = accuracy(predictions), agreement(predictions)
     errors = [each.reference_error / each.reference_range for each in predictions]
-    return _row(subject, network, target, "modelled", latency.unit, latency.median) | {
-        "core": modelled_core(target, board).name,
+    core = modelled_core(target, board)
+    return _row(subject, network, target, "modelled", latency.unit, latency.median, core) | {
         "layer": None,
         "kept": list(kept),
         "macs_share": sensitivity.share(kept),
@@ -115,9 +116,15 @@ def _variant_row(
 
 
 def _row(
-    subject: Subject, network: Network, target: CompileTarget, kind: str, unit: str, value: float
+    subject: Subject,
+    network: Network,
+    target: CompileTarget,
+    kind: str,
+    unit: str,
+    value: float,
+    core: Core | None = None,
 ) -> Row:
-    row = report_row(
+    return report_row(
         "sensitivity",
         target,
         network=network,
@@ -127,8 +134,9 @@ def _row(
         kind=kind,
         unit=unit,
         samples=[value],
+        core=core,
+        data=subject.data,
     )
-    return row | {"data": subject.data}
 
 
 def sensitivity_tables(rows: Sequence[Row]) -> Group:

@@ -8,7 +8,8 @@ from pathlib import Path
 
 from rich.table import Table
 
-from bench.rows import ENGINE, Row, report_row
+from bench.our_networks import our_row
+from bench.rows import Row
 from compile.library import build_library
 from compile.link import find_linker
 from compile.lower import lower
@@ -23,16 +24,12 @@ def measure_size(network: Network, target: CompileTarget, threads: int) -> Row:
         path = Path(folder) / f"{network.name}.so"
         library = build_library(lowered, target, find_linker("auto", target), path)
         size = path.stat().st_size
-    return report_row(
+    return our_row(
         "size",
-        target,
-        network=network,
-        engine=ENGINE,
-        level="fused",
-        threads=threads,
-        kind="measured",
-        unit="bytes",
-        samples=[size],
+        lowered,
+        "measured",
+        "bytes",
+        [size],
         weights_bytes=lowered.weights_bytes,
         workspace_bytes=library.workspace_bytes,
         activation_bytes=lowered.workspace.bytes,

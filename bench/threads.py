@@ -79,7 +79,7 @@ def model_threads(
             "modelled",
             "Mcycles",
             [price.cycles / 1e6],
-            core=core.name,
+            core=core,
             macs=lowered.macs,
             same_bits=True,
             llvm_model=price.whole.llvm_model,

@@ -108,7 +108,7 @@ def _cost_of(examiner: ModelledCore, made: Made) -> float:
 
 def _row(kernel: PlainKernel, space: str, race: Race, target: CompileTarget, core: Core) -> Row:
     macs = kernel.workload.macs
-    row = report_row(
+    return report_row(
         SUITE,
         target,
         network=None,
@@ -118,6 +118,7 @@ def _row(kernel: PlainKernel, space: str, race: Race, target: CompileTarget, cor
         kind="modelled",
         unit="cycles",
         samples=[race.best],
+        core=core,
         kernel=kernel.name,
         space=space,
         workload=dataclasses.asdict(kernel.workload),
@@ -130,7 +131,6 @@ def _row(kernel: PlainKernel, space: str, race: Race, target: CompileTarget, cor
         best_at_s=race.best_at,
         curve=[each for each in race.trials if each[1] < float("inf")],
     )
-    return row | {"core": core.name}
 
 
 def spaces_table(rows: Sequence[Row]) -> Table:
