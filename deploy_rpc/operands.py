@@ -25,8 +25,12 @@ ARM_ADDRESS = re.compile(r"\[([^]#,]+)(?:, #(-?\d+))?\]")
 ARM_VECTOR = re.compile(r"\bv\d+\.(\d*)([bhsd])")
 ARM_NARROW = re.compile(r"(?:ld|st)\w*[rp]s?([bhw])")  # ldrb, sturh, ldpsw, ...
 ARM_ONE_VALUE = re.compile(r"ld[1-4]r")
-ARM_READ_ONLY = ("cmp", "cmn", "tst", "ccmp", "fcmp", "b", "cb", "tb", "ret", "prfm", "nop", "hint")
-ARM_ACCUMULATES = re.compile(r"fml|mla|mls|ins|bsl|bit|bif|movk|(mov|ld1) \S*\[\d")
+ARM_READ_ONLY = re.compile(
+    r"f?c?cm[pn]e?|tst|b(\..*)?|blr?|br|cbn?z|tbn?z|ret|prfu?m|nop|hint|d[ms]b|isb"
+)
+ARM_ACCUMULATES = re.compile(
+    r"fml|mla|mls|ins|bsl|bit |bif |bfi|bfxil|tbx|movk|mov [^,]*\[\d|ld[1-4] \{[^}]*}\["
+)
 
 
 @dataclass(frozen=True)
@@ -94,7 +98,7 @@ def aarch64_operation(text: str) -> Operation:
         offset, text_of_base = (int(found[2] or 0), found[1]) if found else (0, address)
         access = Access(text_of_base, base, offset, _arm_bytes(name, values), name.startswith("st"))
         moved = base if "]!" in address or "]," in address else frozenset()
-    if name.startswith("st") or name.startswith(ARM_READ_ONLY):
+    if name.startswith("st") or ARM_READ_ONLY.fullmatch(name):
         return Operation(everything, moved, access)
     writes = everything if access else (named[0] if named else frozenset())
     reads = frozenset().union(*named[1:]) if not access else frozenset()
