@@ -19,8 +19,9 @@ X86_WIDENS = re.compile(r"mov[sz]([bwl])[wlq]")
 X86_SUFFIXES = {"b": 1, "w": 2, "l": 4, "q": 8}
 X86_READ_ONLY = ("cmp", "test", "vucom", "vcom", "j", "call", "push")
 X86_OVERWRITES = ("mov", "vmov", "vbroadcast", "lea", "vcvt")  # of two operands, the target's value
-ARM_BYTES = {"b": 1, "h": 2, "s": 4, "w": 4, "d": 8, "x": 8, "q": 16, "v": 16}
+ARM_BYTES = {"b": 1, "h": 2, "s": 4, "w": 4, "d": 8, "x": 8, "q": 16}
 ARM_REGISTER = re.compile(r"\b([bhsdqvxw])(\d+)\b|\b(sp)\b")
+ARM_VALUE = re.compile(r"\b([bhsdqxw])(?:\d+|zr)\b")
 ARM_ADDRESS = re.compile(r"\[([^]#,]+)(?:, #(-?\d+))?\]")
 ARM_VECTOR = re.compile(r"\bv\d+\.(\d*)([bhsd])")
 ARM_NARROW = re.compile(r"(?:ld|st)\w*[rp]s?([bhw])")  # ldrb, sturh, ldpsw, ...
@@ -28,8 +29,10 @@ ARM_ONE_VALUE = re.compile(r"ld[1-4]r")
 ARM_READ_ONLY = re.compile(
     r"f?c?cm[pn]e?|tst|b(\..*)?|blr?|br|cbn?z|tbn?z|ret|prfu?m|nop|hint|d[ms]b|isb"
 )
-ARM_ACCUMULATES = re.compile(
-    r"fml|mla|mls|ins|bsl|bit |bif |bfi|bfxil|tbx|movk|mov [^,]*\[\d|ld[1-4] \{[^}]*}\["
+ARM_KEEPS = re.compile(  # some or all of what its target holds goes into what it writes
+    r"(f|[su]|sqr?d|bf)?ml[as]|fcmla|[a-z]+(dot|mmla) |[su]abal?|[su]adalp|[su]r?sra|s[lr]i |"
+    r"\w+n2 |(su|us)qadd|(orr|bic) v[^,]*, #|bsl|bit |bif |tbx|bfi|bfc |bfxil|movk|ins |"
+    r"mov [^,]*\[|ld[1-4] \{[^}]*}\["
 )
 
 
@@ -97,12 +100,13 @@ def aarch64_operation(text: str) -> Operation:
         found = ARM_ADDRESS.match(address)
         offset, text_of_base = (int(found[2] or 0), found[1]) if found else (0, address)
         access = Access(text_of_base, base, offset, _arm_bytes(name, values), name.startswith("st"))
-        moved = base if "]!" in address or "]," in address else frozenset()
+        if "]!" in address or "]," in address:
+            moved = _registers(address.partition("]")[0], ARM_REGISTER)
     if name.startswith("st") or ARM_READ_ONLY.fullmatch(name):
         return Operation(everything, moved, access)
     writes = everything if access else (named[0] if named else frozenset())
     reads = frozenset().union(*named[1:]) if not access else frozenset()
-    if ARM_ACCUMULATES.match(f"{name} {rest}"):
+    if ARM_KEEPS.match(f"{name} {rest}"):
         reads |= writes
     return Operation(reads, writes | moved, access)
 
@@ -146,6 +150,5 @@ def _arm_bytes(name: str, values: str) -> int:
         one_value = ARM_ONE_VALUE.fullmatch(name)
         return sum(ARM_BYTES[kind] * (1 if one_value else int(n or 1)) for n, kind in vectors)
     if narrow := ARM_NARROW.fullmatch(name):
-        return ARM_BYTES[narrow[1]] * len(ARM_REGISTER.findall(values))
-    kinds = [found[1] for found in ARM_REGISTER.finditer(values) if found[1]]
-    return sum(ARM_BYTES[kind] for kind in kinds)
+        return ARM_BYTES[narrow[1]] * len(ARM_VALUE.findall(values))
+    return sum(ARM_BYTES[kind] for kind in ARM_VALUE.findall(values))
