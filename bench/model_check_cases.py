@@ -16,7 +16,7 @@ from bench.model_check_search import random_schedules
 from compile.schedules.pointwise_tiles import PointwiseTile
 from compile.schedules.pointwise_workload import PointwiseWorkload
 from compile.schedules.templates import TEMPLATES, template_of
-from compile.schedules.window import WindowTile
+from compile.schedules.window_tiles import WindowTile
 from compile.schedules.window_workload import WindowWorkload
 
 SCHEDULES = 40  # of each kernel

@@ -24,8 +24,10 @@ from compile.tuning.decisions import TUNING_LOGS, is_default, is_usable, recorde
 from compile.tuning.display import Display, print_result
 from compile.tuning.experience import counted, lessons_of
 from compile.tuning.judge import Judge
-from compile.tuning.log import LogError, TuningLog, merge_logs, prune_log
+from compile.tuning.log import TuningLog
 from compile.tuning.log_cores import log_name
+from compile.tuning.log_file import LogError
+from compile.tuning.log_upkeep import merge_logs, prune_log
 from compile.tuning.measure import Boards
 from compile.tuning.modelled import ModelledCore
 from compile.tuning.one_board import BoardLimits

@@ -10,13 +10,8 @@ import torch
 import tvm
 
 from compile.schedules.depthwise_rows import can_convolve_rows
-from compile.schedules.window import (
-    WindowTile,
-    default_tile,
-    pack_weights,
-    tiles_in_registers,
-    window,
-)
+from compile.schedules.window import pack_weights, window
+from compile.schedules.window_tiles import WindowTile, default_tile, tiles_in_registers
 from compile.schedules.window_workload import WindowWorkload
 from tests.cores import A72, AVX512
 
@@ -55,16 +50,6 @@ def test_rows_are_what_pytorch_computes(columns: int, stride: int) -> None:
     w = dataclasses.replace(DEPTHWISE, size=(12, columns), stride=stride)
     tile = default_tile(w, A72)
     assert tile.in_registers
-    np.testing.assert_allclose(output_of(w, tile), expected(w), rtol=1e-5, atol=1e-5)
-
-
-@pytest.mark.parametrize("rows", [1, 2, 3, 7])
-@pytest.mark.parametrize("stride", [1, 2])
-def test_a_row_shorter_than_a_vector_is_right(rows: int, stride: int) -> None:
-    """Three columns of float32; those of float16 are in test_half_kernels."""
-    w = dataclasses.replace(DEPTHWISE, size=(7 * stride, 3 * stride), stride=stride, relu=True)
-    tile = dataclasses.replace(default_tile(w, A72), rows=rows)
-    assert (tile.lanes, tile.vectors) == (4, 1)
     np.testing.assert_allclose(output_of(w, tile), expected(w), rtol=1e-5, atol=1e-5)
 
 

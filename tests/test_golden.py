@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from compile.schedules.dense import DenseWorkload
+from compile.schedules.dense_workload import DenseWorkload
 from compile.schedules.lrn import LrnWorkload
 from compile.schedules.pointwise_workload import PointwiseWorkload
 from compile.schedules.stem_pool_workload import StemPoolWorkload

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from compile.schedules.dense import DenseWorkload
+from compile.schedules.dense_workload import DenseWorkload
 from compile.schedules.packing import WEIGHTS, indices_of
 from compile.schedules.pointwise_workload import PointwiseWorkload
 from compile.schedules.stem_pool_workload import StemPoolWorkload

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 
-from compile.schedules.dense import DenseWorkload
+from compile.schedules.dense_workload import DenseWorkload
 from compile.schedules.lrn import LrnWorkload
 from compile.schedules.pointwise_workload import PointwiseWorkload
 from compile.schedules.precision import dtype_of, stated_fields

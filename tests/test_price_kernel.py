@@ -9,10 +9,10 @@ from tvm.script.ir_builder import tirx as T
 
 from compile.price_kernel import KernelPriceError, price_kernel
 from compile.schedules.pointwise import pointwise
-from compile.schedules.pointwise_tiles import default_tile
+from compile.schedules.pointwise_default import default_tile
 from compile.schedules.pointwise_workload import PointwiseWorkload
-from compile.schedules.window import default_tile as default_window_tile
 from compile.schedules.window import window
+from compile.schedules.window_tiles import default_tile as default_window_tile
 from compile.schedules.window_workload import WindowWorkload
 from compile.targets import parse_target
 from deploy_rpc.cores import Core, find_core

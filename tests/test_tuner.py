@@ -24,7 +24,8 @@ from compile.tuning.candidate import MOST_ERROR, Examined, error_of, examine_can
 from compile.tuning.curve import draw_curve
 from compile.tuning.display import print_result
 from compile.tuning.judge import Verdict
-from compile.tuning.log import LogError, TuningLog
+from compile.tuning.log import TuningLog
+from compile.tuning.log_file import LogError
 from compile.tuning.modelled import ModelledCore
 from compile.tuning.search import LEAST_LEARNED, Model, proposed
 from compile.tuning.task import Task, tasks_of

@@ -10,12 +10,13 @@ import numpy as np
 import pytest
 
 from compile.lower import lower
-from compile.schedules.dense import DenseWorkload
+from compile.schedules.dense_workload import DenseWorkload
 from compile.schedules.spaces import space_of
 from compile.targets import parse_target
 from compile.tuning.decisions import is_default, plain, recorded_decisions, workload_fields
-from compile.tuning.log import LogError, TuningLog
+from compile.tuning.log import TuningLog
 from compile.tuning.log_cores import core_named
+from compile.tuning.log_file import LogError
 from deploy_rpc.cores import find_core
 from tests.cores import A72
 from tests.running import output_of

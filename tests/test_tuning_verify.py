@@ -13,7 +13,8 @@ import pytest
 from compile.schedules.spaces import space_of
 from compile.tune import main
 from compile.tuning.decisions import TUNING_LOGS, default_of, tile_of
-from compile.tuning.log import LogError, TuningLog
+from compile.tuning.log import TuningLog
+from compile.tuning.log_file import LogError
 from compile.tuning.verify import faults_of, logs_in, verify_logs
 from deploy_rpc.emulated_program import missing_program_tools
 from tests.tuning_records import record

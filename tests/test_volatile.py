@@ -11,7 +11,8 @@ import tvm
 
 from compile.aot.compute import compile_module, exported
 from compile.aot.kernels import STACK_BYTES, as_c_kernel
-from compile.schedules.pointwise_tiles import can_pair, can_spread_bias, default_tile
+from compile.schedules.pointwise_choices import can_pair, can_spread_bias
+from compile.schedules.pointwise_default import default_tile
 from compile.schedules.pointwise_workload import PointwiseWorkload
 from compile.schedules.spaces import space_of
 from compile.schedules.stem_pool_workload import StemPoolWorkload

@@ -10,15 +10,8 @@ import torch
 import tvm
 from torch.nn import functional
 
-from compile.schedules.overlap import tile_starts
-from compile.schedules.registers import accumulator_budget
-from compile.schedules.window import (
-    ACCUMULATORS_IN_REGISTERS,
-    WindowTile,
-    default_tile,
-    pack_weights,
-    window,
-)
+from compile.schedules.window import pack_weights, window
+from compile.schedules.window_tiles import WindowTile, default_tile
 from compile.schedules.window_workload import WindowWorkload
 from deploy_rpc.cores import Core
 from tests.cores import A72, AVX512
@@ -119,20 +112,6 @@ def test_threads_change_nothing(name: str) -> None:
     assert error_of(w, default_tile(w, A72), threads=2) < 5e-4
 
 
-@pytest.mark.parametrize("core", [A72, AVX512], ids=lambda core: core.name)
-@pytest.mark.parametrize("name", WORKLOADS)
-def test_the_accumulators_fit_the_registers(name: str, core: Core) -> None:
-    w = workload_of(name)
-    tile = default_tile(w, core)
-    rows, columns = w.output_size
-    budget = ACCUMULATORS_IN_REGISTERS if tile.in_registers else accumulator_budget(core)
-    assert tile.channels * tile.rows * tile.vectors <= budget
-    assert tile.channels <= w.outputs
-    assert tile.rows <= rows
-    whole = tile.vectors - 1 if tile.in_registers else tile.vectors  # its last one may be shorter
-    assert whole * tile.lanes <= columns
-
-
 def test_a_strided_window_reads_side_by_side() -> None:
     """No vector index is multiplied by the stride: the phases took it away."""
     text = window(workload_of("stem"), WindowTile(4, 1, 1, 4), 1).script()
@@ -144,10 +123,3 @@ def test_a_strided_window_reads_side_by_side() -> None:
 
 def test_macs_are_those_of_the_definition() -> None:
     assert workload_of("stem").macs == 24 * 17 * 17 * 27
-
-
-@pytest.mark.parametrize(
-    ("extent", "size", "starts"), [(10, 4, [0, 4, 6]), (8, 4, [0, 4]), (3, 3, [0])]
-)
-def test_the_last_tile_begins_earlier(extent: int, size: int, starts: list[int]) -> None:
-    assert tile_starts(extent, size) == starts

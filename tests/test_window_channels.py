@@ -8,13 +8,8 @@ import numpy as np
 import pytest
 import tvm
 
-from compile.schedules.registers import accumulator_budget
-from compile.schedules.window_channels import (
-    WindowChannelsTile,
-    default_tile,
-    pack_weights,
-    window_channels,
-)
+from compile.schedules.window_channels import pack_weights, window_channels
+from compile.schedules.window_channels_tiles import WindowChannelsTile, default_tile
 from compile.schedules.window_workload import WindowWorkload
 from deploy_rpc.cores import Core
 from tests import test_pool, test_window
@@ -70,20 +65,3 @@ def test_threads_change_nothing(name: str) -> None:
 def test_a_half_of_a_concat_leaves_the_other_alone(name: str) -> None:
     w = in_channels(name, first_channel=5, stored_channels=40)
     assert error_of(w, default_tile(w, AVX512)) < 5e-4
-
-
-@pytest.mark.parametrize("core", [A72, AVX512], ids=lambda core: core.name)
-@pytest.mark.parametrize("name", WORKLOADS)
-def test_the_accumulators_fit_the_registers(name: str, core: Core) -> None:
-    w = in_channels(name)
-    tile = default_tile(w, core)
-    assert tile.pixels * tile.vectors <= accumulator_budget(core)
-    assert tile.pixels <= w.output_size[1]
-    assert tile.width <= (w.channels if w.is_channelwise else w.outputs)
-
-
-def test_borders_are_no_condition_in_the_loop() -> None:
-    """Columns outside the picture are left out of the code; rows outside, of the loop's range."""
-    text = window_channels(in_channels("depthwise 28"), WindowChannelsTile(7, 1, 8), 1).script()
-    assert "T.if_then_else" not in text
-    assert "if " not in text

@@ -8,7 +8,8 @@ from typing import Any
 from compile.schedules.pointwise_workload import PointwiseWorkload
 from compile.schedules.spaces import space_of
 from compile.tuning.decisions import plain, workload_fields
-from compile.tuning.record import RECORD_FORMAT, Record
+from compile.tuning.record import Record
+from compile.tuning.record_fields import RECORD_FORMAT
 from compile.tuning.task import TEMPLATE_VERSIONS
 from tests.cores import A72
 

@@ -21,7 +21,7 @@ from compile.passes.rewriting import is_call, shape_of
 from compile.quantise.observe import Range, channel_axis, tensors_of
 from compile.quantise.scale import MOST_MULTIPLIER, Quantisation, quantisation_of, weight_scales
 from compile.schedules import int8_depthwise, int8_stem
-from compile.schedules.dense import DenseWorkload
+from compile.schedules.dense_workload import DenseWorkload
 from compile.schedules.pointwise_workload import PointwiseWorkload
 from compile.schedules.templates import Made, made_from
 from compile.schedules.window_workload import WindowWorkload

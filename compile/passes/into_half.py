@@ -34,7 +34,7 @@ from tvm.relax.expr_functor import PyExprMutator, mutator
 
 from compile.passes.rewriting import is_call, mutated_main, results_of
 from compile.passes.uses import Uses
-from compile.schedules.dense import DenseWorkload
+from compile.schedules.dense_workload import DenseWorkload
 from compile.schedules.packing import WEIGHTS, repacked
 from compile.schedules.pointwise_workload import PointwiseWorkload
 from compile.schedules.stem_pool_workload import StemPoolWorkload

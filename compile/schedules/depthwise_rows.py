@@ -30,32 +30,19 @@ from tvm import tirx
 from tvm.script.ir_builder import IRBuilder
 from tvm.script.ir_builder import tirx as T
 
+from compile.schedules.depthwise_inputs import BORDER, Part, inputs_of, short_inputs
+from compile.schedules.depthwise_vectors import Columns, RowsTile, each_group
 from compile.schedules.maximum import rectified
 from compile.schedules.overlap import start_of, tile_starts
 from compile.schedules.precision import converted
-from compile.schedules.short_rows import blanked, load_row, store_row
+from compile.schedules.short_rows import store_row
 from compile.schedules.spans import span
 from compile.schedules.threads import MOST_UNEVEN, Bounds, share_of, unevenness
 from compile.schedules.window_workload import WindowWorkload
 
-KERNEL, BORDER = 3, 1
+KERNEL = 3
 
-Index = int | tirx.Expr
-
-
-@dataclass(frozen=True)
-class RowsTile:
-    """The decisions: `rows` x `vectors` accumulators of `lanes` columns.
-
-    Where what is left of a row is half a vector or a quarter, it may be a `shorter` one. A row may
-    also be a short one, of fewer columns than a vector has lanes (see `short_rows`).
-    """
-
-    rows: int
-    vectors: int
-    lanes: int
-    maxnum: bool
-    shorter: bool = True
+Sums = dict[tuple[int, int], tirx.Expr]  # by row and vector
 
 
 @dataclass(frozen=True)
@@ -110,9 +97,10 @@ def depthwise_rows(workload: WindowWorkload, tile: RowsTile, threads: int) -> ti
             with T.serial(*tiles) as index:
                 row = start_of(index, tile.rows, workload.output_size[0])
                 for above, below in _each_border(workload, index, count):
-                    part = _Part(channel, row, above, below)
-                    for columns in _each_group(workload.output_size[1], tile):
-                        _convolve(workload, tile, part, columns, taps, buffers)
+                    part = Part(channel, row, above, below)
+                    for columns in each_group(workload.output_size[1], tile):
+                        sums = _sums(workload, tile, part, columns, taps, buffers)
+                        _store(workload, tile, part, columns, sums, buffers.y)
     return builder.get().without_attr("global_symbol")
 
 
@@ -149,61 +137,6 @@ def _each_border(
                     yield True, True
 
 
-def row_vectors(columns: int, tile: RowsTile) -> list[tuple[int, int]]:
-    """First column and width of the vectors of a row; a short one is wider than the row."""
-    if columns < tile.lanes:
-        return [(0, tile.lanes)]
-    whole, rest = divmod(columns, tile.lanes)
-    vectors = [(index * tile.lanes, tile.lanes) for index in range(whole)]
-    if rest:
-        is_power = rest > 1 and rest & (rest - 1) == 0
-        last = rest if tile.shorter and is_power else tile.lanes
-        vectors.append((columns - last, last))
-    return vectors
-
-
-@dataclass(frozen=True)
-class _Part:
-    """A tile of rows of a channel, and whether there is a row of the input above and below."""
-
-    channel: tirx.Expr
-    row: tirx.Expr
-    has_above: bool
-    has_below: bool
-
-
-@dataclass(frozen=True)
-class _Columns:
-    """A vector of output columns; at the edge of the row one tap lies outside."""
-
-    first: Index
-    width: int
-    is_first: bool
-    is_last: bool
-
-
-def _each_group(columns: int, tile: RowsTile) -> Iterator[list[_Columns]]:
-    """The vectors of a row, as many at a time as a tile has; the body runs up to three times."""
-    vectors = row_vectors(columns, tile)
-    described = [
-        _Columns(first, width, index == 0, first + width >= columns)
-        for index, (first, width) in enumerate(vectors)
-    ]
-    between = (len(vectors) - 1) // tile.vectors - 1
-    if between < 2:
-        for start in range(0, len(vectors), tile.vectors):
-            yield described[start : start + tile.vectors]
-        return
-    yield described[: tile.vectors]
-    span = tile.vectors * tile.lanes
-    with T.serial(between) as group:
-        yield [
-            _Columns(group * span + span + index * tile.lanes, tile.lanes, False, False)
-            for index in range(tile.vectors)
-        ]
-    yield described[(between + 1) * tile.vectors :]
-
-
 def _taps(weights: tirx.Buffer, channel: tirx.Expr) -> list[tirx.Expr]:
     """The nine weights of a channel."""
     count = KERNEL * KERNEL
@@ -214,26 +147,26 @@ def _taps(weights: tirx.Buffer, channel: tirx.Expr) -> list[tirx.Expr]:
     return [taps[index] for index in range(count)]
 
 
-def _convolve(
+def _sums(
     workload: WindowWorkload,
     tile: RowsTile,
-    part: _Part,
-    columns: Sequence[_Columns],
+    part: Part,
+    columns: Sequence[Columns],
     taps: Sequence[tirx.Expr],
     buffers: _Buffers,
-) -> None:
+) -> Sums:
     """A row of the input after the other: what it adds to each row of the output."""
     stride = workload.stride
     is_short = workload.output_size[1] < tile.lanes
-    sums: dict[tuple[int, int], tirx.Expr] = {}
+    sums: Sums = {}
     end = stride * (tile.rows - 1) + KERNEL
     rows = range(0 if part.has_above else 1, end if part.has_below else end - 1)
     for row in rows:
         for index, vector in enumerate(columns):
             if is_short:
-                inputs = _short_inputs(workload, part, row, tile.lanes, row == rows[-1], buffers.x)
+                inputs = short_inputs(workload, part, row, tile.lanes, row == rows[-1], buffers.x)
             else:
-                inputs = _inputs(workload, part, row, vector, buffers.x)
+                inputs = inputs_of(workload, part, row, vector, buffers.x)
             for output in range(tile.rows):
                 i = row - stride * output
                 if not 0 <= i < KERNEL:
@@ -244,66 +177,24 @@ def _convolve(
                     if before is None and buffers.bias is not None:
                         before = T.Broadcast(buffers.bias[part.channel], vector.width)
                     sums[output, index] = T.bind(product if before is None else before + product)
+    return sums
+
+
+def _store(
+    workload: WindowWorkload,
+    tile: RowsTile,
+    part: Part,
+    columns: Sequence[Columns],
+    sums: Sums,
+    y: tirx.Buffer,
+) -> None:
     channel = workload.first_channel + part.channel
     for (output, index), value in sums.items():
         result = rectified(value, maxnum=tile.maxnum) if workload.relu else value
-        result = converted(result, str(buffers.y.dtype))
+        result = converted(result, str(y.dtype))
         at = [channel, part.row + output]
-        if is_short:
-            store_row(buffers.y, at, result, workload.output_size[1], tile.lanes)
+        if workload.output_size[1] < tile.lanes:
+            store_row(y, at, result, workload.output_size[1], tile.lanes)
             continue
         of_row = T.Ramp(columns[index].first, 1, columns[index].width)
-        T.buffer_store(buffers.y, result, [*at, of_row])
-
-
-def _short_inputs(
-    workload: WindowWorkload,
-    part: _Part,
-    row: int,
-    lanes: int,
-    is_last: bool,
-    x: tirx.Buffer,
-) -> tuple[tirx.Expr, tirx.Expr, tirx.Expr]:
-    """As `_inputs`, of a whole short row; the `is_last` one of a tile may be the picture's."""
-    stride, columns = workload.stride, workload.size[1]
-    at = [part.channel, part.row * stride + row - BORDER]
-    zero = T.Broadcast(tirx.const(0, workload.dtype), lanes)
-
-    def shifted(before: tirx.Expr, behind: tirx.Expr, first: int) -> tirx.Expr:
-        return T.bind(tirx.Shuffle([before, behind], list(range(first, first + lanes))))
-
-    given = load_row(x, at, columns, stride * lanes, early=is_last)
-    if stride == 1:
-        here = blanked(given, columns, lanes)
-        return shifted(zero, here, lanes - 1), here, shifted(here, zero, 1)
-    here, right = (T.bind(tirx.Shuffle([given], list(range(e, 2 * lanes, 2)))) for e in range(2))
-    return shifted(zero, right, lanes - 1), here, right
-
-
-def _inputs(
-    workload: WindowWorkload, part: _Part, row: int, vector: _Columns, x: tirx.Buffer
-) -> tuple[tirx.Expr, tirx.Expr, tirx.Expr]:
-    """What lies to the left, at and to the right of a vector's columns, in one row."""
-    width, stride = vector.width, workload.stride
-    zero = T.Broadcast(tirx.const(0, workload.dtype), width)
-
-    def load(column: Index, count: int) -> tirx.Expr:
-        at = T.Ramp(column, 1, count)
-        return T.bind(x[part.channel, part.row * stride + row - BORDER, at])
-
-    def every_other(pairs: tirx.Expr, first: int) -> tirx.Expr:
-        return T.bind(tirx.Shuffle([pairs], list(range(first, 2 * width, 2))))
-
-    def shifted(before: tirx.Expr, behind: tirx.Expr, first: int) -> tirx.Expr:
-        return T.bind(tirx.Shuffle([before, behind], list(range(first, first + width))))
-
-    if stride == 1:
-        here = load(vector.first, width)
-        left = shifted(zero, here, width - 1) if vector.is_first else load(vector.first - 1, width)
-        right = shifted(here, zero, 1) if vector.is_last else load(vector.first + 1, width)
-        return left, here, right
-    pairs = load(vector.first * 2, 2 * width)
-    here, right = every_other(pairs, 0), every_other(pairs, 1)
-    if vector.is_first:
-        return shifted(zero, right, width - 1), here, right
-    return every_other(load(vector.first * 2 - 2, 2 * width), 1), here, right
+        T.buffer_store(y, result, [*at, of_row])

@@ -11,7 +11,7 @@ import dataclasses
 from dataclasses import dataclass
 from typing import Any
 
-from compile.schedules.dense import DenseWorkload
+from compile.schedules.dense_workload import DenseWorkload
 from compile.schedules.int8_lanes import LOWEST, Ending
 from compile.schedules.pointwise_workload import PointwiseWorkload
 from compile.schedules.window_workload import WindowWorkload

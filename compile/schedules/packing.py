@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from compile.schedules.dense import DenseWorkload
+from compile.schedules.dense_workload import DenseWorkload
 from compile.schedules.int8_workloads import Int8WindowWorkload
 from compile.schedules.stem_pool_workload import KERNEL, StemPoolWorkload
 from compile.schedules.templates import Made, Workload

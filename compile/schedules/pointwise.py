@@ -40,8 +40,7 @@ cycles off the network on A72, but spilled, and cost 3 of 20 M on N1.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import replace
+from collections.abc import Callable
 
 import numpy as np
 from tvm import tirx
@@ -49,7 +48,9 @@ from tvm.script.ir_builder import IRBuilder
 from tvm.script.ir_builder import tirx as T
 
 from compile.schedules.layouts import matrix_shape
-from compile.schedules.overlap import start_of, tile_starts
+from compile.schedules.overlap import tile_starts
+from compile.schedules.pointwise_inputs import each_input
+from compile.schedules.pointwise_order import each_place
 from compile.schedules.pointwise_parts import (
     Part,
     Value,
@@ -60,20 +61,11 @@ from compile.schedules.pointwise_parts import (
 from compile.schedules.pointwise_place import Operands, Place
 from compile.schedules.pointwise_shared import SharedPart
 from compile.schedules.pointwise_tiles import (
-    FLOAT_BYTES,
-    LINE_BYTES,
     PointwiseTile,
     tile_counts,
     tile_outputs,
-    tile_pixels,
-    tiled_pixels,
 )
 from compile.schedules.pointwise_workload import PointwiseWorkload
-from compile.schedules.threads import MOST_UNEVEN, share_of, unevenness
-from compile.schedules.volatile import hidden, spread
-
-MOST_ROWS_UNROLLED = 8  # of a shuffle before
-PREFETCH_TO_READ_FROM_L2 = (0, 2, 1)  # llvm.prefetch: not to write, this locality, data
 
 
 def pack_weights(
@@ -117,7 +109,7 @@ def pointwise(workload: PointwiseWorkload, tile: PointwiseTile, threads: int) ->
         )
         y = T.arg("Y", T.Buffer(workload.output_shape, workload.dtype))
         operands = Operands(x, weights, bias, y if workload.in_place else shortcut, floor, y)
-        for place in _each_place(workload, tile, threads, bias):
+        for place in each_place(workload, tile, threads, bias):
             if tile.tail and n_tiles > 1:
                 with T.If(place.n_tile < n_tiles - 1):
                     with T.Then():
@@ -127,70 +119,6 @@ def pointwise(workload: PointwiseWorkload, tile: PointwiseTile, threads: int) ->
             else:
                 _compute(workload, tile, place, operands, tail=tile.tail)
     return builder.get().without_attr("global_symbol")
-
-
-def _each_place(
-    workload: PointwiseWorkload, tile: PointwiseTile, threads: int, bias: tirx.Buffer | None
-) -> Iterator[Place]:
-    """The loops over all tiles; the body runs once, inside them, or once for each half.
-
-    A loop for each of group, outputs and pixels: LLVM follows their indices better than those of
-    one loop. Each thread walks its share of one of them (`_shared_axis`); which tiles there are
-    does not depend on the threads.
-    """
-    m_tiles, n_tiles = tile_counts(workload, tile)
-    counts = {"group": workload.groups, "output": m_tiles, "pixel": n_tiles}
-    order = _order(tile)
-    shared = _shared_axis(counts, order, threads)
-    with share_of(counts[shared], threads) as share:
-        bounds = [share if axis == shared else (0, counts[axis]) for axis in order]
-        with T.serial(*bounds[0]) as i:
-            first_bias = i * workload.outputs
-            biases = (
-                spread(bias, first_bias, workload.outputs, tile.lanes) if tile.spread_bias else None
-            )
-            pitch = hidden(workload.pixels) if tile.paired else None
-            with T.serial(*bounds[1]) as j:
-                for half in (0, 1) if tile.halves else (None,):
-                    with T.serial(*bounds[2]) as k:
-                        at = dict(zip(order, (i, j, k), strict=True))
-                        place = _place(workload, tile, at["group"], at["output"], at["pixel"])
-                        yield replace(place, biases=biases, pitch=pitch, half=half)
-
-
-def _order(tile: PointwiseTile) -> tuple[str, str, str]:
-    """The loops over tiles, the outermost first."""
-    if tile.groups_inner:
-        return "pixel", "group", "output"
-    return ("group", "pixel", "output") if tile.pixels_outer else ("group", "output", "pixel")
-
-
-def _shared_axis(counts: dict[str, int], order: Sequence[str], threads: int) -> str:
-    """Which of the loops of `counts` tiles the threads share.
-
-    Pixels, unless another loop is shared much more evenly: all kernels then give a thread the same
-    part of the picture, which stays in its cache.
-    """
-    longest = {axis: unevenness(counts[axis], threads) for axis in order}
-    best = min(order, key=longest.__getitem__)
-    return "pixel" if longest["pixel"] <= MOST_UNEVEN * longest[best] else best
-
-
-def _place(
-    workload: PointwiseWorkload,
-    tile: PointwiseTile,
-    group: tirx.Expr,
-    m_tile: tirx.Expr,
-    n_tile: tirx.Expr,
-) -> Place:
-    outputs = tile_outputs(workload, tile)
-    return Place(
-        group=group,
-        m_tile=m_tile,
-        output=start_of(m_tile, outputs, max(outputs, workload.outputs)),
-        n_tile=n_tile,
-        pixel=start_of(n_tile, tile_pixels(workload, tile), tiled_pixels(workload, tile)),
-    )
 
 
 def _compute(
@@ -208,7 +136,7 @@ def _compute(
         _start(workload, place, part, operands)
     if shared:
         shared.start()
-    for k, channel in _each_input(workload, tile, place, operands.weights):
+    for k, channel in each_input(workload, tile, place, operands.weights):
         weight_of = _weights_of_step(tile, place, k, operands.weights)
         for part in parts:
             for each in each_value(part):
@@ -258,72 +186,6 @@ def _weights_of_step(
         row = i * tile.row_lanes + j
         T.buffer_store(loaded, packed(row), [row])
     return lambda row: loaded[row]
-
-
-def _each_input(
-    workload: PointwiseWorkload, tile: PointwiseTile, place: Place, weights: tirx.Buffer
-) -> Iterator[tuple[tirx.Expr, tirx.Expr]]:
-    """The loops over k, with the channel of X that it is; the body runs once or twice.
-
-    Behind a shuffle of few rows k runs in steps of that many: then every division is of what does
-    not change in the loop, and channel grows by 1 a step (8 % of a kernel otherwise).
-    """
-    first, rows = place.group * workload.inputs, workload.load_rows
-    regular = 1 < rows <= MOST_ROWS_UNROLLED
-    step = rows if regular else tile.k_unroll
-    whole, rest = divmod(workload.inputs, step)
-    if place.half is not None:
-        whole, rest = whole // 2, 0
-    if tile.peel or tile.peel_first:
-        before = whole if place.half == 1 else 0
-        for outer in _peeled(whole, last=tile.peel):
-            with T.unroll(step) as inner:
-                k = (before + outer) * step + inner
-                yield k, workload.loaded_channel(first + k)
-    elif whole:
-        with T.serial(whole) as outer:
-            if tile.prefetch:
-                _prefetch(workload, tile, place, weights, outer, whole)
-            with T.unroll(step) as inner:
-                k = outer * step + inner
-                channel = workload.loaded_channel(first + (inner if regular else k))
-                yield k, channel + outer if regular else channel
-    if rest:
-        with T.unroll(rest) as inner:
-            yield whole * step + inner, workload.loaded_channel(first + inner) + whole
-
-
-def _peeled(steps: int, *, last: bool) -> Iterator[int | tirx.Expr]:
-    """The first step, a loop over the others, and maybe the last: the body runs for each part."""
-    yield 0
-    with T.serial(steps - 1 - last) as between:
-        yield between + 1
-    if last:
-        yield steps - 1
-
-
-def _prefetch(
-    workload: PointwiseWorkload,
-    tile: PointwiseTile,
-    place: Place,
-    weights: tirx.Buffer,
-    step: tirx.Expr,
-    steps: int,
-) -> None:
-    """A line of the weights of the next tile of outputs in each step; all pixels take a share.
-
-    Spread over the steps: all at the start of a tile was no faster than none.
-    """
-    m_tiles, n_tiles = tile_counts(workload, tile)
-    block = workload.inputs * tile_outputs(workload, tile)
-    share = -(-block * FLOAT_BYTES // (LINE_BYTES * n_tiles))
-    per_step = -(-share // steps)
-    floats = LINE_BYTES // FLOAT_BYTES
-    following = (place.group * m_tiles + place.m_tile + 1) * block
-    with T.unroll(per_step) as each:
-        line = place.n_tile * share + tirx.min(step * per_step + each, share - 1)
-        address = T.address_of(weights[0, 0, 0, following + line * floats])
-        T.evaluate(T.call_llvm_intrin("void", "llvm.prefetch", address, *PREFETCH_TO_READ_FROM_L2))
 
 
 def _finish(

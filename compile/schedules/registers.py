@@ -14,6 +14,7 @@ from deploy_rpc.cores import Core
 ACCUMULATOR_SHARE = (25, 32)  # of the registers: 5 x 5 of 32, the rest for operands
 BYTES_FROM_L2, BYTES_FROM_BEYOND = 32, 8  # a cycle
 FLOAT_BYTES = 4
+LINE_BYTES = 64  # of a cache, on every core of the table
 FMA_LATENCY = 4  # cycles until an accumulator can be added to again
 
 

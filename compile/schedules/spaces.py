@@ -12,16 +12,18 @@ from dataclasses import replace
 from typing import Any
 
 from compile.schedules import (
-    dense,
+    dense_tiles,
     int8_depthwise,
     int8_gemm,
     int8_head,
     int8_pointwise,
     int8_stem,
+    pointwise_choices,
+    pointwise_default,
     pointwise_tiles,
     stem_pool,
     stem_pool_channels,
-    window,
+    window_tiles,
 )
 from compile.schedules.int8_gemm import Int8Tile
 from compile.schedules.int8_workloads import Int8PointwiseWorkload
@@ -29,7 +31,7 @@ from compile.schedules.pointwise_tiles import PointwiseTile
 from compile.schedules.pointwise_workload import PointwiseWorkload
 from compile.schedules.precision import dtype_of
 from compile.schedules.templates import TEMPLATES, Workload, template_of
-from compile.schedules.window import WindowTile
+from compile.schedules.window_tiles import WindowTile
 from compile.schedules.window_workload import WindowWorkload
 from deploy_rpc.cores import Core
 
@@ -45,18 +47,18 @@ def space_of(workload: Workload, core: Core) -> list[Any]:
 
 
 def _pointwise(workload: PointwiseWorkload, core: Core) -> Iterator[PointwiseTile]:
-    default = pointwise_tiles.default_tile(workload, core)
+    default = pointwise_default.default_tile(workload, core)
     unrolls = [step for step in UNROLLS if workload.inputs % step == 0]
-    shapes = pointwise_tiles.fitting_tiles(workload, core)
-    prefetches = pointwise_tiles.prefetches(workload, core)
+    shapes = pointwise_choices.fitting_tiles(workload, core)
+    prefetches = pointwise_choices.prefetches(workload, core)
     orders = [(True, False), (False, False)]  # pixels_outer, groups_inner
     if workload.layout == "channels" and workload.groups > 1:
         orders.append((False, True))
     for shape in shapes:
-        tails = _different(pointwise_tiles.has_tail(workload, core, *shape), False)
-        sharings = _different(pointwise_tiles.sharing_of(workload, *shape), 1)
-        spread_bias = pointwise_tiles.can_spread_bias(workload, core)
-        paired = pointwise_tiles.can_pair(workload, core, shape[1])
+        tails = _different(pointwise_choices.has_tail(workload, core, *shape), False)
+        sharings = _different(pointwise_choices.sharing_of(workload, *shape), 1)
+        spread_bias = pointwise_choices.can_spread_bias(workload, core)
+        paired = pointwise_choices.can_pair(workload, core, shape[1])
         peels = [(True, False, False), (False, False, False)]  # peel, peel_first, eased
         if spread_bias or paired:  # both where both can be: each alone tripled the space
             peels += [(True, False, True), (False, False, True)]
@@ -65,7 +67,7 @@ def _pointwise(workload: PointwiseWorkload, core: Core) -> Iterator[PointwiseTil
         choices = itertools.product(unrolls, orders, peels, tails, sharings)
         for unroll, (outer, groups_inner), (peel, peel_first, eased), tail, sharing in choices:
             rows, vectors, lanes = shape
-            can_peel = pointwise_tiles.can_peel(workload, unroll)
+            can_peel = pointwise_choices.can_peel(workload, unroll)
             tile = replace(
                 default,
                 rows=rows,
@@ -74,7 +76,7 @@ def _pointwise(workload: PointwiseWorkload, core: Core) -> Iterator[PointwiseTil
                 k_unroll=unroll,
                 pixels_outer=outer,
                 prefetch=prefetches and not (outer or groups_inner or peel),
-                row_lanes=pointwise_tiles.row_lanes(workload, core, rows),
+                row_lanes=pointwise_choices.row_lanes(workload, core, rows),
                 peel=peel and can_peel,
                 peel_first=peel_first and can_peel,
                 groups_inner=groups_inner,
@@ -85,7 +87,7 @@ def _pointwise(workload: PointwiseWorkload, core: Core) -> Iterator[PointwiseTil
             )
             if not workload.in_place or pointwise_tiles.runs_in_place(workload, tile):
                 yield tile
-            if not eased and pointwise_tiles.can_halve(workload, core, tile):
+            if not eased and pointwise_choices.can_halve(workload, core, tile):
                 yield replace(tile, halves=True)
 
 
@@ -95,9 +97,9 @@ def _different(*choices: Any) -> tuple[Any, ...]:  # noqa: ANN401 (any decision'
 
 
 def _window(workload: WindowWorkload, core: Core) -> Iterator[WindowTile]:
-    for tile in window.fitting_tiles(workload, core):
-        yield from window.banded(workload, tile, core)
-    yield from window.tiles_in_registers(workload, core)
+    for tile in window_tiles.fitting_tiles(workload, core):
+        yield from window_tiles.banded(workload, tile, core)
+    yield from window_tiles.tiles_in_registers(workload, core)
 
 
 def _int8_pointwise(workload: Int8PointwiseWorkload, core: Core) -> Iterator[Int8Tile]:
@@ -112,7 +114,7 @@ SPACES: dict[str, Callable[[Any, Core], Iterable[Any]]] = {
     "window": _window,
     "stem_pool": stem_pool.fitting_tiles,
     "stem_pool_channels": stem_pool_channels.fitting_tiles,
-    "dense": dense.fitting_tiles,
+    "dense": dense_tiles.fitting_tiles,
     "int8_pointwise": _int8_pointwise,
     "int8_depthwise": int8_depthwise.fitting_tiles,
     "int8_stem": int8_stem.fitting_tiles,

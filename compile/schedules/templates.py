@@ -16,6 +16,7 @@ from tvm import tirx
 
 from compile.schedules import (
     dense,
+    dense_tiles,
     int8_conversion,
     int8_depthwise,
     int8_head,
@@ -23,14 +24,18 @@ from compile.schedules import (
     int8_stem,
     lrn,
     pointwise,
+    pointwise_default,
     pointwise_tiles,
     pool,
     stem_pool,
     stem_pool_channels,
     window,
     window_channels,
+    window_channels_tiles,
+    window_tiles,
 )
-from compile.schedules.dense import DenseTile, DenseWorkload
+from compile.schedules.dense_tiles import DenseTile
+from compile.schedules.dense_workload import DenseWorkload
 from compile.schedules.int8_conversion import ConversionTile, ConversionWorkload
 from compile.schedules.int8_depthwise import Int8DepthwiseTile
 from compile.schedules.int8_gemm import Int8Tile
@@ -48,8 +53,8 @@ from compile.schedules.precision import dtype_of, stated_fields
 from compile.schedules.stem_pool import StemPoolTile
 from compile.schedules.stem_pool_channels import StemPoolChannelsTile
 from compile.schedules.stem_pool_workload import StemPoolWorkload
-from compile.schedules.window import WindowTile
-from compile.schedules.window_channels import WindowChannelsTile
+from compile.schedules.window_channels_tiles import WindowChannelsTile
+from compile.schedules.window_tiles import WindowTile
 from compile.schedules.window_workload import WindowWorkload
 from deploy_rpc.cores import Core
 
@@ -74,14 +79,14 @@ class Template:
 # fmt: off
 TEMPLATES = {
     "pointwise": Template(
-        PointwiseWorkload, PointwiseTile, pointwise_tiles.default_tile, pointwise.pointwise,
+        PointwiseWorkload, PointwiseTile, pointwise_default.default_tile, pointwise.pointwise,
         pointwise.pack_weights, pointwise_tiles.runs_in_place,
     ),
     "window": Template(
-        WindowWorkload, WindowTile, window.default_tile, window.window, window.pack_weights
+        WindowWorkload, WindowTile, window_tiles.default_tile, window.window, window.pack_weights
     ),
     "window_channels": Template(
-        WindowWorkload, WindowChannelsTile, window_channels.default_tile,
+        WindowWorkload, WindowChannelsTile, window_channels_tiles.default_tile,
         window_channels.window_channels, window_channels.pack_weights,
     ),
     "pool": Template(WindowWorkload, PoolTile, pool.default_tile, pool.pool),
@@ -95,7 +100,7 @@ TEMPLATES = {
         is_offered=stem_pool_channels.is_offered,
     ),
     "dense": Template(
-        DenseWorkload, DenseTile, dense.default_tile, dense.dense, dense.pack_weights
+        DenseWorkload, DenseTile, dense_tiles.default_tile, dense.dense, dense.pack_weights
     ),
     "lrn": Template(LrnWorkload, LrnTile, lrn.default_tile, lrn.lrn),
     "int8_pointwise": Template(
@@ -121,9 +126,9 @@ TEMPLATES = {
 }
 # fmt: on
 CYCLES: dict[str, Callable[[Any, Core], float]] = {
-    "pointwise": pointwise_tiles.modelled_cycles,
-    "window": window.modelled_cycles,
-    "window_channels": window_channels.modelled_cycles,
+    "pointwise": pointwise_default.modelled_cycles,
+    "window": window_tiles.modelled_cycles,
+    "window_channels": window_channels_tiles.modelled_cycles,
 }
 
 

@@ -23,64 +23,21 @@ pixel: 18 GFLOP/s; since then the model knows of caches.
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 
 import numpy as np
 from tvm import tirx
 from tvm.script.ir_builder import IRBuilder
 from tvm.script.ir_builder import tirx as T
 
-from compile.schedules.maximum import has_maxnum, rectified
-from compile.schedules.overlap import start_of, tile_starts
+from compile.schedules.maximum import rectified
+from compile.schedules.overlap import tile_starts
 from compile.schedules.pool import combined, neutral, share_of_a_tap
-from compile.schedules.registers import accumulator_budget, tile_cycles
-from compile.schedules.tiles import lane_choices
+from compile.schedules.window_channels_places import Place, each_place, pixels_inside
+from compile.schedules.window_channels_tiles import WindowChannelsTile, channel_tiles
 from compile.schedules.window_workload import WindowWorkload
-from deploy_rpc.cores import Core
 
-MAX_VECTORS_OF_CHANNELWISE = 2  # more only lengthen the code: nothing is shared between vectors
-PIXELS_OF_CHANNELWISE = 8
 K_UNROLLS = (4, 3, 2, 1)
-
-
-@dataclass(frozen=True)
-class WindowChannelsTile:
-    """The decisions: `pixels` of one row x `vectors` of `lanes` channels are accumulators."""
-
-    pixels: int
-    vectors: int
-    lanes: int
-    maxnum: bool = False
-
-    @property
-    def width(self) -> int:
-        """Channels of a tile."""
-        return self.vectors * self.lanes
-
-
-def default_tile(workload: WindowWorkload, core: Core) -> WindowChannelsTile:
-    """The tile with the least modelled cycles among those whose accumulators fit the registers."""
-    _, columns = workload.output_size
-    budget = accumulator_budget(core)
-    limits = (PIXELS_OF_CHANNELWISE, MAX_VECTORS_OF_CHANNELWISE)
-    max_pixels, max_vectors = limits if workload.is_channelwise else (budget, budget)
-    extent = _channel_extent(workload)
-    fitting = [
-        WindowChannelsTile(pixels, vectors, lanes, has_maxnum(core))
-        for lanes in lane_choices(extent, core)
-        for pixels, vectors in itertools.product(
-            range(1, max_pixels + 1), range(1, max_vectors + 1)
-        )
-        if pixels * vectors <= budget and pixels <= columns and vectors * lanes <= extent
-    ]
-    return min(fitting, key=lambda tile: _modelled_cycles(workload, core, tile))
-
-
-def modelled_cycles(workload: WindowWorkload, core: Core) -> float:
-    """Of one call with the default tile: a rank for choosing, not a prediction."""
-    return _modelled_cycles(workload, core, default_tile(workload, core))
 
 
 def pack_weights(
@@ -104,7 +61,7 @@ def window_channels(
     Threads share the rows of Y.
     """
     rows, columns = workload.output_size
-    blocks = 1 if workload.is_channelwise else workload.groups * _m_tiles(workload, tile)
+    blocks = 1 if workload.is_channelwise else workload.groups * channel_tiles(workload, tile)
     channels = workload.stored_channels or workload.channels
     loop = T.parallel if threads > 1 else T.serial
     with IRBuilder() as builder, T.prim_func(s_tir=True):
@@ -122,7 +79,7 @@ def window_channels(
         y = T.arg("Y", T.Buffer((rows, columns, channels), workload.dtype))
         with loop(blocks * rows) as index:
             block, row = index // rows, index % rows  # weights stay in the cache over the rows
-            for place in _places(workload, tile, block, row):
+            for place in each_place(workload, tile, block, row):
                 acc = T.alloc_buffer(
                     (tile.pixels, tile.vectors, tile.lanes), workload.dtype, scope="local"
                 )
@@ -132,62 +89,10 @@ def window_channels(
     return builder.get().without_attr("global_symbol")
 
 
-@dataclass(frozen=True)
-class _Place:
-    """Where a tile lies; `border` is its first column where it meets a border, else None."""
-
-    group: tirx.Expr
-    m_tile: tirx.Expr
-    channel: tirx.Expr
-    row: tirx.Expr
-    column: tirx.Expr
-    border: int | None
-
-
-def _places(
-    workload: WindowWorkload, tile: WindowChannelsTile, block: tirx.Expr, row: tirx.Expr
-) -> Iterator[_Place]:
-    """The tiles of one row of one block of channels, inside the loops over them."""
-    m_tiles = _m_tiles(workload, tile)
-    for first, count, border in _column_runs(workload, tile.pixels):
-        with T.serial(count) as step:
-            column = first + step * tile.pixels
-            if workload.is_channelwise:
-                with T.serial(m_tiles) as m_tile:
-                    channel = start_of(m_tile, tile.width, workload.channels)
-                    yield _Place(0, m_tile, channel, row, column, border)
-            else:
-                group, m_tile = block // m_tiles, block % m_tiles
-                output = start_of(m_tile, tile.width, workload.outputs)
-                channel = group * workload.outputs + output
-                yield _Place(group, m_tile, channel, row, column, border)
-
-
-def _column_runs(workload: WindowWorkload, pixels: int) -> list[tuple[int, int, int | None]]:
-    """First column, number of tiles and border of each run of tiles that share their code."""
-    runs: list[tuple[int, int, int | None]] = []
-    for start in tile_starts(workload.output_size[1], pixels):
-        inside = all(
-            _is_inside(workload, start + p, j)
-            for p in (0, pixels - 1)
-            for j in (0, workload.kernel[1] - 1)
-        )
-        if inside and runs and runs[-1][2] is None and start == runs[-1][0] + runs[-1][1] * pixels:
-            runs[-1] = (runs[-1][0], runs[-1][1] + 1, None)
-        else:
-            runs.append((start, 1, None if inside else start))
-    return runs
-
-
-def _is_inside(workload: WindowWorkload, column: int, j: int) -> bool:
-    """Whether tap `j` of an output column lies in the picture."""
-    return 0 <= column * workload.stride + j - workload.padding[1] < workload.size[1]
-
-
 def _start(
     workload: WindowWorkload,
     tile: WindowChannelsTile,
-    place: _Place,
+    place: Place,
     acc: tirx.Buffer,
     bias: tirx.Buffer | None,
 ) -> None:
@@ -199,7 +104,7 @@ def _start(
 def _accumulate(
     workload: WindowWorkload,
     tile: WindowChannelsTile,
-    place: _Place,
+    place: Place,
     acc: tirx.Buffer,
     x: tirx.Buffer,
     weights: tirx.Buffer | None,
@@ -212,7 +117,7 @@ def _accumulate(
         return
     with T.serial(first, end) as i:
         for j in range(workload.kernel[1]):
-            inside = _pixels_inside(workload, tile, place, j)
+            inside = pixels_inside(workload, tile, place, j)
             for k in _each_input(workload):
                 for at in _each_value(tile, inside):
                     column = (place.column + at[0]) * workload.stride + j - workload.padding[1]
@@ -229,7 +134,7 @@ def _accumulate(
 def _add_columns(
     workload: WindowWorkload,
     tile: WindowChannelsTile,
-    place: _Place,
+    place: Place,
     acc: tirx.Buffer,
     x: tirx.Buffer,
     rows: tuple[tirx.Expr, tirx.Expr],
@@ -237,7 +142,7 @@ def _add_columns(
     """Sums each column of taps, then the columns: as over planes (pool.py), to the last bit."""
     first, end = rows
     for j in range(workload.kernel[1]):
-        inside = _pixels_inside(workload, tile, place, j)
+        inside = pixels_inside(workload, tile, place, j)
         column_sum = T.alloc_buffer(
             (tile.pixels, tile.vectors, tile.lanes), workload.dtype, scope="local"
         )
@@ -255,20 +160,9 @@ def _add_columns(
             T.buffer_store(acc, acc[at] + column_sum[at], at)
 
 
-def _pixels_inside(
-    workload: WindowWorkload, tile: WindowChannelsTile, place: _Place, j: int
-) -> list[int]:
-    """The pixels of the tile whose taps in column `j` lie in the picture."""
-    return [
-        pixel
-        for pixel in range(tile.pixels)
-        if place.border is None or _is_inside(workload, place.border + pixel, j)
-    ]
-
-
 def _load(
     workload: WindowWorkload,
-    place: _Place,
+    place: Place,
     x: tirx.Buffer,
     row: tirx.Expr,
     column: tirx.Expr,
@@ -284,7 +178,7 @@ def _load(
 
 def _tap(
     workload: WindowWorkload,
-    place: _Place,
+    place: Place,
     i: tirx.Expr,
     j: int,
     k: tirx.Expr,
@@ -299,7 +193,7 @@ def _tap(
 def _finish(
     workload: WindowWorkload,
     tile: WindowChannelsTile,
-    place: _Place,
+    place: Place,
     acc: tirx.Buffer,
     y: tirx.Buffer,
 ) -> None:
@@ -328,15 +222,6 @@ def _each_value(
             yield pixel, vector, lane
 
 
-def _channel_extent(workload: WindowWorkload) -> int:
-    """Channels that tiles of one group, or of all channelwise ones, are cut from."""
-    return workload.channels if workload.is_channelwise else workload.outputs
-
-
-def _m_tiles(workload: WindowWorkload, tile: WindowChannelsTile) -> int:
-    return len(tile_starts(_channel_extent(workload), tile.width))
-
-
 def _x_shape(workload: WindowWorkload) -> tuple[int, int, int]:
     rows, columns, channels = *workload.size, workload.groups * workload.inputs
     return (channels, rows, columns) if workload.reads_planes else (rows, columns, channels)
@@ -345,21 +230,5 @@ def _x_shape(workload: WindowWorkload) -> tuple[int, int, int]:
 def _packed_shape(workload: WindowWorkload, tile: WindowChannelsTile) -> tuple[int, ...]:
     if workload.is_channelwise:
         return (*workload.kernel, workload.channels)
-    m_tiles = _m_tiles(workload, tile)
+    m_tiles = channel_tiles(workload, tile)
     return (workload.groups, m_tiles, *workload.kernel, workload.inputs, tile.width)
-
-
-def _modelled_cycles(workload: WindowWorkload, core: Core, tile: WindowChannelsTile) -> float:
-    rows, columns = workload.output_size
-    groups = 1 if workload.is_channelwise else workload.groups
-    tiles = groups * rows * len(tile_starts(columns, tile.pixels)) * _m_tiles(workload, tile)
-    taps = workload.inputs * workload.kernel[0] * workload.kernel[1]
-    return tiles * tile_cycles(
-        core,
-        "channels",
-        tile.lanes,
-        tile.pixels,
-        tile.vectors,
-        taps,
-        own_inputs=workload.is_channelwise,
-    )

@@ -20,9 +20,11 @@ from compile.passes.take_decisions import Decision
 from compile.schedules.int8_workloads import uncalibrated
 from compile.schedules.spaces import space_of
 from compile.schedules.templates import TEMPLATES, Made, Workload, made_by_default, template_of
-from compile.tuning.log import LogError, TuningLog
+from compile.tuning.log import TuningLog
 from compile.tuning.log_cores import core_named, fallbacks_of, log_name
-from compile.tuning.record import KINDS, Record
+from compile.tuning.log_file import LogError
+from compile.tuning.record import Record
+from compile.tuning.record_fields import KINDS
 from compile.tuning.task import TEMPLATE_VERSIONS
 from deploy_rpc.cores import Core, UnknownCoreError
 from model.errors import InputError

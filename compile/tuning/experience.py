@@ -22,7 +22,8 @@ from compile.schedules.precision import dtype_of
 from compile.schedules.templates import Made
 from compile.tuning.decisions import UnusableRecordError, default_of, tile_of
 from compile.tuning.log import TuningLog
-from compile.tuning.record import IN_NETWORK, Record
+from compile.tuning.record import Record
+from compile.tuning.record_fields import IN_NETWORK
 from deploy_rpc.cores import Core
 
 

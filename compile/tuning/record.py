@@ -7,25 +7,27 @@ refused when it is no strict JSON (NaN, a key given twice), too long or too deep
 from __future__ import annotations
 
 import json
-import math
-import reprlib
 import statistics
-from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any, Literal, NoReturn
 
+from compile.tuning.record_fields import (
+    DATE_FORMAT,
+    FIELDS,
+    IN_NETWORK,
+    RECORD_FORMAT,
+    is_number,
+    is_trace,
+    is_whole,
+)
+from compile.tuning.strict_json import JsonError, shown, strict_json
 from model.errors import InputError
 
-RECORD_FORMAT = 1
-IN_NETWORK = "in network"
-KINDS = (IN_NETWORK, "measured", "modelled")  # which counts before which
 MISS_CYCLES = {"cortex-a72": 0.5}  # of a modelled miss of L1, in a record's rank
 OTHER_MISS_CYCLES = 0.1
 MAX_LINE_BYTES = 1_000_000
 MAX_DEPTH = 8  # of objects and lists in a line; the record itself is the first
-DATE_FORMAT = "%Y-%m-%dT%H:%M:%SZ"
-_MAX_WHOLE = 2**63 - 1
 
 
 class RecordError(InputError):
@@ -73,7 +75,7 @@ class Record:
         for name in ("workload", "decisions", "counters", "versions"):
             object.__setattr__(self, name, _plain(name, getattr(self, name), MAX_DEPTH - 1))
         object.__setattr__(self, "samples", tuple(float(sample) for sample in self.samples))
-        if self.space == "auto" and not _is_trace(self.decisions):
+        if self.space == "auto" and not is_trace(self.decisions):
             _refuse("decisions", '{"trace": [...]} in space "auto"', self.decisions)
 
     @property
@@ -118,9 +120,12 @@ def parse_record(line: str | bytes) -> Record:
     """The record that `line` holds; raises `RecordError`, which says what is wrong with it."""
     if len(line) > MAX_LINE_BYTES:
         raise RecordError(f"expected a line of at most {MAX_LINE_BYTES} bytes, got {len(line)}")
-    content = _strict_json(line)
+    try:
+        content = strict_json(line)
+    except JsonError as error:
+        raise RecordError(str(error)) from error
     if not isinstance(content, dict):
-        raise RecordError(f"expected a JSON object, got {_shown(content)}")
+        raise RecordError(f"expected a JSON object, got {shown(content)}")
     _check_format(content.get("format"))
     _check_names(content)
     if isinstance(content["samples"], list):
@@ -129,7 +134,7 @@ def parse_record(line: str | bytes) -> Record:
 
 
 def _check_format(number: object) -> None:
-    if _is_whole(number, 0) and number > RECORD_FORMAT:
+    if is_whole(number, 0) and number > RECORD_FORMAT:
         raise RecordError(
             f"the record has format {number}, and this version reads format {RECORD_FORMAT}: "
             "it was written by a newer shufflenet-compiled; update this one"
@@ -142,47 +147,13 @@ def _check_names(content: dict[str, Any]) -> None:
     if missing or unknown:
         raise RecordError(
             f"expected the fields of format {RECORD_FORMAT}; "
-            f"missing: {_shown(missing)}, unknown: {_shown(unknown)}"
+            f"missing: {shown(missing)}, unknown: {shown(unknown)}"
         )
-
-
-def _strict_json(line: str | bytes) -> object:
-    """What `line` says, without what JSON's readers disagree on."""
-    try:
-        text = line.decode("utf-8") if isinstance(line, bytes) else line
-        return json.loads(
-            text,
-            object_pairs_hook=_object_of_unique_keys,
-            parse_constant=_no_constant,
-            parse_int=_whole,
-        )
-    except (ValueError, RecursionError) as error:
-        raise RecordError(f"expected a line of JSON, got {_shown(line)}: {error}") from error
-
-
-def _object_of_unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    content: dict[str, Any] = {}
-    for key, value in pairs:
-        if key in content:
-            raise RecordError(f"expected each key once, got {_shown(key)} twice")
-        content[key] = value
-    return content
-
-
-def _no_constant(name: str) -> None:
-    raise RecordError(f"expected finite numbers, got {name}")
-
-
-def _whole(digits: str) -> int:
-    """`digits` as an int; Python before 3.10.7 would take minutes for a line of digits."""
-    if len(digits) > len(str(-_MAX_WHOLE)) or abs(int(digits)) > _MAX_WHOLE:
-        raise RecordError(f"expected whole numbers of 64 bits, got {_shown(digits)}")
-    return int(digits)
 
 
 def _plain(name: str, value: object, levels: int) -> object:
     """A copy of `value` as plain JSON of at most `levels` levels, its tuples as lists."""
-    if value is None or isinstance(value, (str, bool)) or _is_number(value):
+    if value is None or isinstance(value, (str, bool)) or is_number(value):
         return value
     if not isinstance(value, (dict, list, tuple)):
         _refuse(name, "finite numbers, text, true, false, null, lists and objects", value)
@@ -200,105 +171,4 @@ def _json(content: object) -> str:
 
 
 def _refuse(name: str, expected: str, value: object) -> NoReturn:
-    raise RecordError(f"{name}: expected {expected}, got {_shown(value)}")
-
-
-def _shown(value: object) -> str:
-    """`value` in a message: short, and without what would control a terminal."""
-    return reprlib.repr(value)
-
-
-def _is_whole(value: object, least: int) -> bool:
-    is_int = isinstance(value, int) and not isinstance(value, bool)
-    return is_int and least <= value <= _MAX_WHOLE
-
-
-def _is_format(value: object) -> bool:
-    return _is_whole(value, RECORD_FORMAT) and value == RECORD_FORMAT
-
-
-def _is_number(value: object) -> bool:
-    if isinstance(value, float):
-        return math.isfinite(value)
-    return _is_whole(value, -_MAX_WHOLE)
-
-
-def _is_text(value: object) -> bool:
-    return isinstance(value, str) and value.isprintable()
-
-
-def _is_name(value: object) -> bool:
-    return _is_text(value) and value != ""
-
-
-def _is_object(value: object) -> bool:
-    return isinstance(value, dict)
-
-
-def _is_trace(decisions: dict[str, Any]) -> bool:
-    return list(decisions) == ["trace"] and isinstance(decisions["trace"], list)
-
-
-def _are_samples(value: object) -> bool:
-    return isinstance(value, tuple) and all(_is_number(part) and part > 0 for part in value)
-
-
-def _are_counters(value: object) -> bool:
-    return _is_object(value) and all(
-        _is_name(name) and _is_whole(count, 0) for name, count in value.items()
-    )
-
-
-def _are_versions(value: object) -> bool:
-    return _is_object(value) and all(
-        _is_name(name) and _is_name(version) for name, version in value.items()
-    )
-
-
-def _is_date(value: object) -> bool:
-    try:
-        return datetime.strptime(value, DATE_FORMAT).strftime(DATE_FORMAT) == value
-    except (TypeError, ValueError):
-        return False
-
-
-@dataclass(frozen=True)
-class _Field:
-    """What a field must hold: in words, and as a test."""
-
-    expected: str
-    holds: Callable[[Any], bool]
-
-
-def _one_of(*allowed: str) -> _Field:
-    return _Field(
-        "one of " + ", ".join(f'"{text}"' for text in allowed),
-        lambda value: isinstance(value, str) and value in allowed,
-    )
-
-
-_NAME = _Field("printable text, not empty", _is_name)
-_OBJECT = _Field("an object", _is_object)
-
-# fmt: off
-FIELDS = {
-    "format":           _Field(f"{RECORD_FORMAT}", _is_format),
-    "space":            _one_of("template", "auto"),
-    "template":         _NAME,
-    "template_version": _Field("a whole number of at least 0", lambda value: _is_whole(value, 0)),
-    "workload":         _OBJECT,
-    "threads":          _Field("a whole number of at least 1", lambda value: _is_whole(value, 1)),
-    "decisions":        _OBJECT,
-    "target":           _NAME,
-    "core":             _NAME,
-    "tvm_target":       _NAME,
-    "board":            _Field("printable text", _is_text),
-    "kind":             _one_of(*KINDS),
-    "unit":             _one_of("s", "cycles"),
-    "outcome":          _one_of("ok", "wrong answer", "does not build"),
-    "samples":          _Field("positive finite numbers", _are_samples),
-    "counters":         _Field("an object of names and counts of at least 0", _are_counters),
-    "versions":         _Field("an object of packages and their versions", _are_versions),
-    "date":             _Field("UTC such as 2026-11-23T09:30:00Z", _is_date),
-}
-# fmt: on
+    raise RecordError(f"{name}: expected {expected}, got {shown(value)}")

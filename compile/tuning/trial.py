@@ -12,7 +12,8 @@ from compile.targets import CompileTarget
 from compile.tuning.candidate import Examined
 from compile.tuning.decisions import plain, workload_fields
 from compile.tuning.log_cores import log_name
-from compile.tuning.record import DATE_FORMAT, RECORD_FORMAT, Record
+from compile.tuning.record import Record
+from compile.tuning.record_fields import DATE_FORMAT, RECORD_FORMAT
 from compile.tuning.task import TEMPLATE_VERSIONS, Task
 from deploy_rpc.board_spec import BoardSpec
 from deploy_rpc.cores import Core

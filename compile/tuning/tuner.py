@@ -22,7 +22,7 @@ from compile.tuning.experience import Lesson
 from compile.tuning.judge import Contenders, Verdict
 from compile.tuning.log import TuningLog
 from compile.tuning.log_cores import log_name
-from compile.tuning.record import IN_NETWORK
+from compile.tuning.record_fields import IN_NETWORK
 from compile.tuning.search import LEAST_LEARNED, Model, proposed
 from compile.tuning.task import Task
 from compile.tuning.trial import Where, trial_record

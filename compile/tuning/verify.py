@@ -35,7 +35,8 @@ from compile.tuning.decisions import (
     tiles_for,
 )
 from compile.tuning.integers import of_integers
-from compile.tuning.log import LogError, TuningLog
+from compile.tuning.log import TuningLog
+from compile.tuning.log_file import LogError
 from compile.tuning.record import Record
 from compile.tuning.workers import WorkerPool, result_of
 from deploy_rpc.emulated_program import ProgramError

@@ -1,0 +1,91 @@
+"""Which decisions a grouped 1x1 convolution may take on a core: tiles that fit its registers, and
+where each way of doing without some loads or stores is to be had.
+"""
+
+from __future__ import annotations
+
+import itertools
+
+from compile.schedules.pointwise_tiles import PointwiseTile, axes_of, overlaps_none
+from compile.schedules.pointwise_workload import PointwiseWorkload
+from compile.schedules.registers import LINE_BYTES, accumulator_budget, weights_per_load
+from compile.schedules.tiles import lane_choices
+from compile.schedules.volatile import can_spread
+from deploy_rpc.cores import Core
+
+
+def fitting_tiles(workload: PointwiseWorkload, core: Core) -> list[tuple[int, int, int]]:
+    """Rows, vectors and lanes of the tiles whose accumulators fit the registers."""
+    across, along = axes_of(workload)
+    most = accumulator_budget(core, row_lanes(workload, core, rows=0))
+    padded = workload.layout == "channels"
+    return [
+        (rows, vectors, lanes)
+        for lanes in lane_choices(along, core, padded=padded)
+        for rows, vectors in itertools.product(range(1, most + 1), repeat=2)
+        if rows * vectors <= accumulator_budget(core, row_lanes(workload, core, rows))
+        and rows <= across
+        and (vectors * lanes <= along or (padded and (vectors - 1) * lanes < along))
+    ]
+
+
+def can_peel(workload: PointwiseWorkload, k_unroll: int) -> bool:
+    """Whether a step over k is left between the first and the last; behind a shuffle none is."""
+    return workload.load_rows == 1 and workload.inputs // k_unroll > 2
+
+
+def row_lanes(workload: PointwiseWorkload, core: Core, rows: int) -> int:
+    """How many of a tile's broadcast rows one load brings.
+
+    Rows of planes are weights, packed side by side; rows of pixels lie apart.
+    """
+    return weights_per_load(core, rows) if workload.layout == "planes" else 1
+
+
+def has_tail(workload: PointwiseWorkload, core: Core, rows: int, vectors: int, lanes: int) -> bool:
+    """Whether pixels are left behind the last vector whose accumulators fit beside a tile's."""
+    together = row_lanes(workload, core, rows)
+    rest = workload.pixels % lanes
+    budget = accumulator_budget(core, together)
+    fits = rows * vectors + rest * rows // together <= budget
+    return bool(rest) and together > 1 and fits
+
+
+def sharing_of(workload: PointwiseWorkload, rows: int, vectors: int, lanes: int) -> int:
+    """How many pixels of a tile of all outputs fill a vector with what is left of each; else 1."""
+    rest = workload.outputs % lanes
+    if workload.layout == "planes" or rest < 2 or lanes % rest or rows % (lanes // rest):
+        return 1
+    return lanes // rest if vectors == workload.outputs // lanes + 1 else 1
+
+
+def can_spread_bias(workload: PointwiseWorkload, core: Core) -> bool:
+    """Whether sums may be loaded with the biases of their group, which the stack has room for."""
+    known = core.isa == "aarch64" and workload.layout == "planes"
+    return known and workload.bias and can_spread(workload.outputs, core.lanes)
+
+
+def can_pair(workload: PointwiseWorkload, core: Core, vectors: int) -> bool:
+    """Whether a tile has rows of several vectors, which its core can store in pairs."""
+    return core.isa == "aarch64" and workload.layout == "planes" and vectors > 1
+
+
+def can_halve(workload: PointwiseWorkload, core: Core, tile: PointwiseTile) -> bool:
+    """Whether halves of the inputs are of use, and allowed.
+
+    Of use where the weights of a tile, and a line of each of its inputs, take more than half of L1.
+    No tile may begin earlier, as the sums that wait would be taken up twice; nor may they wait in
+    a shortcut.
+    """
+    planes = workload.layout == "planes" and not workload.shortcut
+    inner = not tile.pixels_outer and not tile.groups_inner
+    steps = workload.inputs % (2 * tile.k_unroll) == 0 and workload.inputs // tile.k_unroll // 2 > 2
+    read = workload.inputs * (core.value_bytes * tile.rows + LINE_BYTES)
+    is_peeled = tile.peel and not tile.peel_first
+    is_of_use = read > core.l1d_kib * 1024 // 2
+    return planes and inner and is_peeled and steps and is_of_use and overlaps_none(workload, tile)
+
+
+def prefetches(workload: PointwiseWorkload, core: Core) -> bool:
+    """Whether weights come from beyond the caches of a core that has lines to spare for them."""
+    return core.isa == "x86_64" and workload.layout == "channels"

@@ -1,0 +1,191 @@
+"""The tile that a grouped 1x1 convolution has by default: the one of the least modelled cycles.
+
+The model ranks tiles by their registers; of caches it knows what decides the order of the loops.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from compile.schedules.maximum import has_maxnum
+from compile.schedules.pointwise_choices import (
+    can_peel,
+    fitting_tiles,
+    has_tail,
+    prefetches,
+    row_lanes,
+    sharing_of,
+)
+from compile.schedules.pointwise_tiles import PointwiseTile, axes_of, is_exact
+from compile.schedules.pointwise_workload import PointwiseWorkload
+from compile.schedules.registers import (
+    ARM_TAIL_CYCLES,
+    AVX2_POINTWISE_CHANNELS,
+    AVX2_REGISTERS,
+    AVX2_USUAL,
+    FLOAT_BYTES,
+    LOAD_COSTS,
+    tile_cycles,
+)
+from deploy_rpc.cores import Core
+
+K_UNROLLS = (4, 2, 1)
+WIDE_ARM_K_UNROLLS = (4, 1)  # float32, with several FMLAs a cycle
+LEAST_INPUTS_PEELED = 20  # by default: LLVM writes a loop over fewer in full, and spills
+MOST_VECTORS_PEELED = 3  # beside a tail
+LEAST_PIXELS_OF_A_PASS = 3  # that share the weights they bring from L2: 21 bytes a cycle
+# AVX2: of a vector of weights that comes from L2 for every tile of pixels again
+WEIGHTS_AGAIN_CYCLES, WEIGHTS_AGAIN_L1_CACHES = 0.2, 2
+DEAREST_IN_PLACE = 1.25  # times the modelled cycles of the best tile, which knows no caches
+
+
+def default_tile(workload: PointwiseWorkload, core: Core) -> PointwiseTile:
+    """The tile with the least modelled cycles among those whose accumulators fit the registers.
+
+    With a shortcut one that can run in place is preferred, which saves a third of the memory.
+    """
+    fitting = fitting_tiles(workload, core)
+    cycles = {tile: _modelled_cycles(workload, core, *tile) for tile in fitting}
+    best = min(fitting, key=cycles.__getitem__)
+    if workload.shortcut:
+        exact = [t for t in fitting if cycles[t] <= DEAREST_IN_PLACE * cycles[best]]
+        exact = [t for t in exact if is_exact(workload, _tiled(workload, core, *t), *t)]
+        best = min(exact, key=cycles.__getitem__, default=best)
+    rows, vectors, lanes = best
+    pixels_outer = _pixels_outer(workload, core, rows, vectors * lanes)
+    k_unroll = _default_unroll(workload, core)
+    groups_inner = _groups_inner(workload, core, rows)
+    prefetch = not pixels_outer and not groups_inner and prefetches(workload, core)
+    return PointwiseTile(
+        rows=rows,
+        vectors=vectors,
+        lanes=lanes,
+        k_unroll=k_unroll,
+        pixels_outer=pixels_outer,
+        prefetch=prefetch,
+        maxnum=has_maxnum(core),
+        row_lanes=row_lanes(workload, core, rows),
+        peel=can_peel(workload, k_unroll) and _gains_by_peeling(workload, core, *best),
+        groups_inner=groups_inner,
+        tail=has_tail(workload, core, rows, vectors, lanes),
+        sharing=_default_sharing(workload, core, rows, vectors, lanes),
+    )
+
+
+def modelled_cycles(workload: PointwiseWorkload, core: Core) -> float:
+    """Of one call with the default tile: a rank for choosing, not a prediction."""
+    tile = default_tile(workload, core)
+    return _modelled_cycles(workload, core, tile.rows, tile.vectors, tile.lanes)
+
+
+def _default_unroll(workload: PointwiseWorkload, core: Core) -> int:
+    """The longest step that divides K; of float32 on AArch64 with several FMLAs a cycle never two.
+
+    For those cores LLVM loads both inputs at once, and spills: 200 of 50 with a shortcut at 14x14
+    take 623 to 1303 thousand modelled cycles on N1 in steps of two, 530 in steps of one. On A72 and
+    in float16 nothing spills, and steps of two are up to 2 and 0.7 % faster (2026-11-26).
+    """
+    is_wide = core.isa == "aarch64" and core.value_bits == 32 and not _one_a_cycle(core)
+    unrolls = WIDE_ARM_K_UNROLLS if is_wide else K_UNROLLS
+    return next(unroll for unroll in unrolls if workload.inputs % unroll == 0)
+
+
+def _gains_by_peeling(
+    workload: PointwiseWorkload, core: Core, rows: int, vectors: int, lanes: int
+) -> bool:
+    """With one FMLA a cycle all else hides behind it; weights one by one, or few inputs, spill.
+
+    So do many inputs of a step beside a tail: 320 of 80 at 7x7 take 1048 thousand modelled cycles
+    on A72 in tiles of 4 x 6 peeled, 998 else, 982 in tiles of 20 x 1 peeled.
+    """
+    if vectors > MOST_VECTORS_PEELED and has_tail(workload, core, rows, vectors, lanes):
+        return False
+    many = workload.inputs >= LEAST_INPUTS_PEELED
+    arm = core.isa == "aarch64" and _one_a_cycle(core)
+    return arm and many and row_lanes(workload, core, rows) > 1
+
+
+def _one_a_cycle(core: Core) -> bool:
+    """Whether the core begins one multiply-add of whole vectors a cycle."""
+    return core.macs_per_cycle == core.lanes
+
+
+def _default_sharing(
+    workload: PointwiseWorkload, core: Core, rows: int, vectors: int, lanes: int
+) -> int:
+    """Only where it was measured: not with AVX-512, nor on ARM."""
+    is_measured = core.vector_registers == AVX2_REGISTERS
+    return sharing_of(workload, rows, vectors, lanes) if is_measured else 1
+
+
+def _tiled(workload: PointwiseWorkload, core: Core, rows: int, vectors: int, lanes: int) -> int:
+    """Pixels that are cut into tiles by default."""
+    tail = has_tail(workload, core, rows, vectors, lanes)
+    return workload.pixels - workload.pixels % lanes if tail else workload.pixels
+
+
+def _groups_inner(workload: PointwiseWorkload, core: Core, rows: int) -> bool:
+    """Whether the channels of a pixel should be walked as they lie, group by group.
+
+    Where the pictures do not fit the L2 cache and the weights of all groups, which are then read
+    for every few pixels, lie near enough. On AVX2 (EPYC, Zen 3, 2026-11-25), 1x g8: 45 of 12
+    channels at 28x28 take 107 us instead of 129, 48 of 12 in place 100 instead of 135, 96 of 24 at
+    14x14 79 instead of 84; 1x g3: 80 of 20 in place 85 instead of 91. Where the pictures fit, 160
+    of 40 at 14x14 take 95 instead of 84.
+    """
+    if workload.layout == "planes" or workload.groups == 1:
+        return False
+    read_and_written = workload.inputs + workload.outputs
+    pictures = FLOAT_BYTES * workload.pixels * workload.groups * read_and_written
+    weights = FLOAT_BYTES * workload.groups * workload.inputs * workload.outputs
+    l1, l2 = core.l1d_kib * 1024, core.l2_kib * 1024
+    is_near = weights <= l1 // 2 or (rows >= LEAST_PIXELS_OF_A_PASS and weights <= l2 // 2)
+    return pictures > l2 and is_near
+
+
+def _pixels_outer(workload: PointwiseWorkload, core: Core, rows: int, width: int) -> bool:
+    """Whether walking pixels outside and outputs inside reads less through L1."""
+    x_bytes = FLOAT_BYTES * workload.inputs * workload.pixels
+    w_bytes = FLOAT_BYTES * workload.inputs * workload.outputs
+    half_l1 = core.l1d_kib * 1024 // 2
+    outputs, pixels = (rows, width) if workload.layout == "planes" else (width, rows)
+    w_again = 1 if w_bytes <= half_l1 else -(-workload.pixels // pixels)
+    x_again = 1 if x_bytes <= half_l1 else -(-workload.outputs // outputs)
+    return x_bytes + w_bytes * w_again < x_bytes * x_again + w_bytes
+
+
+def _modelled_cycles(
+    workload: PointwiseWorkload, core: Core, rows: int, vectors: int, lanes: int
+) -> float:
+    pixels = _tiled(workload, core, rows, vectors, lanes)
+    across, along = axes_of(replace(workload, pixels=pixels))
+    tiles = -(-across // rows) * -(-along // (vectors * lanes))
+    shared = 1 / _default_sharing(workload, core, rows, vectors, lanes)
+    cycles = tile_cycles(
+        core,
+        workload.layout,
+        lanes,
+        rows,
+        vectors - 1 + shared,
+        workload.inputs,
+        shortcut=workload.shortcut,
+        avx2=AVX2_POINTWISE_CHANNELS if workload.layout == "channels" else AVX2_USUAL,
+    )
+    if _weights_come_again(workload, core):
+        cycles += WEIGHTS_AGAIN_CYCLES * vectors * workload.inputs
+    if vectors * lanes > along:  # a vector stored in part takes several stores
+        cycles += rows * LOAD_COSTS[workload.layout].store
+    cycles *= tiles
+    if rest := workload.pixels - pixels:
+        speed = core.macs_per_cycle / core.lanes
+        together = row_lanes(workload, core, rows)
+        cycles += across * rest * (workload.inputs / together + ARM_TAIL_CYCLES) / speed
+    return workload.groups * cycles
+
+
+def _weights_come_again(workload: PointwiseWorkload, core: Core) -> bool:
+    """Whether a group's weights are beyond the L1 cache: wide tiles read them more often."""
+    if workload.layout == "planes" or core.vector_registers != AVX2_REGISTERS:
+        return False
+    weights = FLOAT_BYTES * workload.inputs * workload.outputs
+    return weights > WEIGHTS_AGAIN_L1_CACHES * core.l1d_kib * 1024

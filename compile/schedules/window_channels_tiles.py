@@ -1,0 +1,79 @@
+"""Tiles of a window with channels in the lanes, the default one by its modelled cycles."""
+
+from __future__ import annotations
+
+import itertools
+from dataclasses import dataclass
+
+from compile.schedules.maximum import has_maxnum
+from compile.schedules.overlap import tile_starts
+from compile.schedules.registers import accumulator_budget, tile_cycles
+from compile.schedules.tiles import lane_choices
+from compile.schedules.window_workload import WindowWorkload
+from deploy_rpc.cores import Core
+
+MAX_VECTORS_OF_CHANNELWISE = 2  # more only lengthen the code: nothing is shared between vectors
+PIXELS_OF_CHANNELWISE = 8
+
+
+@dataclass(frozen=True)
+class WindowChannelsTile:
+    """The decisions: `pixels` of one row x `vectors` of `lanes` channels are accumulators."""
+
+    pixels: int
+    vectors: int
+    lanes: int
+    maxnum: bool = False
+
+    @property
+    def width(self) -> int:
+        """Channels of a tile."""
+        return self.vectors * self.lanes
+
+
+def default_tile(workload: WindowWorkload, core: Core) -> WindowChannelsTile:
+    """The tile with the least modelled cycles among those whose accumulators fit the registers."""
+    _, columns = workload.output_size
+    budget = accumulator_budget(core)
+    limits = (PIXELS_OF_CHANNELWISE, MAX_VECTORS_OF_CHANNELWISE)
+    max_pixels, max_vectors = limits if workload.is_channelwise else (budget, budget)
+    extent = _channel_extent(workload)
+    fitting = [
+        WindowChannelsTile(pixels, vectors, lanes, has_maxnum(core))
+        for lanes in lane_choices(extent, core)
+        for pixels, vectors in itertools.product(
+            range(1, max_pixels + 1), range(1, max_vectors + 1)
+        )
+        if pixels * vectors <= budget and pixels <= columns and vectors * lanes <= extent
+    ]
+    return min(fitting, key=lambda tile: _modelled_cycles(workload, core, tile))
+
+
+def modelled_cycles(workload: WindowWorkload, core: Core) -> float:
+    """Of one call with the default tile: a rank for choosing, not a prediction."""
+    return _modelled_cycles(workload, core, default_tile(workload, core))
+
+
+def channel_tiles(workload: WindowWorkload, tile: WindowChannelsTile) -> int:
+    return len(tile_starts(_channel_extent(workload), tile.width))
+
+
+def _channel_extent(workload: WindowWorkload) -> int:
+    """Channels that tiles of one group, or of all channelwise ones, are cut from."""
+    return workload.channels if workload.is_channelwise else workload.outputs
+
+
+def _modelled_cycles(workload: WindowWorkload, core: Core, tile: WindowChannelsTile) -> float:
+    rows, columns = workload.output_size
+    groups = 1 if workload.is_channelwise else workload.groups
+    tiles = groups * rows * len(tile_starts(columns, tile.pixels)) * channel_tiles(workload, tile)
+    taps = workload.inputs * workload.kernel[0] * workload.kernel[1]
+    return tiles * tile_cycles(
+        core,
+        "channels",
+        tile.lanes,
+        tile.pixels,
+        tile.vectors,
+        taps,
+        own_inputs=workload.is_channelwise,
+    )

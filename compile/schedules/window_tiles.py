@@ -1,0 +1,161 @@
+"""Tiles of a convolution over planes: those that fit a core's registers, the default among them."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+from compile.schedules.depthwise_rows import can_convolve_rows
+from compile.schedules.maximum import has_maxnum
+from compile.schedules.overlap import tile_starts
+from compile.schedules.registers import accumulator_budget, tile_cycles
+from compile.schedules.short_rows import is_short
+from compile.schedules.window_workload import WindowWorkload
+from deploy_rpc.cores import Core
+
+ROWS_IN_REGISTERS = (1, 2, 3, 4, 7)
+ACCUMULATORS_IN_REGISTERS = 28
+MAX_ROWS = 4  # of a tile: more only lengthen the code
+# On AArch64, accumulators and rows of a tile. Channelwise with 14, LLVM keeps inputs of three rows,
+# too, and spills; 2 x 2 at 14x14 takes 5 % fewer modelled cycles than 3 x 2. Dense, 3 channels x 7
+# vectors of one row take 2.41 M modelled cycles for the stem on A72, 2 x 2 x 4 spills (2.43 M).
+ARM_CHANNELWISE = (8, 2)
+ARM_DENSE = (21, 1)
+# Of copying a vector of the input, as it lies and sorted by phase of the column; fitted to six
+# depthwise kernels on AVX2 (2026-11-25).
+COPIED_VECTOR_CYCLES, SORTED_VECTOR_CYCLES = 1.0, 3.0
+
+
+@dataclass(frozen=True)
+class WindowTile:
+    """The decisions: `channels` x `rows` x `vectors` accumulators of `lanes` columns.
+
+    The scratch holds what `band` rows of tiles read, at most. With `in_registers`, where the
+    workload allows, there is none (see `depthwise_rows`).
+    """
+
+    channels: int
+    rows: int
+    vectors: int
+    lanes: int
+    maxnum: bool = False
+    band: int = 1
+    in_registers: bool = False
+    shorter: bool = False
+
+
+def default_tile(workload: WindowWorkload, core: Core) -> WindowTile:
+    """The tile with the least modelled cycles among those whose accumulators fit the registers."""
+    if core.isa == "aarch64" and can_convolve_rows(workload):
+        return _default_in_registers(workload, core)
+    tile = min(
+        fitting_tiles(workload, core), key=lambda tile: _modelled_cycles(workload, core, tile)
+    )
+    return replace(tile, band=_default_band(workload, tile, core))
+
+
+def fitting_tiles(workload: WindowWorkload, core: Core) -> list[WindowTile]:
+    """The tiles whose accumulators fit the registers, of one row of tiles a band."""
+    rows, columns = workload.output_size
+    lanes = _lanes(workload, core)
+    budget, most_rows = accumulator_budget(core), MAX_ROWS
+    if core.isa == "aarch64":
+        limits = ARM_CHANNELWISE if workload.is_channelwise else ARM_DENSE
+        budget, most_rows = limits
+    return [
+        WindowTile(channels, tile_rows, vectors, lanes, has_maxnum(core))
+        for channels, tile_rows, vectors in itertools.product(range(1, budget + 1), repeat=3)
+        if channels * tile_rows * vectors <= budget
+        and channels <= workload.outputs
+        and tile_rows <= min(rows, most_rows)
+        and vectors * lanes <= columns
+    ]
+
+
+def tiles_in_registers(workload: WindowWorkload, core: Core) -> Iterator[WindowTile]:
+    """Tiles of `depthwise_rows` that do not spill much; none where the core has others."""
+    if core.isa != "aarch64" or not can_convolve_rows(workload):
+        return
+    default = _default_in_registers(workload, core)
+    rows, columns = workload.output_size
+    widest = -(-columns // default.lanes)
+    choices = itertools.product(ROWS_IN_REGISTERS, range(1, min(widest, 8) + 1), (True, False))
+    for tile_rows, vectors, shorter in choices:
+        if tile_rows <= rows and tile_rows * vectors <= ACCUMULATORS_IN_REGISTERS:
+            yield replace(default, rows=tile_rows, vectors=vectors, shorter=shorter)
+
+
+def banded(workload: WindowWorkload, tile: WindowTile, core: Core) -> Iterator[WindowTile]:
+    """`tile` with bands of the default height, of one row of tiles, and of the whole picture."""
+    count = len(tile_starts(workload.output_size[0], tile.rows))
+    for band in dict.fromkeys((_default_band(workload, tile, core), 1, count)):
+        yield replace(tile, band=band)
+
+
+def band_shape(workload: WindowWorkload, tile: WindowTile, band: int) -> tuple[int, int, int, int]:
+    """Of the scratch for `band` rows of tiles."""
+    channels, stride, padded_rows, columns = workload.phases_shape
+    rows = (band * tile.rows - 1) * stride + workload.kernel[0]
+    return channels, stride, min(rows, padded_rows), columns
+
+
+def starts_of(workload: WindowWorkload, tile: WindowTile) -> tuple[list[int], list[int], list[int]]:
+    rows, columns = workload.output_size
+    return (
+        tile_starts(workload.outputs, tile.channels),
+        tile_starts(rows, tile.rows),
+        tile_starts(columns, tile.vectors * tile.lanes),
+    )
+
+
+def modelled_cycles(workload: WindowWorkload, core: Core) -> float:
+    """Of one call with the default tile: a rank for choosing, not a prediction."""
+    tile = default_tile(workload, core)
+    return workload.groups * _modelled_cycles(workload, core, tile)
+
+
+def _default_in_registers(workload: WindowWorkload, core: Core) -> WindowTile:
+    """Two rows of up to four vectors; of rows of one or two vectors as many as eight."""
+    rows, columns = workload.output_size
+    lanes = core.lanes if is_short(rows, columns, core) else _lanes(workload, core)
+    vectors = min(-(-columns // lanes), 4)
+    most_rows = 2 if vectors > 2 else 8
+    return WindowTile(
+        1, min(rows, most_rows), vectors, lanes, has_maxnum(core), in_registers=True, shorter=True
+    )
+
+
+def _lanes(workload: WindowWorkload, core: Core) -> int:
+    """The longest vectors that fit a row."""
+    return min(core.lanes, 1 << (workload.output_size[1].bit_length() - 1))
+
+
+def _default_band(workload: WindowWorkload, tile: WindowTile, core: Core) -> int:
+    """As many rows of tiles as read no more than three quarters of the L1 cache; one at least.
+
+    The stem of 1x g3 on AVX-512 (2026-11-24), thousands of clock ticks: 324 with 1 row of tiles,
+    346 with 2, 366 with 4, 390 with all.
+    """
+    count = len(tile_starts(workload.output_size[0], tile.rows))
+    sizes = (math.prod(band_shape(workload, tile, band)) for band in range(1, count + 1))
+    return max(sum(core.value_bytes * size <= core.l1d_kib * 768 for size in sizes), 1)
+
+
+def _tile_count(workload: WindowWorkload, tile: WindowTile) -> int:
+    return math.prod(len(starts) for starts in starts_of(workload, tile))
+
+
+def _modelled_cycles(workload: WindowWorkload, core: Core, tile: WindowTile) -> float:
+    """Of one group."""
+    taps = workload.inputs * workload.kernel[0] * workload.kernel[1]
+    vectors = tile.rows * tile.vectors
+    cycles = tile_cycles(core, "planes", tile.lanes, tile.channels, vectors, taps)
+    return _tile_count(workload, tile) * cycles + _fill_cycles(workload, tile.lanes)
+
+
+def _fill_cycles(workload: WindowWorkload, lanes: int) -> float:
+    """Of one group's scratch, each row of which is copied once."""
+    per_vector = SORTED_VECTOR_CYCLES if workload.stride > 1 else COPIED_VECTOR_CYCLES
+    return workload.inputs * workload.size[0] * -(-workload.size[1] // lanes) * per_vector

@@ -1,0 +1,66 @@
+"""The default tile of a pointwise kernel fits the core's registers, and suits its caches."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import pytest
+
+from compile.schedules.pointwise_choices import fitting_tiles
+from compile.schedules.pointwise_default import default_tile
+from compile.schedules.pointwise_tiles import runs_in_place
+from compile.schedules.pointwise_workload import PointwiseWorkload
+from compile.schedules.registers import accumulator_budget
+from deploy_rpc.cores import Core
+from tests.cores import A72, AVX2, AVX512, N1
+from tests.pointwise_kernels import WORKLOADS, workload_of
+
+ON_7X7 = PointwiseWorkload(3, 320, 80, 49, True, True)
+
+
+def test_a_tile_that_runs_in_place_is_preferred_where_it_costs_nothing() -> None:
+    w = PointwiseWorkload(3, 160, 40, 196, True, True, layout="channels")
+    assert runs_in_place(w, default_tile(w, AVX512))
+
+
+def test_groups_are_walked_inside_where_the_pictures_exceed_the_cache() -> None:
+    """48 x 8 channels at 28x28 are 1.2 MB, with their inputs 1.5, of an L2 of 1 MB."""
+    w = PointwiseWorkload(8, 48, 12, 784, True, True, layout="channels")
+    assert default_tile(w, AVX2).groups_inner
+    assert not default_tile(dataclasses.replace(w, pixels=196), AVX2).groups_inner
+    assert not default_tile(dataclasses.replace(w, layout="planes"), AVX2).groups_inner
+
+
+@pytest.mark.parametrize("core", [A72, AVX512], ids=lambda core: core.name)
+@pytest.mark.parametrize("name", WORKLOADS)
+def test_the_accumulators_fit_the_registers(name: str, core: Core) -> None:
+    w = workload_of(name)
+    tile = default_tile(w, core)
+    assert tile.rows * tile.vectors <= accumulator_budget(core, tile.row_lanes)
+    assert tile.rows <= w.outputs
+    assert tile.vectors * tile.lanes <= w.pixels
+    assert w.inputs % tile.k_unroll == 0
+
+
+@pytest.mark.parametrize(
+    ("core", "inputs", "step"),
+    [(N1, 50, 1), (N1, 40, 4), (N1.of("float16"), 50, 2), (A72, 50, 2), (AVX512, 50, 2)],
+    ids=["N1", "N1 by fours", "N1 float16", "A72", "AVX-512"],
+)
+def test_only_float32_on_arm_cores_of_several_fmlas_a_cycle_never_takes_inputs_by_twos(
+    core: Core, inputs: int, step: int
+) -> None:
+    w = PointwiseWorkload(2, 200, inputs, 196, relu=True, shortcut=True)
+    assert default_tile(w, core).k_unroll == step
+
+
+@pytest.mark.parametrize("core", [A72, AVX512], ids=lambda core: core.name)
+def test_the_default_is_a_fitting_tile(core: object) -> None:
+    tile = default_tile(ON_7X7, core)
+    assert (tile.rows, tile.vectors, tile.lanes) in fitting_tiles(ON_7X7, core)
+    assert tile.rows * tile.vectors <= accumulator_budget(core, tile.row_lanes)
+
+
+def test_only_planes_of_aarch64_have_a_tail() -> None:
+    assert not default_tile(dataclasses.replace(ON_7X7, layout="channels"), A72).tail
+    assert not default_tile(ON_7X7, AVX512).tail

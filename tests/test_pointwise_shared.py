@@ -1,0 +1,38 @@
+"""Pixels share the last vector of a group's outputs where they fill it."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import pytest
+
+from compile.schedules.pointwise_choices import sharing_of
+from compile.schedules.pointwise_default import default_tile
+from compile.schedules.pointwise_tiles import PointwiseTile
+from compile.schedules.pointwise_workload import PointwiseWorkload
+from tests.cores import AVX2, AVX512
+from tests.pointwise_kernels import error_of
+
+
+@pytest.mark.parametrize(("outputs", "sharing"), [(20, 2), (10, 4), (4, 2)])
+def test_pixels_share_the_last_vector_of_a_group(outputs: int, sharing: int) -> None:
+    w = PointwiseWorkload(3, outputs, 12, 52, True, True, layout="channels")
+    vectors = outputs // 8 + 1
+    assert sharing_of(w, 8, vectors, 8) == sharing
+    tile = PointwiseTile(8, vectors, 8, k_unroll=4, pixels_outer=False, sharing=sharing)
+    assert error_of(w, tile) < 5e-5
+    assert (
+        error_of(dataclasses.replace(w, load_rows=3, stored_channels=70, first_channel=5), tile)
+        < 5e-5
+    )
+
+
+def test_a_vector_is_shared_where_that_was_measured_and_pixels_fill_it() -> None:
+    w = PointwiseWorkload(3, 20, 80, 784, True, False, layout="channels")
+    assert default_tile(w, AVX2).sharing == 2
+    assert default_tile(w, AVX512).sharing == 1
+    assert sharing_of(w, 3, 3, 8) == 1  # an odd pixel would be left
+    assert sharing_of(w, 4, 2, 8) == 1  # the vector is another tile's
+    assert sharing_of(dataclasses.replace(w, outputs=17), 8, 3, 8) == 1  # no vector of one
+    assert sharing_of(dataclasses.replace(w, outputs=21), 8, 3, 8) == 1
+    assert sharing_of(dataclasses.replace(w, layout="planes"), 4, 3, 8) == 1
