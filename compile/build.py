@@ -12,15 +12,16 @@ from compile.build_options import parse_options, print_options
 from compile.examine import check_board, compares_here, examine
 from compile.library import build_library
 from compile.link import find_host_linker, find_linker
-from compile.lower import ladder, lower
+from compile.lower import Lowered, ladder, lower
 from compile.network import Network
 from compile.quantise.inputs import Calibration, calibration_on_pictures, synthetic_calibration
-from compile.report import build_report, print_report, print_sensitivity
+from compile.report import build_report
+from compile.report_tables import print_report, print_sensitivity
 from compile.sensitivity.choose import layers_within
 from compile.sensitivity.measure import measure_sensitivity
 from compile.sensitivity.table import Sensitivity
 from compile.source import import_network
-from compile.tuning.decisions import recorded_decisions
+from compile.tuning.decisions import RecordedDecisions, recorded_decisions
 from model.cli import phase, run_command, write_json
 from model.output_folder import make_output_folder
 from model.temporary import locked_folder, temporary_folder
@@ -39,37 +40,22 @@ def main(arguments: list[str] | None = None) -> None:
     with _staging_folder(options.out) as staging:
         with phase("import"):
             network = import_network(options)
-        modelled = options.board is not None and options.board.kind == "modelled"
-        levels = ladder(options.level, options.target.dtype, modelled=modelled)
         if options.dump:
             make_output_folder(options.dump)
-        decisions, logs = None, {}
+        decisions = None
         if options.level == "tuned":
             decisions = recorded_decisions(options.tuning_logs, options.target.core)
-            logs = decisions.digests
         calibration = _calibration(options, network)
         sensitivity = _sensitivity(options, network, calibration)
         kept = _kept(options, sensitivity)
-        with phase(f"lower {', '.join(levels)}"):
-            rungs = [
-                lower(
-                    network,
-                    level,
-                    options.target,
-                    threads=options.threads,
-                    decisions=decisions,
-                    calibration=calibration,
-                    kept=kept,
-                    dump=options.dump,
-                )
-                for level in levels
-            ]
+        rungs = _rungs(options, network, decisions, calibration, kept)
         name = f"{network.name}.{options.target.name}"
         with phase(f"compile for {options.target.triple}, link with {linker.name}"):
             library = build_library(
                 rungs[-1], options.target, linker, staging / f"{name}.so", static=options.static
             )
         verifications, latencies = examine(rungs, library.path, linker, options.board, host_linker)
+        logs = decisions.digests if decisions else {}
         report = build_report(rungs[-1], verifications, latencies, library, logs)
         if sensitivity:
             report["sensitivity"] = asdict(sensitivity)
@@ -125,6 +111,32 @@ def _kept(options: argparse.Namespace, sensitivity: Sensitivity | None) -> tuple
     if options.keep_float.budget is None:
         return options.keep_float.layers
     return layers_within(sensitivity, options.keep_float.budget)
+
+
+def _rungs(
+    options: argparse.Namespace,
+    network: Network,
+    decisions: RecordedDecisions | None,
+    calibration: Calibration | None,
+    kept: Sequence[str],
+) -> list[Lowered]:
+    """The network at each level of the ladder that is compared, the one that ships last."""
+    modelled = options.board is not None and options.board.kind == "modelled"
+    levels = ladder(options.level, options.target.dtype, modelled=modelled)
+    with phase(f"lower {', '.join(levels)}"):
+        return [
+            lower(
+                network,
+                level,
+                options.target,
+                threads=options.threads,
+                decisions=decisions,
+                calibration=calibration,
+                kept=kept,
+                dump=options.dump,
+            )
+            for level in levels
+        ]
 
 
 @contextlib.contextmanager

@@ -14,12 +14,12 @@ from pathlib import Path
 
 import numpy as np
 
+from compile.latency import Latency
 from compile.library import build_library
 from compile.link import Linker, find_host_linker
 from compile.lower import Lowered
 from compile.price_library import price_library
 from compile.price_network import note_on
-from compile.report import Latency
 from compile.targets import CompileTarget, host_target, runs_lowered_here
 from compile.verify import Verification, verify, verify_outputs
 from deploy_rpc.board_spec import BoardError, BoardSpec, parse_board

@@ -24,13 +24,14 @@ from compile.aot.workspace import Workspace
 from compile.kernels import Kernel, list_kernels
 from compile.network import Network
 from compile.operators import count_operators
-from compile.passes import Pass, passes_of
+from compile.passes import passes_of
 from compile.passes.take_decisions import Decisions, take_decisions
 from compile.quantise.inputs import Calibration, synthetic_calibration
 from compile.quantise.reference import KEPT, checked_by_integers
 from compile.schedules import schedule_kernels
 from compile.targets import CompileTarget
-from compile.virtual_machine import FINALISE, LEGALISE_STOCK, PLAN_MEMORY
+from compile.trail import Trail
+from compile.virtual_machine import FINALISE, LEGALISE_STOCK, PLAN_MEMORY, planned_workspace
 from deploy_rpc.cores import Dtype
 
 LEVELS = ("stock", "unfused", "fused", "tuned")
@@ -98,29 +99,26 @@ def lower(
     """
     if target.dtype == "int8":
         calibration = calibration or synthetic_calibration(network)
-    trail = _Trail(level, dump)
+    trail = Trail(level, dump)
+    compute = None
     with target.tvm:
         passes = passes_of(level, target.core, threads, target.dtype, calibration, kept)
         if level == "tuned" and decisions is not None:
             passes = (*passes, take_decisions(decisions))
         module = trail.run("graph", network.module, passes)
-        given, left = count_operators(network.module), count_operators(module)
-        operators = {kind: (given[kind], left[kind]) for kind in given}
+        operators = _operators(network.module, module)
         legalise = LEGALISE_STOCK if level == "stock" else LEGALISE
         module = trail.run("legalised", module, legalise)
         kernels = list_kernels(module, source=level)
         if calibration is not None:
             stated = calibration.provenance | ({KEPT: list(kept)} if kept else {})
             network = checked_by_integers(network, module, stated)
-        if level != "stock":
-            module, sources = schedule_kernels(module, target.core.of(target.dtype), threads)
-            kernels = [dataclasses.replace(k, source=sources[k.name]) for k in kernels]
-        module = trail.run("scheduled", module, ())
         if level == "stock":
-            module = trail.run("planned", module, PLAN_MEMORY)
-            workspace, compute = _planned(module), None
-            module = trail.run("final", module, FINALISE)
+            module, workspace = _as_planned_by_tvm(module, trail)
         else:
+            module, sources = schedule_kernels(module, target.core.of(target.dtype), threads)
+            trail.run("scheduled", module, ())
+            kernels = [dataclasses.replace(k, source=sources[k.name]) for k in kernels]
             compute = _compute(network, module, threads)
             workspace = compute.workspace
             trail.run("kernels", compute.kernels, ())
@@ -172,6 +170,19 @@ def redecided(lowered: Lowered, decisions: Decisions) -> Lowered:
     )
 
 
+def _operators(imported: tvm.IRModule, left: tvm.IRModule) -> dict[str, tuple[int, int]]:
+    """Of each kind how many `imported` holds, and how many are `left` by the passes."""
+    before, behind = count_operators(imported), count_operators(left)
+    return {kind: (before[kind], behind[kind]) for kind in before}
+
+
+def _as_planned_by_tvm(module: tvm.IRModule, trail: Trail) -> tuple[tvm.IRModule, Workspace]:
+    """The module as `relax.build` takes it, with its storages."""
+    trail.run("scheduled", module, ())
+    planned = trail.run("planned", module, PLAN_MEMORY)
+    return trail.run("final", planned, FINALISE), planned_workspace(planned)
+
+
 def _source(kernel: tirx.PrimFunc) -> str:
     return str((kernel.attrs or {}).get("schedule", "generic"))
 
@@ -183,32 +194,3 @@ def _compute(network: Network, module: tvm.IRModule, threads: int) -> Compute:
         if isinstance(function, tirx.PrimFunc)
     }
     return make_compute(read_program(module), functions, c_prefix(network.name), threads)
-
-
-class _Trail:
-    """Runs phases and dumps the IR after each as `DIR/LEVEL.N_phase.py`."""
-
-    def __init__(self, level: str, folder: Path | None) -> None:
-        self._level, self._folder, self._count = level, folder, 0
-
-    def run(self, phase: str, module: tvm.IRModule, passes: tuple[Pass, ...]) -> tvm.IRModule:
-        for apply in passes:
-            module = apply(module)
-        if self._folder is not None:
-            path = self._folder / f"{self._level}.{self._count}_{phase}.py"
-            path.write_text(module.script(show_meta=False), encoding="utf-8")
-            self._count += 1
-        return module
-
-
-def _planned(module: tvm.IRModule) -> Workspace:
-    """The storages of TVM's own static memory plan; it knows no lower bound."""
-    total = 0
-
-    def add(node: relax.Expr) -> None:
-        nonlocal total
-        if isinstance(node, tvm.ir.Call) and node.op == tvm.ir.Op.get("relax.memory.alloc_storage"):
-            total += int(node.args[0].values[0])
-
-    relax.analysis.post_order_visit(module["main"], add)
-    return Workspace((), total, None)

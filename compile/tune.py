@@ -13,8 +13,8 @@ from typing import Any
 
 from rich.progress import Progress
 
+from compile.latency import Latency, latency_table
 from compile.lower import Lowered, lower
-from compile.report import Latency, latency_table
 from compile.source import import_network
 from compile.tune_auto import tune_auto
 from compile.tune_checks import AUTO

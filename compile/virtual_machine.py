@@ -2,9 +2,12 @@
 them, and a module made to run here.
 """
 
+from __future__ import annotations
+
 import tvm
 from tvm import relax
 
+from compile.aot.workspace import Workspace
 from compile.schedules import schedule_kernels
 from compile.targets import host_target
 
@@ -39,3 +42,16 @@ def machine_here(module: tvm.IRModule) -> relax.VirtualMachine:
             module = apply(module)
         built = relax.build(module, target=target.tvm, relax_pipeline=None)
         return relax.VirtualMachine(built, tvm.cpu())
+
+
+def planned_workspace(module: tvm.IRModule) -> Workspace:
+    """The storages of TVM's own memory plan in `module` behind `PLAN_MEMORY`; it knows no bound."""
+    total = 0
+
+    def add(node: relax.Expr) -> None:
+        nonlocal total
+        if isinstance(node, tvm.ir.Call) and node.op == tvm.ir.Op.get("relax.memory.alloc_storage"):
+            total += int(node.args[0].values[0])
+
+    relax.analysis.post_order_visit(module["main"], add)
+    return Workspace((), total, None)

@@ -11,7 +11,7 @@ from rich.console import Console
 
 from compile.lower import lower
 from compile.quantise.inputs import Calibration
-from compile.report import print_sensitivity
+from compile.report_tables import print_sensitivity
 from compile.sensitivity.choose import (
     KeepFloat,
     KeepFloatError,

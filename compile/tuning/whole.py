@@ -7,11 +7,11 @@ import tempfile
 from pathlib import Path
 
 from compile.examine import examine
+from compile.latency import Latency
 from compile.library import build_library
 from compile.link import find_linker
 from compile.lower import Lowered, redecided
 from compile.passes.take_decisions import Decisions
-from compile.report import Latency
 from deploy_rpc.affinity import pinned_to_cores
 from deploy_rpc.board_spec import BoardSpec
 
