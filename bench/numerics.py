@@ -16,6 +16,7 @@ import numpy as np
 import torch
 from rich.table import Table
 
+from bench.bits import same_bits
 from bench.boards import BOARDS
 from bench.context import measurement_context
 from bench.over_pictures import loaded_on_board
@@ -98,11 +99,6 @@ def numerics_table(rows: Sequence[Row]) -> Table:
     for cells in summary(rows):
         table.add_row(*cells)
     return table
-
-
-def same_bits(answers: Sequence[np.ndarray], others: Sequence[np.ndarray]) -> bool:
-    """Whether each of `answers` has the bits of its other, the sign of a nought included."""
-    return all(y.tobytes() == z.tobytes() for y, z in zip(answers, others, strict=True))
 
 
 def summary(rows: Sequence[Row]) -> Iterator[tuple[str, ...]]:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from rich.table import Table
 
+from bench.bits import same_bits
 from bench.limited import EngineError
 from bench.our_networks import modelled_core, modelled_inference, our_row, time_ours
 from bench.rows import Row
@@ -92,7 +93,7 @@ def model_threads(
 
 def check_same_bits(one: np.ndarray, other: np.ndarray, what: str) -> None:
     """Raises `EngineError` where the outputs differ in any bit."""
-    if one.tobytes() != other.tobytes():
+    if not same_bits([one], [other]):
         largest = float(np.abs(one - other).max())
         raise EngineError(
             f"{what} does not answer as one thread does, to the last bit: they differ by up to "

@@ -41,6 +41,14 @@ def _parser() -> argparse.ArgumentParser:
         "decides holds for any number, so that a network answers alike on all of them.",
     )
     parser.set_defaults(weights=None, convention=None, preprocessing=None, features=False)
+    _add_source(parser)
+    _add_search(parser)
+    _add_boards(parser)
+    _add_upkeep(parser)
+    return parser
+
+
+def _add_source(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add("--target", dest="target_text", metavar="T", help="as for build.py; required for tuning")
     add(
@@ -61,6 +69,10 @@ def _parser() -> argparse.ArgumentParser:
         choices=DTYPES,
         help=f"of weights and activations, as for build.py (default: {DEFAULTS['dtype']})",
     )
+
+
+def _add_search(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
     add(
         "--space",
         choices=("template", AUTO),
@@ -95,9 +107,6 @@ def _parser() -> argparse.ArgumentParser:
         metavar="FILE",
         help="write the result and the tuning curve here, and the curve as a PNG beside it",
     )
-    _add_boards(parser)
-    _add_upkeep(parser)
-    return parser
 
 
 def _add_boards(parser: argparse.ArgumentParser) -> None:

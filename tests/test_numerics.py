@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import numpy as np
 import pytest
 from rich.console import Console
 
 from bench import context, numerics
-from bench.numerics import NumericsError, check_rows, numerics_table, same_bits
+from bench.numerics import NumericsError, check_rows, numerics_table
 from bench.reports import read_report
 
 COMMIT = "0123456789ab"
@@ -57,12 +56,6 @@ def test_what_other_or_uncommitted_code_made_is_built_again(
     monkeypatch.setattr(numerics, "_rows", lambda *_: pytest.fail("built again"))
     with pytest.raises(pytest.fail.Exception, match="built again"):
         numerics.main([*WORDS, "--json", str(path)])
-
-
-def test_a_nought_of_another_sign_has_other_bits() -> None:
-    one, nought = np.ones(2, np.float32), np.zeros(2, np.float32)
-    assert same_bits([one, nought], [one.copy(), nought.copy()])
-    assert not same_bits([one, nought], [one, -nought])
 
 
 def test_a_table_names_the_worst_build(report: Path) -> None:

@@ -26,7 +26,7 @@ from compile.passes.rewriting import (
     call_kernel,
     constant,
     in_layout,
-    rewrite_main,
+    in_turn,
     shape_of,
 )
 from compile.schedules.dense import DenseWorkload
@@ -38,13 +38,7 @@ def fuse_dense(choices: Choices) -> Callable[[tvm.IRModule], tvm.IRModule]:
     kinds = [(pool, relu, bias) for bias in flags for pool in flags for relu in flags]
     unfused = [(False, False, bias) for bias in flags]
     forms = [_form(*kind) for kind in (kinds if choices.fused else unfused)]
-
-    def apply(module: tvm.IRModule) -> tvm.IRModule:
-        for form in forms:
-            module = rewrite_main(module, form.pattern, _replacing(form, choices))
-        return relax.transform.DeadCodeElimination()(module)
-
-    return apply
+    return in_turn([(form.pattern, _replacing(form, choices)) for form in forms])
 
 
 @dataclass(frozen=True)

@@ -28,9 +28,9 @@ from compile.passes.rewriting import (
     constant,
     flat,
     in_layout,
+    in_turn,
     is_per_channel,
     is_zero,
-    rewrite_main,
     shape_of,
 )
 from compile.passes.shuffle import Shuffle
@@ -40,13 +40,7 @@ from compile.schedules.pointwise_workload import PointwiseWorkload
 def fuse_pointwise(choices: Choices) -> Callable[[tvm.IRModule], tvm.IRModule]:
     """The pass for `choices`: Relax to Relax, main only. Unfused, only the bias is taken."""
     forms = _forms() if choices.fused else [_form(relu=False)]
-
-    def apply(module: tvm.IRModule) -> tvm.IRModule:
-        for form in forms:
-            module = rewrite_main(module, form.pattern, _replacing(form, choices))
-        return relax.transform.DeadCodeElimination()(module)
-
-    return apply
+    return in_turn([(form.pattern, _replacing(form, choices)) for form in forms])
 
 
 @dataclass(frozen=True)
@@ -65,7 +59,7 @@ class _Form:
 
 
 def _forms() -> list[_Form]:
-    """Largest first: what a form takes, the next ones no longer see."""
+    """Largest first."""
     with_shortcut = [
         _form(relu=True, shortcut=side, behind=behind)
         for behind in (True, False)

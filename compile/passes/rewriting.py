@@ -56,6 +56,22 @@ def rewrite_main(module: tvm.IRModule, pattern: DFPattern, replace: Replace) -> 
     return builder.get()
 
 
+def in_turn(
+    rewrites: Sequence[tuple[DFPattern, Replace]],
+) -> Callable[[tvm.IRModule], tvm.IRModule]:
+    """The pass that does each of `rewrites` to `main`, without the dead code that they leave.
+
+    What one takes, the next ones no longer see.
+    """
+
+    def apply(module: tvm.IRModule) -> tvm.IRModule:
+        for pattern, replace in rewrites:
+            module = rewrite_main(module, pattern, replace)
+        return relax.transform.DeadCodeElimination()(module)
+
+    return apply
+
+
 def mutated_main(
     module: tvm.IRModule, mutator_of: Callable[[tvm.IRModule], PyExprMutator]
 ) -> tvm.IRModule:

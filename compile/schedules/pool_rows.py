@@ -18,6 +18,7 @@ against 92 / 53 by `pool`, 240x28x28 153 / 93 against 311 / 310, 480x14x14 72 / 
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 from tvm import tirx
 from tvm.script.ir_builder import tirx as T
@@ -51,69 +52,96 @@ def pool_rows(
 
     `combine` makes one of two values, of which a `neutral` one changes nothing.
     """
-    columns, first = workload.output_size[1], workload.first_channel
-    is_mean = workload.kind == "average"
     with T.serial(workload.channels) as channel, T.serial(*share) as row:
-        is_short = columns < lanes
-
-        def load(tap: int, column: tirx.Expr, width: int) -> tirx.Expr:
-            at = [channel, row * 2 + tap]
-            if is_short:  # below the last of them there may be none
-                return load_row(x, at, workload.size[1], 2 * width, early=tap == 1)
-            return x[(*at, span(column * 2, 2 * width))]
-
-        def total(column: tirx.Expr, width: int, taps: range) -> tirx.Expr:
-            return T.bind(_folded(combine, [load(tap, column, width) for tap in taps]))
-
-        def pool(
-            column: tirx.Expr, width: int, taps: range, before: tirx.Expr, last: int | None = None
-        ) -> tirx.Expr:
-            """Stores `width` values of the row; returns its odd columns.
-
-            Lane `last` of `before`, by default its last one, is the odd column to the left.
-            """
-            both = total(column, width, taps)
-            even, odd = (tirx.Shuffle([both], list(range(e, 2 * width, 2))) for e in range(2))
-            end = _width(before)
-            last = end - 1 if last is None else last
-            left = tirx.Shuffle([before, odd], [last, *range(end, end + width - 1)])
-            value = _folded(combine, [left, even, odd])
-            if is_mean:
-                share_of_one = tirx.const(1 / 9, workload.dtype)
-                value = value * (tirx.Broadcast(share_of_one, width) if width > 1 else share_of_one)
-            at = [first + channel, row]
-            if is_short:
-                store_row(y, at, value, columns, width)
-            else:
-                T.buffer_store(y, value, [*at, span(column, width)])
-            return odd
-
-        def pool_row(taps: range) -> None:
-            left = T.alloc_buffer((lanes,), workload.dtype)
-            every = span(0, lanes)
-            T.buffer_store(left, tirx.Broadcast(neutral, lanes), [every])
-            if is_short:
-                pool(0, lanes, taps, left[every])
-                return
-            with T.serial(columns // lanes) as index:
-                odd = pool(index * lanes, lanes, taps, left[every])
-                T.buffer_store(left, odd, [every])
-            before, column, width = left[every], columns // lanes * lanes, lanes // 2
-            rest = columns - column
-            if rest and workload.dtype == "float16":  # one more vector, which begins earlier
-                pool(columns - lanes, lanes, taps, before, last=rest - 1)
-                return
-            while width:
-                if columns & width:
-                    before = pool(column, width, taps, before)
-                    column += width
-                width //= 2
-
+        one = _Row(workload, lanes, combine, neutral, x, y, channel, row)
         with T.If(row > 0):
             with T.Then():
-                pool_row(range(-1, 2))
+                one.pool(range(-1, 2))
             with T.Else():
-                pool_row(range(2))
+                one.pool(range(2))
+
+
+@dataclass(frozen=True)
+class _Row:
+    """A row of a channel of Y."""
+
+    workload: WindowWorkload
+    lanes: int
+    combine: Combine
+    neutral: tirx.Expr
+    x: tirx.Buffer
+    y: tirx.Buffer
+    channel: tirx.Expr
+    row: tirx.Expr
+
+    @property
+    def columns(self) -> int:
+        """Of the row."""
+        return self.workload.output_size[1]
+
+    @property
+    def is_short(self) -> bool:
+        """Whether it is shorter than one vector."""
+        return self.columns < self.lanes
+
+    def pool(self, taps: range) -> None:
+        """Makes the row of those rows of X that `taps` are, from the one at 2y on."""
+        columns, lanes = self.columns, self.lanes
+        left = T.alloc_buffer((lanes,), self.workload.dtype)
+        every = span(0, lanes)
+        T.buffer_store(left, tirx.Broadcast(self.neutral, lanes), [every])
+        if self.is_short:
+            self._pool_vector(0, lanes, taps, left[every])
+            return
+        with T.serial(columns // lanes) as index:
+            odd = self._pool_vector(index * lanes, lanes, taps, left[every])
+            T.buffer_store(left, odd, [every])
+        before, column, width = left[every], columns // lanes * lanes, lanes // 2
+        rest = columns - column
+        if rest and self.workload.dtype == "float16":  # one more vector, which begins earlier
+            self._pool_vector(columns - lanes, lanes, taps, before, last=rest - 1)
+            return
+        while width:
+            if columns & width:
+                before = self._pool_vector(column, width, taps, before)
+                column += width
+            width //= 2
+
+    def _pool_vector(
+        self,
+        column: tirx.Expr,
+        width: int,
+        taps: range,
+        before: tirx.Expr,
+        last: int | None = None,
+    ) -> tirx.Expr:
+        """Stores `width` values of the row; returns its odd columns.
+
+        Lane `last` of `before`, by default its last one, is the odd column to the left.
+        """
+        both = T.bind(_folded(self.combine, [self._load(tap, column, width) for tap in taps]))
+        even, odd = (tirx.Shuffle([both], list(range(e, 2 * width, 2))) for e in range(2))
+        end = _width(before)
+        last = end - 1 if last is None else last
+        left = tirx.Shuffle([before, odd], [last, *range(end, end + width - 1)])
+        self._store(_folded(self.combine, [left, even, odd]), column, width)
+        return odd
+
+    def _load(self, tap: int, column: tirx.Expr, width: int) -> tirx.Expr:
+        at = [self.channel, self.row * 2 + tap]
+        if self.is_short:  # below the last of them there may be none
+            return load_row(self.x, at, self.workload.size[1], 2 * width, early=tap == 1)
+        return self.x[(*at, span(column * 2, 2 * width))]
+
+    def _store(self, value: tirx.Expr, column: tirx.Expr, width: int) -> None:
+        if self.workload.kind == "average":
+            share = tirx.const(1 / 9, self.workload.dtype)
+            value = value * (tirx.Broadcast(share, width) if width > 1 else share)
+        at = [self.workload.first_channel + self.channel, self.row]
+        if self.is_short:
+            store_row(self.y, at, value, self.columns, width)
+        else:
+            T.buffer_store(self.y, value, [*at, span(column, width)])
 
 
 def _folded(combine: Combine, values: list[tirx.Expr]) -> tirx.Expr:
