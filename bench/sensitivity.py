@@ -20,7 +20,8 @@ import torch
 from rich.console import Group
 from rich.table import Table
 
-from bench.accuracy import LOGITS_UNIT, Subject
+from bench.accuracy import LOGITS_UNIT
+from bench.accuracy_subjects import Subject
 from bench.our_networks import modelled_core
 from bench.over_pictures import predictions_of
 from bench.rows import ENGINE, Row, report_row
@@ -29,7 +30,7 @@ from compile.library import build_library
 from compile.link import find_linker
 from compile.lower import DEFAULT_LEVEL, lower
 from compile.network import Network
-from compile.quantise.inputs import Calibration, calibration_on_pictures
+from compile.quantise.inputs import Calibration
 from compile.sensitivity.choose import steps_from_int8
 from compile.sensitivity.measure import measure_sensitivity
 from compile.sensitivity.table import LayerCost, Sensitivity
@@ -49,8 +50,7 @@ def measure_int8_by_layer(
     """The rows of `subject`, `target` being of int8 and `board` a modelled one."""
     torch.set_num_threads(1)  # as suite accuracy does
     network = subject.network()
-    with phase(f"pictures of {subject.to_calibrate.name} to calibrate on"):
-        calibration = calibration_on_pictures(subject.to_calibrate, network)
+    calibration = subject.calibration(network)
     with phase(f"what int8 costs {subject.data} by layer"):
         sensitivity = measure_sensitivity(network, target, calibration)
     for layer in sensitivity.layers:

@@ -6,7 +6,8 @@ import argparse
 from collections.abc import Iterator, Mapping, Sequence
 
 from bench.ablation import SEEDS, SHORT_SEEDS, measure_ablation
-from bench.accuracy import measure_accuracy, offered_dtypes, subjects
+from bench.accuracy import measure_accuracy
+from bench.accuracy_subjects import subjects
 from bench.context import weights_hash
 from bench.engines import ARM_PEERS, ARM_PEERS_IN, quick_peers, unmeasured_engines
 from bench.footprint import measure_memory, measure_startup
@@ -19,6 +20,7 @@ from bench.model_check import check_model
 from bench.model_check_cases import check_cases
 from bench.model_check_report import draw_model_check
 from bench.modelled_layers import measure_modelled_layers
+from bench.offered_dtypes import offered_dtypes
 from bench.paper import BASELINE
 from bench.peak import measured_peak, peak_row
 from bench.peers import measure_peers

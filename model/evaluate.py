@@ -96,6 +96,23 @@ def parse_options(
     arguments: list[str] | None, board: Callable[[str], Any] = str
 ) -> argparse.Namespace:
     """The resolved options, `board` reading BOARD; leaves with exit code 2 where they are wrong."""
+    parser = _parser(board)
+    options = parser.parse_args(arguments)
+    of_file = "onnxruntime" if options.onnx else "pytorch"
+    options.engine = options.engine or ("module" if options.module else of_file)
+    if options.onnx and (options.model or options.convention or options.engine == "pytorch"):
+        parser.error("--model, --convention and --engine pytorch do not apply to --onnx")
+    if (options.engine == "module") != (options.module is not None):
+        parser.error("--engine module and --module go together")
+    by_module = (options.convention, options.preprocessing, options.input_size)
+    if options.module and any(by_module):
+        parser.error("--convention, --preprocessing and --input-size are the module's own")
+    if options.board and not options.module:
+        parser.error("--board applies to --module only")
+    return options
+
+
+def _parser(board: Callable[[str], Any]) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="evaluate.py",
         description="Top-1 and top-5 accuracy, one picture at a time as on the device. With --json "
@@ -127,19 +144,7 @@ def parse_options(
         help="default: what the weights say, or as published")  # fmt: skip
     add("--labels", type=existing_file, metavar="FILE", help="class names, one a line")
     add("--json", type=new_file, metavar="FILE", help="write the report here")
-    options = parser.parse_args(arguments)
-    of_file = "onnxruntime" if options.onnx else "pytorch"
-    options.engine = options.engine or ("module" if options.module else of_file)
-    if options.onnx and (options.model or options.convention or options.engine == "pytorch"):
-        parser.error("--model, --convention and --engine pytorch do not apply to --onnx")
-    if (options.engine == "module") != (options.module is not None):
-        parser.error("--engine module and --module go together")
-    by_module = (options.convention, options.preprocessing, options.input_size)
-    if options.module and any(by_module):
-        parser.error("--convention, --preprocessing and --input-size are the module's own")
-    if options.board and not options.module:
-        parser.error("--board applies to --module only")
-    return options
+    return parser
 
 
 def _engine(

@@ -5,12 +5,16 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from model.errors import InputError
 from model.onnx_weights import weight_files
 from model.predictions import Run
+
+if TYPE_CHECKING:
+    import onnxruntime
 
 PICTURE_CHANNELS = (1, 3)  # what tells (N, H, W, C) from (N, C, H, W)
 ERRORS_ONLY = 3  # of ONNX Runtime's severities of what it logs
@@ -42,17 +46,7 @@ def load_onnx_network(path: Path, input_size: tuple[int, int] | None = None) -> 
 
     Raises `OnnxNetworkError`.
     """
-    import onnxruntime  # half a second that other engines need not wait
-
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = 1
-    options.log_severity_level = ERRORS_ONLY
-    try:
-        session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
-    except Exception as error:  # its own types derive from no other
-        raise OnnxNetworkError(
-            f"ONNX Runtime cannot read {path}: {str(error).splitlines()[0]}; export it again"
-        ) from error
+    session = _session(path)
     inputs = session.get_inputs()
     if len(inputs) != 1 or len(inputs[0].shape) != 4:
         raise OnnxNetworkError(
@@ -81,6 +75,20 @@ def load_onnx_network(path: Path, input_size: tuple[int, int] | None = None) -> 
         ) from error
     digest = hashlib.sha256(path.read_bytes()).hexdigest()
     return OnnxNetwork(path.stem, run, size, classes, digest, weight_files(path))
+
+
+def _session(path: Path) -> onnxruntime.InferenceSession:
+    import onnxruntime  # half a second that other engines need not wait
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = 1
+    options.log_severity_level = ERRORS_ONLY
+    try:
+        return onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+    except Exception as error:  # its own types derive from no other
+        raise OnnxNetworkError(
+            f"ONNX Runtime cannot read {path}: {str(error).splitlines()[0]}; export it again"
+        ) from error
 
 
 def _size(of_file: list[object], asked: tuple[int, int] | None, path: Path) -> tuple[int, int]:

@@ -4,19 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import numpy as np
 import pytest
 
-import bench.accuracy
+import bench.offered_dtypes
 import bench.suite_runs
-from bench.accuracy import (
-    AccuracyError,
-    Subject,
-    measure_accuracy,
-    offered_dtypes,
-    relative_rms,
-    subjects,
-)
+from bench.accuracy import measure_accuracy
+from bench.accuracy_subjects import Subject, subjects
 from bench.accuracy_table import (
     accuracy_tables,
     calibrated_on,
@@ -32,7 +25,6 @@ from compile.network import Network
 from compile.targets import parse_target, with_dtype
 from compile.verify import TOLERANCES
 from deploy_rpc.board_spec import parse_board
-from model.digits.pictures import DigitsError
 from tests.report_rows import a_report, accuracy_rows
 from tests.small_networks import small_maps, small_network
 
@@ -41,7 +33,7 @@ def test_the_digits_in_float16(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """In float32 test_digits has them all; here it would take as long again."""
-    monkeypatch.setattr(bench.accuracy, "DTYPES", ("float16",))
+    monkeypatch.setattr(bench.offered_dtypes, "DTYPES", ("float16",))
     monkeypatch.setattr(bench.suite_runs, "SHORT_PICTURES", 5)
     path = tmp_path / "accuracy.json"
     main(["accuracy", "--target", "neoverse-n1", "--quick", "--json", str(path)])
@@ -93,57 +85,6 @@ def test_int8_is_calibrated_on_pictures_and_its_layers_compared_with_float32(
     errors = {layer: of_layer["int8"] for (_, layer), of_layer in layer_lines(rows)}
     assert list(errors) == ["stride2", "stride4"]
     assert all(1e-3 < error < 0.1 for error in errors.values())
-
-
-def test_a_number_format_that_a_core_lacks_is_named() -> None:
-    offered, missing = offered_dtypes(parse_target("cortex-a72"), parse_board("local"))
-    assert "float32" in offered
-    assert missing["float16"].startswith("cortex-a72 has no float16 arithmetic")
-
-
-def test_int8_is_offered_without_dot_products_too() -> None:
-    board = parse_board("emulated:cortex-a72")
-    offered, _ = offered_dtypes(parse_target("cortex-a72"), board)
-    assert list(offered) == ["float32", "int8"]
-
-
-@pytest.mark.parametrize("board", ["emulated:cortex-a72", "local"])
-def test_dot_products_need_a_board_that_has_them(
-    board: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(bench.accuracy, "machine_isa", lambda: "x86_64")
-    offered, missing = offered_dtypes(parse_target("neoverse-n1"), parse_board(board))
-    assert "int8" not in offered
-    assert f"dot products (FEAT_DotProd), which {board} has not" in missing["int8"]
-
-
-def test_an_emulated_core_without_it_cannot_stand_for_one_with_it() -> None:
-    board = parse_board("emulated:cortex-a72")
-    offered, missing = offered_dtypes(parse_target("neoverse-n1"), board)
-    assert "float16" not in offered
-    assert missing["float16"].startswith("emulated:cortex-a72 has no float16 arithmetic")
-
-
-def test_without_pictures_there_are_the_digits() -> None:
-    found, missing = subjects(None, None, first=3)
-    assert [(each.data, len(each.pictures)) for each in found] == [("digits", 3)]
-    assert list(missing) == ["pictures"]
-
-
-def test_without_any_pictures_there_is_nothing_to_measure(monkeypatch: pytest.MonkeyPatch) -> None:
-    def no_digits() -> Path:
-        raise DigitsError("scikit-learn is not installed")
-
-    monkeypatch.setattr(bench.accuracy, "digits_folder", no_digits)
-    with pytest.raises(AccuracyError, match="digits: scikit-learn is not installed; pictures: not"):
-        subjects(None, None)
-
-
-def test_an_error_is_a_share_of_what_varies() -> None:
-    expected = np.array([10.0, 14.0], np.float32)
-    assert relative_rms(expected + 1, expected) == pytest.approx(0.5)
-    assert relative_rms(expected, expected) == 0
-    assert relative_rms(np.ones(3), np.zeros(3)) == 1
 
 
 def test_weights_without_pictures_are_a_usage_error(

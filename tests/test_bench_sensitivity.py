@@ -9,7 +9,7 @@ import pytest
 from rich.console import Console
 
 import bench.sensitivity
-from bench.accuracy import Subject
+from bench.accuracy_subjects import Subject
 from bench.sensitivity import measure_int8_by_layer, sensitivity_tables
 from compile.sensitivity.table import LayerCost, Sensitivity
 from compile.targets import parse_target, with_dtype

@@ -9,7 +9,8 @@ import torch
 from safetensors.torch import save_file
 
 from model.checkpoint_facts import CheckpointFacts, CheckpointFactsError, facts_of
-from model.checkpoints import class_count, load_checkpoint
+from model.checkpoints import load_checkpoint
+from model.recognised import class_count
 from model.zoo import build_module
 
 NAME = "shufflenet-0.25x-g3"

@@ -12,7 +12,8 @@ import torch
 from safetensors.torch import save_file
 from torch import nn
 
-from model.checkpoints import CheckpointError, load_checkpoint
+from model.checkpoint_file import CheckpointError
+from model.checkpoints import load_checkpoint
 from model.preprocess import PREPROCESSINGS, load_image
 from model.shufflenet import ChannelShuffle
 from model.zoo import MODEL_NAMES, build_module, create_model

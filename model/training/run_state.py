@@ -16,7 +16,7 @@ from torch import nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from model.checkpoint_facts import CheckpointFacts
-from model.checkpoints import read_checkpoint_file
+from model.checkpoint_file import read_checkpoint_file
 from model.cli import write_atomically
 from model.errors import InputError
 from model.training.recipe import make_optimizer

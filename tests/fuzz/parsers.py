@@ -25,7 +25,7 @@ from deploy_rpc.package_examples import example_files
 from deploy_rpc.session_remote import connect_board, tracker_summary
 from deploy_rpc.shared_key import GREETING, NONCE, prove
 from model.checkpoint_facts import facts_of
-from model.checkpoints import _bare_tensors, read_checkpoint_file
+from model.checkpoint_file import bare_tensors, read_checkpoint_file
 from model.errors import InputError
 from model.labels import read_class_names, read_true_classes
 from model.preprocess import PREPROCESSINGS, load_image
@@ -93,7 +93,7 @@ def _onnx_import(content: bytes) -> None:
 def _checkpoint(content: bytes) -> None:
     path = _file(content, ".pth")
     held, metadata = read_checkpoint_file(path)
-    _bare_tensors(held, path)
+    bare_tensors(held, path)
     facts_of(metadata, path)
 
 
