@@ -60,7 +60,8 @@ def comparison_table(comparisons: Sequence[Comparison], threshold: float) -> Tab
         title=", ".join(f"{name} {value}" for name, value in same.items()),
         title_justify="left",
         caption=f"change of the medians with its {CONFIDENCE:.0%} interval (bootstrap), p of the "
-        f"Mann-Whitney test; regression: worse by more than {threshold:.3g} of the old median",
+        "Mann-Whitney test for all rows together; regression: worse by more than "
+        f"{threshold:.3g} of the old median",
         caption_justify="left",
     )
     for name in differ:

@@ -4,7 +4,8 @@ A row is paired with the one that is about the same (`IDENTITY`; repetitions in 
 
     change     of the medians, new over old less one
     interval   of that change, 99 %: scipy.stats.bootstrap, percentiles, 9999 resamples, seeded
-    p          of the Mann-Whitney test, two-sided
+    p          of the Mann-Whitney test, two-sided, adjusted for the number of rows: else one in
+               a hundred would differ by chance (scipy.stats.false_discovery_control)
 
     faster, slower   p < 0.01 and an interval without 0
     same             not so, and the interval lies within the threshold on both sides
@@ -12,6 +13,8 @@ A row is paired with the one that is about the same (`IDENTITY`; repetitions in 
 
 What is deterministic (a modelled row, bytes; one sample each) is compared exactly. `slower` by more
 than the threshold is a regression. What is no time has other words for it (`bench/units.py`).
+The samples of a run share the state that its machine was in: those of two runs of the same code can
+differ by more than they scatter, which only further runs show.
 """
 
 from __future__ import annotations
@@ -65,16 +68,19 @@ def compare(old: Report, new: Report, threshold: float) -> list[Comparison]:
             f"{old.name} and {new.name} have no row in common: expected the same suite, model, "
             "input, target, core, threads, kind and unit in both"
         )
+    adjusted = p_values({k: (before[k], row) for k, row in after.items() if k in before})
     pairs = [
-        judge(before[key], row, threshold) if key in before else Comparison(None, row, ONLY_NEW)
+        judge(before[key], row, threshold, adjusted.get(key))
+        if key in before
+        else Comparison(None, row, ONLY_NEW)
         for key, row in after.items()
     ]
     gone = [Comparison(row, None, ONLY_OLD) for key, row in before.items() if key not in after]
     return pairs + gone
 
 
-def judge(old: Row, new: Row, threshold: float) -> Comparison:
-    """The verdict over two rows that are about the same.
+def judge(old: Row, new: Row, threshold: float, p_value: float | None = None) -> Comparison:
+    """The verdict over two rows that are about the same; `p_value` is theirs among many pairs.
 
     Raises `ReportError` for a unit of which nobody knows whether more of it is better.
     """
@@ -88,14 +94,24 @@ def judge(old: Row, new: Row, threshold: float) -> Comparison:
     if _is_exact(old) and _is_exact(new):
         verdict = direction if change else SAME
         return Comparison(old, new, verdict, change, is_regression=is_regression)
-    if min(len(old["samples"]), len(new["samples"])) < MIN_SAMPLES:
+    if not _is_testable(old, new):
         return Comparison(old, new, UNDECIDED, change)
-    interval, p_value = _interval(old["samples"], new["samples"]), _p_value(old, new)
+    interval = _interval(old["samples"], new["samples"])
+    p_value = _p_value(old, new) if p_value is None else p_value
     low, high = interval
     if p_value < 1 - CONFIDENCE and not low <= 0 <= high:
         return Comparison(old, new, direction, change, interval, p_value, is_regression)
     verdict = SAME if -threshold <= low and high <= threshold else UNDECIDED
     return Comparison(old, new, verdict, change, interval, p_value)
+
+
+def p_values(pairs: Mapping[Key, tuple[Row, Row]]) -> dict[Key, float]:
+    """Of all `pairs` that have samples enough, adjusted for their number (Benjamini-Hochberg)."""
+    each = {key: _p_value(*pair) for key, pair in pairs.items() if _is_testable(*pair)}
+    if not each:
+        return {}
+    adjusted = stats.false_discovery_control(list(each.values()))
+    return dict(zip(each, map(float, adjusted), strict=True))
 
 
 def context_warnings(old: Report, new: Report) -> Iterator[str]:
@@ -151,6 +167,10 @@ def _words(row: Row) -> tuple[str, str]:
 
 def _is_exact(row: Row) -> bool:
     return len(row["samples"]) == 1 and (row["kind"] == "modelled" or row["unit"] == "bytes")
+
+
+def _is_testable(old: Row, new: Row) -> bool:
+    return min(len(old["samples"]), len(new["samples"])) >= MIN_SAMPLES
 
 
 def _interval(old: Sequence[float], new: Sequence[float]) -> tuple[float, float]:

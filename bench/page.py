@@ -30,13 +30,13 @@ def main(arguments: list[str] | None = None) -> None:
 
 
 def write_page(
-    reports: Sequence[Report], path: Path, failed: Mapping[str, str] | None = None
+    reports: Sequence[Report], path: Path, missing: Mapping[str, str] | None = None
 ) -> None:
     """Writes the page of `reports` to `path`, whole or not at all.
 
-    `failed` are suites that should be on it, too, each with why it has no report.
+    `missing` are suites that should be on it, too, each with why it has no report.
     """
-    write_text(path, render(reports, failed or {}))
+    write_text(path, render(reports, missing or {}))
 
 
 if __name__ == "__main__":

@@ -140,7 +140,7 @@ SUITES = {
         (*ANYWHERE, "modelled"),
         host_only=True,
         defaults={"model": list(TABLE8_MS), "sizes": SIZES},
-        quick={"model": ["shufflenet-0.5x-g3", "shufflenet-1.0x-g3"], "sizes": SIZES[:2]},
+        quick={"model": ["shufflenet-0.5x-g3"], "sizes": SIZES[:2]},
         short_form=f"{FEWER_ROUNDS}, fewer networks and sizes",
     ),
     "groups": Suite(

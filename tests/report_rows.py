@@ -20,6 +20,8 @@ CONTEXT = {
     "versions": {"apache-tvm": "0.27.0"},
 }
 
+TABLES = ("sensitivity", "ablation", "tuning", "numerics", "pictures", "light-models")
+
 
 def a_row(samples: Sequence[float] = (1.0, 1.1, 1.2), **columns: object) -> Row:
     """A row of suite fusion, measured in ms, unless `columns` say otherwise."""
@@ -155,6 +157,7 @@ def report_of_every_suite() -> Report:
         check_row(),
         *accuracy_rows(),
         a_row([240.9], suite="peak", model=None, input=None, level=None, unit="GFLOP/s"),
+        *(a_row(suite=name) for name in TABLES),
         a_row([7.0], suite="weather", unit="degrees", sunny=True, wind_ms=3.5),
     ]
     return a_report(*rows, machine=machine, warnings=["the core's peak moved"])

@@ -32,6 +32,7 @@ def in_a_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(all_suites, "RUN", tmp_path / "run.py")
     monkeypatch.setattr(all_suites, "SUITES", {"size": 20, "peak": 10, "threads": 5})
     monkeypatch.setattr(all_suites, "revision", lambda: REVISION)
+    monkeypatch.setattr(all_suites, "not_measurable", dict)
     suites_fail()
 
 
@@ -58,9 +59,20 @@ def test_a_suite_that_fails_is_named_and_the_others_are_measured(
         main(["--out", "out"])
     assert "size: error: no QEMU here; see out/size.log" in capsys.readouterr().err
     page = Path("out/index.html").read_text(encoding="utf-8")
-    assert "<code>size</code>: not on this page, it failed: error: no QEMU here" in page
+    assert "<code>size</code>: not on this page: it failed: error: no QEMU here" in page
     assert '<section id="threads">' in page
     assert not Path("out/size.json").exists()
+
+
+def test_a_suite_without_its_tools_is_named_and_is_no_failure(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(all_suites, "not_measurable", lambda: {"peak": "no QEMU"})
+    main(["--out", "out"])
+    assert "without peak: no QEMU" in capsys.readouterr().out
+    page = Path("out/index.html").read_text(encoding="utf-8")
+    assert "<code>peak</code>: not on this page: no QEMU." in page
+    assert not Path("out/peak.json").exists()
 
 
 def test_an_older_report_does_not_stand_for_a_suite_that_fails() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from scipy.stats import mannwhitneyu
 
 from bench.comparison import (
     ONLY_NEW,
@@ -13,6 +14,7 @@ from bench.comparison import (
     compare,
     context_warnings,
     judge,
+    p_values,
 )
 from bench.reports import ReportError
 from bench.rows import Row
@@ -135,6 +137,26 @@ def test_rows_are_paired_by_what_they_are_about() -> None:
     assert [verdict for _, verdict in verdicts] == [UNDECIDED, ONLY_NEW, UNDECIDED, ONLY_OLD]
     assert verdicts[1][0]["kernel"] == "pool"
     assert verdicts[3][0]["kernel"] == "conv"
+
+
+def test_of_many_rows_that_did_not_change_none_is_a_verdict_by_chance() -> None:
+    seeds = [2 * n for n in range(300)]
+    old, new = (
+        a_report(*(a_row(noisy(10, seed=seed + of), kernel=f"k{seed}") for seed in seeds))
+        for of in (0, 1)
+    )
+    pairs = dict(enumerate(zip(old.rows, new.rows, strict=True)))
+    assert min(mannwhitneyu(a["samples"], b["samples"]).pvalue for a, b in pairs.values()) < 0.01
+    assert min(p_values(pairs).values()) > 0.01
+
+
+def test_a_change_is_found_among_rows_that_did_not_change() -> None:
+    medians = [10, 10, 10, 12]
+    old = a_report(*(a_row(noisy(10, seed=n), kernel=f"k{n}") for n in range(4)))
+    new = a_report(*(a_row(noisy(m, seed=9 + n), kernel=f"k{n}") for n, m in enumerate(medians)))
+    *others, changed = compare(old, new, THRESHOLD)
+    assert (changed.verdict, changed.is_regression) == ("slower", True)
+    assert {each.verdict for each in others} <= {SAME, UNDECIDED}
 
 
 def test_a_kernel_of_the_same_name_and_other_macs_is_another_one() -> None:

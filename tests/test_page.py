@@ -12,7 +12,7 @@ import pytest
 from bench import page
 from bench.readme_sections.committed import RESULTS
 from bench.report_page import SUITES, sections
-from bench.report_page.render import render
+from bench.report_page.render import FOLDED_ROWS, render
 from tests.report_rows import a_report, a_row, report_of_every_suite, write_report
 
 VOID = {"meta"}  # elements that HTML never closes
@@ -75,6 +75,15 @@ def test_text_of_a_report_is_text_on_the_page() -> None:
     text = render([a_report(a_row(engine="<b>&"), a_row(), cpu="<script>")], {})
     assert "<script>" not in text
     assert "&lt;b&gt;&amp;" in text
+
+
+def test_a_long_table_is_folded_and_a_short_one_is_not() -> None:
+    short, long = (
+        render([a_report(*(a_row(model=f"net{n}") for n in range(count)))], {})
+        for count in (FOLDED_ROWS, FOLDED_ROWS + 1)
+    )
+    assert "<details>" not in short
+    assert f"<summary>All {FOLDED_ROWS + 1} rows</summary>" in long
 
 
 @pytest.mark.parametrize("kind", ["measured", "modelled"])

@@ -13,7 +13,7 @@ def test_measured_rows_name_machine_samples_date_and_revision() -> None:
     assert conditions(a_report(*rows), rows) == (
         "Measured on Some CPU AVX2; model shufflenet-1.0x-g3, input 224x224, engine "
         "shufflenet-compiled, target host; 1 to 2 threads; median of 3 samples; 2026-11-25, "
-        "revision 0123456789ab; made by an unknown command."
+        "revision 0123456789ab."
     )
 
 

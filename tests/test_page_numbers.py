@@ -17,6 +17,8 @@ from bench.report_page.numbers import number, percent, quantity, ratio
         (2083.77, "2,084"),
         (2_886_064, "2,886,064"),
         (0.0, "0"),
+        (0.00123456, "0.00123"),
+        (4.12e-07, "4.12e-07"),
         (7, "7"),
     ],
 )

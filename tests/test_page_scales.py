@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
+import math
+
 import pytest
 
 from bench.report_page.scales import MAX_TICKS, Axis, axis_around, log_ticks
@@ -33,3 +36,10 @@ def test_a_narrow_axis_has_finer_steps_than_a_wide_one() -> None:
     assert log_ticks(1.1, 5) == [1.5, 2, 3, 4, 5]
     assert log_ticks(0.2, 15) == [0.2, 0.5, 1, 2, 5, 10]
     assert log_ticks(1, 9e5) == [1, 10, 100, 1e3, 1e4, 1e5]
+
+
+@pytest.mark.parametrize(("low", "high"), [(480, 9000), (1.1, 5), (0.2, 15), (1, 3e6)])
+def test_gridlines_leave_room_for_their_texts_on_a_phone(low: float, high: float) -> None:
+    places = [math.log(tick / low) / math.log(high / low) for tick in log_ticks(low, high)]
+    assert len(places) > 1
+    assert min(right - left for left, right in itertools.pairwise(places)) > 0.12

@@ -17,7 +17,7 @@ def test_the_summary_describes_a_machine_once() -> None:
         ["one.json", "three.json"],
         ["two.json"],
     ]
-    assert of_all.doubts == [("three.json", "the peak moved")]
+    assert of_all.doubts == [(["three.json"], "the peak moved")]
     assert [row[0] for row in of_all.table.rows] == ["one.json", "two.json", "three.json"]
     assert of_all.table.rows[0][-2:] == ["240.9", "-"]
     assert ("ncnn", "1.0") in of_all.machines[1].versions
@@ -28,3 +28,11 @@ def test_other_plain_facts_of_a_run_are_listed() -> None:
     (machine,) = summary([a_report(a_row(), memory_gib=23.5, pinned_to="core 1")], {}).machines
     assert ("memory, GiB", "23.5") in machine.facts
     assert ("pinned to", "core 1") in machine.facts
+
+
+def test_the_same_doubt_about_several_reports_is_said_once_and_missing_suites_come_first() -> None:
+    reports = [a_report(a_row(), name=name, warnings=["it is noisy"]) for name in ("a", "b")]
+    assert summary(reports, {"size": "no room"}).doubts == [
+        (["size"], "not on this page: no room"),
+        (["a", "b"], "it is noisy"),
+    ]

@@ -44,6 +44,24 @@ SUITES = {
     "model-check": SuitePage(model_check.TITLE, model_check.LEAD, model_check.model_check_blocks),
     "accuracy": SuitePage(accuracy.TITLE, accuracy.LEAD, accuracy.accuracy_blocks),
     "peak": SuitePage("The machine's peak", "Fused multiply-adds in registers.", plain_blocks),
+    "sensitivity": SuitePage(
+        "int8 layer by layer", "What each layer costs, and what float32 there gains.", plain_blocks
+    ),
+    "ablation": SuitePage(
+        "The paper's ablation", "Trained on the digits, at equal multiply-adds.", plain_blocks
+    ),
+    "tuning": SuitePage(
+        "Search spaces", "Our templates' and MetaSchedule's own, at equal time.", plain_blocks
+    ),
+    "numerics": SuitePage(
+        "Every answer checked", "Networks on boards against the reference.", plain_blocks
+    ),
+    "pictures": SuitePage(
+        "Trained networks over pictures", "Ours against the reference.", plain_blocks
+    ),
+    "light-models": SuitePage(
+        "Networks of the ONNX project", "Built and verified with random weights.", plain_blocks
+    ),
 }
 
 

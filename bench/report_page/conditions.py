@@ -33,7 +33,7 @@ def conditions(report: Report, rows: Sequence[Row]) -> str:
         str(context.get("short_form", "")),
         _weights(report, rows),
         f"{str(context.get('date', 'no date'))[:10]}, revision {context.get('revision', '?')}",
-        f"made by {context.get('command', 'an unknown command')}",
+        f"made by {context['command']}" if "command" in context else "",
     )
     return "; ".join(part for part in parts if part) + "."
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterator, Sequence
 
 from bench.model_check_report import WANTED_CORRELATION, WANTED_SLOWDOWN
@@ -23,7 +24,8 @@ LEAD = (
 
 def model_check_blocks(report: Report, rows: Sequence[Row]) -> Iterator[Block]:
     """A scatter for each kernel, and the table of what each comes to."""
-    return plain_blocks(report, rows, lambda group: [scatter(row) for row in group])
+    for block in plain_blocks(report, rows, lambda group: [scatter(row) for row in group]):
+        yield dataclasses.replace(block, heading=f"this machine ({rows[0]['core']})")
 
 
 def scatter(row: Row) -> Plot:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+LEAST_IN_DECIMALS = 0.01  # below, four decimals would be few digits or none
+
 
 def number(value: float) -> str:
-    """`value` with four digits that count; whole numbers, and from a thousand on, in full."""
+    """`value` with four digits that count, three of a small one; from a thousand on in full."""
     size = abs(value)
     if isinstance(value, int) or size >= 1000 or size == 0:
         return f"{round(value):,}"
+    if size < LEAST_IN_DECIMALS:
+        return f"{value:.3g}"
     decimals = 1 if size >= 100 else 2 if size >= 10 else 3 if size >= 1 else 4
     return f"{value:.{decimals}f}"
 

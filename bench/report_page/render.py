@@ -15,9 +15,11 @@ from bench.report_page import sections
 from bench.report_page.summary import summary
 from bench.reports import Report
 
+FOLDED_ROWS = 12  # a longer table of a suite is folded: on a phone it is many screens
 
-def render(reports: Sequence[Report], failed: Mapping[str, str]) -> str:
-    """The whole page of `reports`, as HTML; `failed` are suites without one, and why."""
+
+def render(reports: Sequence[Report], missing: Mapping[str, str]) -> str:
+    """The whole page of `reports`, as HTML; `missing` are suites without one, and why."""
     environment = Environment(
         loader=PackageLoader("bench.report_page"),
         autoescape=True,
@@ -26,4 +28,5 @@ def render(reports: Sequence[Report], failed: Mapping[str, str]) -> str:
         lstrip_blocks=True,
     )
     page = environment.get_template("page.html.jinja")
-    return page.render(summary=summary(reports, failed), sections=sections(reports))
+    of_all = summary(reports, missing)
+    return page.render(summary=of_all, sections=sections(reports), fold=FOLDED_ROWS)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 MANTISSAS = ((1, 1.5, 2, 3, 4, 5, 6, 8), (1, 2, 3, 5, 7), (1, 2, 5), (1,))  # the finest first
 MAX_TICKS = 7
+LEAST_GAP = 0.13  # between two of them, of the axis: on a phone the room of `5,000`
 ROOM = 1.25  # the factor between the outermost value and the end of its axis
 
 
@@ -44,6 +46,11 @@ def log_ticks(low: float, high: float) -> list[float]:
     for mantissas in MANTISSAS:
         values = [float(f"{m}e{exponent}") for exponent in exponents for m in mantissas]
         ticks = [value for value in values if low <= value <= high]
-        if len(ticks) <= MAX_TICKS:
+        if len(ticks) <= MAX_TICKS and _are_apart(ticks, low, high):
             break
     return ticks
+
+
+def _are_apart(ticks: Sequence[float], low: float, high: float) -> bool:
+    gaps = (math.log(right / left) for left, right in itertools.pairwise(ticks))
+    return min(gaps, default=math.inf) >= LEAST_GAP * math.log(high / low)

@@ -1,4 +1,4 @@
-"""The head of the page: which reports, of what machines and versions, and what to doubt."""
+"""What frames the page: what to doubt, which reports, of what machines and versions."""
 
 from __future__ import annotations
 
@@ -44,20 +44,25 @@ class Machine:
 
 @dataclass(frozen=True)
 class Summary:
-    """`doubts` are the name of a report, or of a suite without one, and a sentence each."""
+    """`doubts` are a sentence each, and the reports that it is about, or the suite without one."""
 
     table: Table
     machines: Sequence[Machine]
-    doubts: Sequence[tuple[str, str]]
+    doubts: Sequence[tuple[Sequence[str], str]]
 
 
-def summary(reports: Sequence[Report], failed: Mapping[str, str]) -> Summary:
+def summary(reports: Sequence[Report], missing: Mapping[str, str]) -> Summary:
     """Of all `reports`; those of one machine with the same versions are described once.
 
-    `failed` are suites that have none, and why.
+    `missing` are suites that have none, and why.
     """
-    doubts = [(suite, f"not on this page, it failed: {why}") for suite, why in failed.items()]
-    doubts += [(report.name, text) for report in reports for text in warnings(report)]
+    about: dict[str, list[str]] = {}
+    for suite, why in missing.items():
+        about.setdefault(f"not on this page: {why}", []).append(suite)
+    for report in reports:
+        for text in warnings(report):
+            about.setdefault(text, []).append(report.name)
+    doubts = [(names, text) for text, names in about.items()]
     rows = [_row(report) for report in reports]
     return Summary(Table("Reports on this page", COLUMNS, rows), _machines(reports), doubts)
 
