@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bench.readme_sections.committed import committed_report, conditions, markdown
+from bench.readme_sections.committed import committed_report, conditions, section
 from bench.rows import Row
 
 HEADINGS = ("groups", "k MACs", "k parameters", "top-1 with shuffle", "without")
@@ -22,7 +22,7 @@ def ablation_section() -> str:
         f"one picture of the {first['held_out']} is {100 / first['held_out']:.2f} points. Trained "
         f"on {report.context['cpu']}"
     )
-    return "\n".join([*markdown(HEADINGS, lines), "", conditions(what, report)])
+    return section(HEADINGS, lines, conditions(what, report))
 
 
 def _line(rows: list[Row]) -> tuple[str, ...]:

@@ -20,6 +20,11 @@ def committed_report(suite: str, target: str = "host") -> Report:
     return dataclasses.replace(report, name=str(path.relative_to(REPOSITORY)))
 
 
+def section(headings: Sequence[str], rows: Iterable[Sequence[object]], *below: str) -> str:
+    """A table, and the lines `below` it."""
+    return "\n".join([*markdown(headings, rows), "", *below])
+
+
 def markdown(headings: Sequence[str], rows: Iterable[Sequence[object]]) -> list[str]:
     """The lines of a table."""
     head = [f"| {' | '.join(headings)} |", "|" + "---|" * len(headings)]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bench.readme_sections.committed import committed_report, markdown, measured_conditions
+from bench.readme_sections.committed import committed_report, measured_conditions, section
 from bench.rows import Row
 
 HEADINGS = ("engine", "in a process of", "memory", "of it weights + workspace", "first answer")
@@ -23,7 +23,7 @@ def footprint_section() -> str:
         for row in memory.rows
     )
     conditions = [measured_conditions(report, "processes") for report in (memory, startup)]
-    return "\n".join([*markdown(HEADINGS, rows), "", *conditions])
+    return section(HEADINGS, rows, *conditions)
 
 
 def _needed(row: Row) -> str:

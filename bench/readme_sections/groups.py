@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bench.readme_sections.committed import committed_report, markdown, measured_conditions
+from bench.readme_sections.committed import committed_report, measured_conditions, section
 
 HEADINGS = ("model", "M MACs", "M parameters", "median", "ns a thousand MACs", "GFLOP/s")
 
@@ -22,4 +22,4 @@ def groups_section() -> str:
         for row in report.rows
     )
     conditions = measured_conditions(report, "interleaved rounds")
-    return "\n".join([*markdown(HEADINGS, lines), "", conditions])
+    return section(HEADINGS, lines, conditions)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from bench.readme_sections.committed import committed_report, markdown, several
+from bench.readme_sections.committed import committed_report, section, several
 from bench.reports import Report
 from bench.rows import ENGINE
 
@@ -23,7 +23,7 @@ def headline_section() -> str:
         "fused is untuned. Mcycles are modelled, not measured; ms are measured on "
         f"{measured.context['cpu']}, shared"
     )
-    return "\n".join([*markdown(HEADINGS, rows), "", *several(what, reports)])
+    return section(HEADINGS, rows, *several(what, reports))
 
 
 def _rows(report: Report) -> Iterator[tuple[str, ...]]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bench.independent import ratios
-from bench.readme_sections.committed import committed_report, markdown, measured_conditions
+from bench.readme_sections.committed import committed_report, measured_conditions, section
 from bench.rows import ENGINE
 
 HEADINGS = ("measured by", "ours", "ONNX Runtime", "ONNX Runtime over ours")
@@ -23,4 +23,4 @@ def independent_section() -> str:
         for process, ratio in ratios(report.rows).items()
     )
     conditions = measured_conditions(report, "interleaved rounds")
-    return "\n".join([*markdown(HEADINGS, lines), "", f"{report.rows[0]['model']}. {conditions}"])
+    return section(HEADINGS, lines, f"{report.rows[0]['model']}. {conditions}")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bench.readme_sections.committed import committed_report, markdown, measured_conditions
+from bench.readme_sections.committed import committed_report, measured_conditions, section
 
 HEADINGS = ("model", "input", "level", "threads", "median", "speedup over stock")
 
@@ -22,4 +22,4 @@ def ladder_section() -> str:
         for row in report.rows
     )
     conditions = measured_conditions(report, "interleaved rounds")
-    return "\n".join([*markdown(HEADINGS, rows), "", conditions])
+    return section(HEADINGS, rows, conditions)

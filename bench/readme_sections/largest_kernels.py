@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bench.layers import TOTAL
-from bench.readme_sections.committed import committed_report, conditions, markdown
+from bench.readme_sections.committed import committed_report, conditions, section
 
 SHOWN = 8
 HEADINGS = ("kernel", "calls", "M MACs a call", "us a call", "of the FMA peak", "of the network")
@@ -32,4 +32,4 @@ def largest_kernels_section() -> str:
         f"{report.context['cpu']}, one core; median of {len(total['samples'])} rounds; last row: "
         "one whole inference, and what all kernels alone add up to"
     )
-    return "\n".join([*markdown(HEADINGS, lines), "", conditions(what, report)])
+    return section(HEADINGS, lines, conditions(what, report))

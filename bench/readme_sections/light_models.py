@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bench.readme_sections.committed import committed_report, conditions, markdown
+from bench.readme_sections.committed import committed_report, conditions, section
 
 HEADINGS = ("model", "target", "error", "kernels", "generic", "shuffles", "CPU", "memory")
 
@@ -29,4 +29,4 @@ def light_models_section() -> str:
         "of a build that compiles, verifies and times every level up to fused. Measured on "
         f"{report.context['cpu']}, shared"
     )
-    return "\n".join([*markdown(HEADINGS, rows), "", conditions(what, report)])
+    return section(HEADINGS, rows, conditions(what, report))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bench.readme_sections.committed import committed_report, conditions, markdown
+from bench.readme_sections.committed import committed_report, conditions, section
 
 HEADINGS = (
     "kernel", "schedules", "slowest / fastest", "rank correlation", "pick / best", "median error",
@@ -29,4 +29,4 @@ def model_check_section() -> str:
         f"{report.context['cpu']}, shared: the fastest of "
         f"{len(first['schedules'][0]['samples_ns'])} rounds; a picture is beside the report"
     )
-    return "\n".join([*markdown(HEADINGS, rows), "", conditions(what, report)])
+    return section(HEADINGS, rows, conditions(what, report))

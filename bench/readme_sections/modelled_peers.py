@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from bench.readme_sections.committed import committed_report, engine_of, markdown, several
+from bench.readme_sections.committed import committed_report, engine_of, section, several
 from bench.reports import Report
 from bench.rows import ENGINE
 
@@ -21,7 +21,7 @@ def modelled_peers_section() -> str:
     rows = [row for report in reports for row in _rows(report)]
     first = reports[0].rows[0]
     what = f"At {first['input']}, one thread; modelled, not measured"
-    return "\n".join([*markdown(HEADINGS, rows), "", *several(what, reports)])
+    return section(HEADINGS, rows, *several(what, reports))
 
 
 def _rows(report: Report) -> Iterator[tuple[str, ...]]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from bench.readme_sections.committed import committed_report, markdown, several
+from bench.readme_sections.committed import committed_report, section, several
 
 TARGETS = {
     "float32": "neoverse-n1",
@@ -34,7 +34,7 @@ def number_formats_section() -> str:
     ]
     what = "Modelled Neoverse N1, one thread, random weights; tuned where there are records"
     reports = (*ladders.values(), *sizes.values())
-    return "\n".join([*markdown(HEADINGS, rows), "", *several(what, reports)])
+    return section(HEADINGS, rows, *several(what, reports))
 
 
 def _key(row: dict[str, Any]) -> tuple[str, str]:

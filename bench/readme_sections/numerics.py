@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bench.numerics import summary
-from bench.readme_sections.committed import committed_report, conditions, markdown
+from bench.readme_sections.committed import committed_report, conditions, section
 
 HEADINGS = ("target", "level", "threads", "networks and sizes", "largest error", "of")
 
@@ -17,4 +17,4 @@ def numerics_section() -> str:
         "largest of two random inputs; every number of threads gives the same bits. Measured on "
         f"{report.context['cpu']}"
     )
-    return "\n".join([*markdown(HEADINGS, summary(report.rows)), "", conditions(what, report)])
+    return section(HEADINGS, summary(report.rows), conditions(what, report))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bench.readme_sections.committed import committed_report, conditions, markdown
+from bench.readme_sections.committed import committed_report, conditions, section
 
 HEADINGS = (
     "level", "board", "top-1", "top-5", "same class", "same five best", "largest error",
@@ -30,4 +30,4 @@ def pictures_section() -> str:
         f"{report.rows[0]['model']}, the official checkpoint, beside PyTorch; error of a logit, as "
         f"a share of the logits' range. Measured on {report.context['cpu']}"
     )
-    return "\n".join([*markdown(HEADINGS, rows), "", conditions(what, report)])
+    return section(HEADINGS, rows, conditions(what, report))

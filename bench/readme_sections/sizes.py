@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bench.readme_sections.committed import committed_report, conditions, markdown
+from bench.readme_sections.committed import committed_report, conditions, section
 
 HEADINGS = ("library for `arm_cpu`", "bytes", "of it weights", "the rest", "memory of an instance")
 
@@ -21,4 +21,4 @@ def size_section() -> str:
         for row in report.rows
     )
     what = "Stripped shared libraries"
-    return "\n".join([*markdown(HEADINGS, rows), "", conditions(what, report)])
+    return section(HEADINGS, rows, conditions(what, report))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bench.readme_sections.committed import committed_report, conditions, markdown
+from bench.readme_sections.committed import committed_report, conditions, section
 from bench.rows import Row
 
 HEADINGS = ("kernel", "template", "of peak", "trials", "MetaSchedule", "of peak", "trials", "ratio")
@@ -30,7 +30,7 @@ def spaces_section() -> str:
         f"{report.context['cores']} cores with a load of {report.context['load_before']:.0f}; "
         "trials are those that came in time"
     )
-    return "\n".join([*markdown(HEADINGS, rows), "", conditions(what, report)])
+    return section(HEADINGS, rows, conditions(what, report))
 
 
 def _found(row: Row) -> tuple[str, str, int]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from bench.readme_sections.committed import committed_report, conditions, markdown
+from bench.readme_sections.committed import committed_report, conditions, section
 from bench.reports import Report
 from bench.rows import Row
 
@@ -19,7 +19,7 @@ def table8_section() -> str:
     """A row a core, input and network, by the fastest engine of it."""
     reports = [committed_report("table8", target) for target in TARGETS]
     lines = [_cells(row) for report in reports for row in report.rows if row["fastest"]]
-    return "\n".join([*markdown(HEADINGS, lines), "", *_conditions(reports)])
+    return section(HEADINGS, lines, *_conditions(reports))
 
 
 def _cells(row: Row) -> tuple[str, ...]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bench.readme_sections.committed import committed_report, markdown, measured_conditions
+from bench.readme_sections.committed import committed_report, measured_conditions, section
 
 HEADINGS = ("model", "level", "threads", "median", "over one thread")
 
@@ -21,4 +21,4 @@ def threads_section() -> str:
         for row in report.rows
     )
     conditions = measured_conditions(report, "interleaved rounds")
-    return "\n".join([*markdown(HEADINGS, lines), "", conditions])
+    return section(HEADINGS, lines, conditions)
