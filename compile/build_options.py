@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import argparse
-import contextlib
 from pathlib import Path
 
+from compile.default_board import default_board
 from compile.link import LINKERS
 from compile.lower import DEFAULT_LEVEL, LEVELS
 from compile.sensitivity.choose import keep_float
 from compile.targets import (
     ABIS,
-    CompileTarget,
     TargetError,
     parse_target,
     runs_lowered_here,
@@ -19,13 +18,10 @@ from compile.targets import (
     with_dtype,
 )
 from compile.tuning.decisions import TUNING_LOGS
-from deploy_rpc.board_spec import BoardSpec, parse_board
-from deploy_rpc.bundle import BOARD_ISA, BundleError, board_bundle
-from deploy_rpc.core_models import CoreModelError, llvm_model
+from deploy_rpc.board_spec import parse_board
+from deploy_rpc.bundle import BOARD_ISA
 from deploy_rpc.cores import DTYPES
 from deploy_rpc.emulated_board import board_for
-from deploy_rpc.emulator import emulated_cores, missing_emulation_tools
-from deploy_rpc.network_cycles import missing_modelled_board_tools
 from model.cli import argument, existing_file, existing_folder, input_size, new_file, positive_int
 from model.preprocess import PREPROCESSINGS
 from model.zoo import DEFAULT_MODEL, model_name, shuffles_channels
@@ -63,7 +59,7 @@ def parse_options(arguments: list[str] | None) -> argparse.Namespace:
         _check_board(parser, options)
         options.board = board_for(options.board, options.target.core.name)
     else:
-        options.board, options.no_board_reason = _default_board(
+        options.board, options.no_board_reason = default_board(
             options.target, options.threads, options.level
         )
     return options
@@ -243,30 +239,6 @@ def _add_linking(group: argparse._ArgumentGroup) -> None:
         action="store_true",
         help="write a static library (.a) as well; not for level stock, which needs TVM's runtime",
     )
-
-
-def _default_board(target: CompileTarget, threads: int, level: str) -> tuple[BoardSpec | None, str]:
-    """Where to verify without a word from the user; None with the reason where nothing can."""
-    if target.is_host:
-        return parse_board("local"), ""
-    if target.core.isa != "aarch64":
-        return None, f"there is no emulated board for {target.core.isa}"
-    if target.abi != "gnu":
-        return None, f"the emulated board's system is of glibc, not {target.abi}"
-    missing = missing_emulation_tools()
-    if missing:
-        return None, "; ".join(missing)
-    try:
-        board_bundle()
-    except BundleError as error:
-        return None, str(error)
-    known = target.core.name in emulated_cores()
-    can_be_modelled = known and threads == 1 and level != "stock"
-    if can_be_modelled and not missing_modelled_board_tools():
-        with contextlib.suppress(CoreModelError):
-            llvm_model(target.core)
-            return parse_board(f"modelled:{target.core.name}"), ""
-    return board_for(parse_board("emulated"), target.core.name), ""
 
 
 def print_options(options: argparse.Namespace) -> None:

@@ -11,7 +11,7 @@ import pytest
 import tvm
 from tvm.target import codegen
 
-from compile.quantise.reference import kernel_reference
+from compile.quantise.kernel_reference import kernel_reference
 from compile.schedules.int8_lanes import MULTIPLIER_BITS, dots_of
 from compile.schedules.int8_workloads import (
     Int8DenseWorkload,

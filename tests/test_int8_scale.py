@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from compile.quantise.reference import requantised
+from compile.quantise.int8_values import requantised
 from compile.quantise.scale import (
     MOST_MULTIPLIER,
     Means,

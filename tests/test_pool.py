@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 import tvm
 
-from compile.schedules.pool import PoolTile, default_tile, pool
+from compile.schedules.pool import pool
+from compile.schedules.pool_tiles import PoolTile, default_tile
 from compile.schedules.window_workload import WindowWorkload
 from deploy_rpc.cores import Core
 from tests.cores import A72, AVX512
@@ -76,11 +77,3 @@ def test_a_pool_has_no_weights_and_no_macs() -> None:
     w = workload_of("max pool")
     assert w.macs == 0
     assert len(pool(w, default_tile(w, A72), 1).params) == 2
-
-
-def test_the_maximum_is_one_instruction_where_the_core_has_it() -> None:
-    w = workload_of("max pool")
-    for core, maxnum in ((A72, True), (AVX512, False)):
-        text = pool(w, default_tile(w, core), 1).script()
-        assert ("llvm.maximum" in text) == maxnum
-        assert (" | T.reinterpret" in text) != maxnum

@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 import tvm
 
-from compile.schedules.pool import default_tile, pool
+from compile.schedules.pool import pool
 from compile.schedules.pool_rows import can_pool_rows
+from compile.schedules.pool_tiles import default_tile
 from compile.schedules.window_workload import WindowWorkload
 from tests.cores import A72, AVX512
 

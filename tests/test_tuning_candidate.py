@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from tvm import tirx
 
-from compile.schedules.pool import PoolTile
+from compile.schedules.pool_tiles import PoolTile
 from compile.schedules.templates import made_by_default
 from compile.tuning.candidate import ODD, difference, error_of, with_odd_values
 from tests.cores import A72

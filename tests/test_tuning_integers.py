@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from compile.schedules import int8_gemm
+from compile.schedules.int8_tiles import ACCUMULATORS
 from compile.schedules.int8_workloads import (
     Int8DenseWorkload,
     Int8PointwiseWorkload,
@@ -60,7 +61,7 @@ def test_a_space_begins_with_the_default_and_fits_the_registers(name: str) -> No
     assert len(set(tiles)) == len(tiles) > 1
     for tile in tiles:
         sums = getattr(tile, "rows", 1) * getattr(tile, "vectors", 2)
-        assert sums <= int8_gemm.ACCUMULATORS["sdot"]
+        assert sums <= ACCUMULATORS["sdot"]
 
 
 def test_what_is_in_place_has_no_tiles_that_compute_a_value_twice() -> None:

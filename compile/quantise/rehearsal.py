@@ -20,7 +20,8 @@ from tvm import relax
 from compile.quantise.expressions import extents_of
 from compile.quantise.float_steps import FloatSteps
 from compile.quantise.inputs import Calibration
-from compile.quantise.reference import dequantised, kernel_reference, quantised
+from compile.quantise.int8_values import dequantised, quantised
+from compile.quantise.kernel_reference import kernel_reference
 from compile.quantise.scale import Quantisation
 from compile.schedules.templates import Made
 

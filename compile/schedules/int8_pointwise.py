@@ -23,16 +23,15 @@ from tvm.script.ir_builder import IRBuilder
 from tvm.script.ir_builder import tirx as T
 
 from compile.schedules.int8_gemm import (
-    Int8Tile,
     Operands,
     Panel,
-    is_exact,
     multiply,
     packed_dtype,
     packed_shape,
 )
-from compile.schedules.int8_gemm import default_tile as default_gemm_tile
 from compile.schedules.int8_gemm import pack_weights as pack_gemm_weights
+from compile.schedules.int8_tiles import Int8Tile, is_exact
+from compile.schedules.int8_tiles import default_tile as default_gemm_tile
 from compile.schedules.int8_workloads import Int8PointwiseWorkload
 from compile.schedules.overlap import start_of, tile_starts
 from compile.schedules.threads import MOST_UNEVEN, share_of, unevenness

@@ -18,15 +18,12 @@ from tvm.script.ir_builder import IRBuilder
 from tvm.script.ir_builder import tirx as T
 
 from compile.schedules.int8_gemm import (
-    Int8Tile,
     Operands,
     Panel,
     multiply,
     packed_dtype,
     packed_shape,
-    space_of_tiles,
 )
-from compile.schedules.int8_gemm import default_tile as default_gemm_tile
 from compile.schedules.int8_gemm import pack_weights as pack_gemm_weights
 from compile.schedules.int8_lanes import (
     DEPTHS,
@@ -36,6 +33,8 @@ from compile.schedules.int8_lanes import (
     windows_of,
 )
 from compile.schedules.int8_rounding import rounded
+from compile.schedules.int8_tiles import Int8Tile, space_of_tiles
+from compile.schedules.int8_tiles import default_tile as default_gemm_tile
 from compile.schedules.int8_workloads import Int8WindowWorkload
 from compile.schedules.overlap import start_of, tile_starts
 from compile.schedules.spans import fill, row_pieces, span

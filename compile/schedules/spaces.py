@@ -14,10 +14,10 @@ from typing import Any
 from compile.schedules import (
     dense_tiles,
     int8_depthwise,
-    int8_gemm,
     int8_head,
     int8_pointwise,
     int8_stem,
+    int8_tiles,
     pointwise_choices,
     pointwise_default,
     pointwise_tiles,
@@ -25,7 +25,7 @@ from compile.schedules import (
     stem_pool_channels,
     window_tiles,
 )
-from compile.schedules.int8_gemm import Int8Tile
+from compile.schedules.int8_tiles import Int8Tile
 from compile.schedules.int8_workloads import Int8PointwiseWorkload
 from compile.schedules.pointwise_tiles import PointwiseTile
 from compile.schedules.pointwise_workload import PointwiseWorkload
@@ -104,7 +104,7 @@ def _window(workload: WindowWorkload, core: Core) -> Iterator[WindowTile]:
 
 def _int8_pointwise(workload: Int8PointwiseWorkload, core: Core) -> Iterator[Int8Tile]:
     extents = workload.outputs, workload.inputs, workload.pixels
-    for tile in int8_gemm.space_of_tiles(*extents, core, workload.groups):
+    for tile in int8_tiles.space_of_tiles(*extents, core, workload.groups):
         if not workload.in_place or int8_pointwise.runs_in_place(workload, tile):
             yield tile
 

@@ -27,6 +27,7 @@ from compile.schedules import (
     pointwise_default,
     pointwise_tiles,
     pool,
+    pool_tiles,
     stem_pool,
     stem_pool_channels,
     window,
@@ -38,8 +39,8 @@ from compile.schedules.dense_tiles import DenseTile
 from compile.schedules.dense_workload import DenseWorkload
 from compile.schedules.int8_conversion import ConversionTile, ConversionWorkload
 from compile.schedules.int8_depthwise import Int8DepthwiseTile
-from compile.schedules.int8_gemm import Int8Tile
 from compile.schedules.int8_head import Int8DenseTile
+from compile.schedules.int8_tiles import Int8Tile
 from compile.schedules.int8_workloads import (
     Int8DenseWorkload,
     Int8PointwiseWorkload,
@@ -48,7 +49,7 @@ from compile.schedules.int8_workloads import (
 from compile.schedules.lrn import LrnTile, LrnWorkload
 from compile.schedules.pointwise_tiles import PointwiseTile
 from compile.schedules.pointwise_workload import PointwiseWorkload
-from compile.schedules.pool import PoolTile
+from compile.schedules.pool_tiles import PoolTile
 from compile.schedules.precision import dtype_of, stated_fields
 from compile.schedules.stem_pool import StemPoolTile
 from compile.schedules.stem_pool_channels import StemPoolChannelsTile
@@ -89,7 +90,7 @@ TEMPLATES = {
         WindowWorkload, WindowChannelsTile, window_channels_tiles.default_tile,
         window_channels.window_channels, window_channels.pack_weights,
     ),
-    "pool": Template(WindowWorkload, PoolTile, pool.default_tile, pool.pool),
+    "pool": Template(WindowWorkload, PoolTile, pool_tiles.default_tile, pool.pool),
     "stem_pool": Template(
         StemPoolWorkload, StemPoolTile, stem_pool.default_tile, stem_pool.stem_pool,
         stem_pool.pack_weights, is_offered=stem_pool.is_offered,

@@ -32,7 +32,7 @@ from tvm.script.ir_builder import tirx as T
 
 from compile.schedules.maximum import rectified
 from compile.schedules.overlap import tile_starts
-from compile.schedules.pool import combined, neutral, share_of_a_tap
+from compile.schedules.pool_values import combined, neutral, share_of_a_tap
 from compile.schedules.window_channels_places import Place, each_place, pixels_inside
 from compile.schedules.window_channels_tiles import WindowChannelsTile, channel_tiles
 from compile.schedules.window_workload import WindowWorkload

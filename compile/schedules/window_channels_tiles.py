@@ -55,6 +55,7 @@ def modelled_cycles(workload: WindowWorkload, core: Core) -> float:
 
 
 def channel_tiles(workload: WindowWorkload, tile: WindowChannelsTile) -> int:
+    """Of one group, or of all channelwise ones."""
     return len(tile_starts(_channel_extent(workload), tile.width))
 
 

@@ -102,6 +102,7 @@ def band_shape(workload: WindowWorkload, tile: WindowTile, band: int) -> tuple[i
 
 
 def starts_of(workload: WindowWorkload, tile: WindowTile) -> tuple[list[int], list[int], list[int]]:
+    """Where the tiles of a group begin: their channels, rows and columns."""
     rows, columns = workload.output_size
     return (
         tile_starts(workload.outputs, tile.channels),

@@ -6,7 +6,7 @@ import numpy as np
 
 from compile.passes.int8_plan import Plan, Step
 from compile.passes.int8_sums import Sums, pooled, real_sums
-from compile.quantise.reference import dequantised, quantised
+from compile.quantise.int8_values import dequantised, quantised
 from compile.quantise.scale import TINY, Quantisation, weight_scales
 from compile.schedules.packing import WEIGHTS, unpacked
 

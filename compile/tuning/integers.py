@@ -1,7 +1,7 @@
 """What kernels of int8 are tried with, and what they have to answer, to the bit.
 
-The answers are those of `compile/quantise/reference.py`, in whole numbers; a kernel answers under
-QEMU, as the program whose cycles are counted, or on a board.
+The answers are those of `compile/quantise/kernel_reference.py`, in whole numbers; a kernel answers
+under QEMU, as the program whose cycles are counted, or on a board.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 from tvm import tirx
 
-from compile.quantise.reference import LARGEST_PRODUCT, kernel_reference
+from compile.quantise.kernel_reference import LARGEST_PRODUCT, kernel_reference
 from compile.schedules.int8_lanes import HIGHEST, LOWEST, MULTIPLIER_BITS
 from compile.schedules.int8_workloads import Int8DenseWorkload, Int8WindowWorkload
 from compile.schedules.packing import WEIGHTS, indices_of

@@ -75,6 +75,7 @@ def append_bytes(path: Path, content: bytes) -> None:
 
 
 def beside(path: Path, suffix: str) -> Path:
+    """The file that belongs to the log at `path`: its name with `suffix` behind it."""
     return path.with_name(path.name + suffix)
 
 

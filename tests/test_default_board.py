@@ -1,0 +1,43 @@
+"""A build is verified here, on a core that is modelled or emulated, or the output says why not."""
+
+from __future__ import annotations
+
+import pytest
+
+from compile import default_board
+from compile.targets import parse_target, with_abi
+
+
+def chosen(target: str, threads: int = 1, level: str = "fused") -> str:
+    board, reason = default_board.default_board(parse_target(target), threads, level)
+    assert (board is None) == bool(reason)
+    return reason or str(board)
+
+
+@pytest.fixture
+def tools(monkeypatch: pytest.MonkeyPatch) -> None:
+    """All that emulation needs is here."""
+    for name in ("missing_emulation_tools", "missing_modelled_board_tools"):
+        monkeypatch.setattr(default_board, name, lambda: [])
+    monkeypatch.setattr(default_board, "board_bundle", lambda: None)
+    monkeypatch.setattr(default_board, "emulated_cores", lambda: ("cortex-a72",))
+
+
+def test_code_of_this_machine_is_verified_here() -> None:
+    assert chosen("host") == "local"
+
+
+@pytest.mark.usefixtures("tools")
+def test_one_thread_of_a_known_core_is_modelled_all_else_emulated() -> None:
+    assert chosen("arm_cpu") == "modelled:cortex-a72"
+    assert chosen("arm_cpu", threads=2).startswith("emulated")
+    assert chosen("arm_cpu", level="stock").startswith("emulated")
+
+
+def test_without_a_board_there_is_a_reason(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(default_board, "missing_emulation_tools", lambda: ["qemu is not here"])
+    assert chosen("arm_cpu") == "qemu is not here"
+    assert chosen("rpi2") == "there is no emulated board for arm"
+    musl = with_abi(parse_target("arm_cpu"), "musl")
+    _, reason = default_board.default_board(musl, 1, "fused")
+    assert reason == "the emulated board's system is of glibc, not musl"
