@@ -72,6 +72,8 @@ def main(arguments: list[str] | None = None) -> None:
     """Measures all suites and writes the page; leaves with exit code 1 where one failed."""
     options = _parser().parse_args(arguments)
     make_output_folder(options.out)
+    page = options.out / "index.html"
+    page.unlink(missing_ok=True)  # an older one does not stand for this run's
     without = not_measurable()
     for suite, reason in without.items():
         print(f"without {suite}: {reason}")
@@ -83,7 +85,6 @@ def main(arguments: list[str] | None = None) -> None:
         print(f"\ngo on with: python bench/all_suites.py --out {options.out} --resume")
         raise
     if reports:
-        page = options.out / "index.html"
         missing = without | {suite: f"it failed: {reason}" for suite, reason in failed.items()}
         write_page(list(reports.values()), page, missing)
         print(page)
@@ -141,7 +142,10 @@ def _measured(suite: str, out: Path) -> Report:
     if done.returncode != 0:
         said = log.read_text(encoding="utf-8", errors="replace").strip().splitlines()
         raise SuiteError(f"{said[-1] if said else f'exit code {done.returncode}'}; see {log}")
-    return read_report(str(report))
+    try:
+        return read_report(str(report))
+    except ReportError as error:
+        raise SuiteError(f"{error}; see {log}") from error
 
 
 def _words(suite: str, out: Path) -> list[str]:

@@ -80,7 +80,18 @@ def test_an_older_report_does_not_stand_for_a_suite_that_fails() -> None:
     suites_fail("size", "peak", "threads")
     with pytest.raises(SystemExit, match="1"):
         main(["--out", "out"])
-    assert not list(Path("out").glob("*.json"))
+    assert not [path for path in Path("out").iterdir() if path.suffix != ".log"]
+
+
+def test_a_report_without_rows_is_a_failure_of_its_suite(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    text = Path("run.py").read_text().replace('"rows": [row]', '"rows": [row] * (suite != "size")')
+    Path("run.py").write_text(text, encoding="utf-8")
+    with pytest.raises(SystemExit, match="1"):
+        main(["--out", "out"])
+    assert "size: out/size.json is no report: `rows` is no list" in capsys.readouterr().err
+    assert Path("out/threads.json").exists()
 
 
 def test_resumed_it_measures_only_what_this_commit_has_no_report_of(
