@@ -8,6 +8,7 @@ tools for, which is no failure.
 from __future__ import annotations
 
 import argparse
+import math
 import subprocess
 import sys
 import time
@@ -118,7 +119,7 @@ def measure_all(
             continue
         seconds, begun = None, time.monotonic()
         try:
-            with phase(f"{name}, {pace.left_s / 60:.0f} min left of all"):
+            with phase(f"{name}, {math.ceil(pace.left_s / 60)} min left of all"):
                 reports[suite] = _measured(suite, out)
             seconds = time.monotonic() - begun
         except SuiteError as error:
