@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import subprocess
 import sys
 import time
@@ -11,7 +12,7 @@ from pathlib import Path
 
 from tvm import rpc
 
-from deploy_rpc.agent_process import RunningAgent, agent_process
+from deploy_rpc.agent_process import Address, RunningAgent, agent_process
 from deploy_rpc.bundle import board_bundle
 from deploy_rpc.host import machine_isa
 
@@ -54,3 +55,13 @@ def free_boards(tracker: str) -> int:
         return rpc.connect_tracker(host, int(port)).summary()["queue_info"]["here"]["free"]
     except KeyError:
         return 0
+
+
+def connected(address: Address) -> socket.socket:
+    """A connection to the agent at `address`, for a test to say what it likes."""
+    return socket.create_connection((address.host, address.port), timeout=LIMIT_S)
+
+
+def no_session(work: Path) -> bool:
+    """Whether an agent that works in the folder `work` has no session."""
+    return not list(work.glob("shufflenet-session-*"))

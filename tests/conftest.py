@@ -49,6 +49,15 @@ def checkpoint(test_data: Path) -> Path:
     return test_data / "shufflenet_v1_0.5x_g3.pth.tar"
 
 
+@pytest.fixture
+def key_file(tmp_path: Path) -> Path:
+    """A file with a shared key of this test's own."""
+    from deploy_rpc.shared_key import write_key
+
+    write_key(tmp_path / "board.key")
+    return tmp_path / "board.key"
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(
     item: pytest.Item, call: pytest.CallInfo[None]
