@@ -58,7 +58,7 @@ class Linker:
 
     def link(self, words: Sequence[str], output: Path, folder: Path | None = None) -> None:
         """Links objects and C sources into the stripped shared library `output`."""
-        fixed = ("-shared", "-fPIC", "-s", "-o", str(output))
+        fixed = ("-shared", "-fPIC", "-O2", "-s", "-o", str(output))  # zig: no runtime of UBSan
         self._run([*self.command, *fixed, *words, "-lm"], folder)
 
     def compile(self, words: Sequence[str], output: str, folder: Path) -> None:
