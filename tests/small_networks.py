@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping
 
 import torch
@@ -74,10 +75,11 @@ def small_network(
     outputs: Mapping[str, int | None] = ONE_OUTPUT,
 ) -> Network:
     """A `Network` of `module`, `ShuffledBlock` by default, for an input of `side` x `side`."""
+    if module is None:
+        return _shuffled_block(side)
     torch.manual_seed(0)
-    module = with_drawn_statistics(module or ShuffledBlock())
     return import_torch(
-        module,
+        with_drawn_statistics(module),
         name="small",
         input_shape=(1, 3, side, side),
         preprocessing="imagenet",
@@ -86,7 +88,17 @@ def small_network(
     )
 
 
+@functools.cache
 def small_maps() -> Network:
     """The `Network` of `ShuffledMaps`, the same every time."""
-    torch.manual_seed(0)
-    return small_network(ShuffledMaps(), outputs=MAPS)
+    with torch.random.fork_rng():  # the first test to ask draws what the others draw
+        torch.manual_seed(0)
+        return small_network(ShuffledMaps(), outputs=MAPS)
+
+
+@functools.cache
+def _shuffled_block(side: int) -> Network:
+    """Imported once for all tests: nothing that takes a network changes it."""
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        return small_network(ShuffledBlock(), side)
