@@ -21,6 +21,7 @@ from deploy_rpc.emulator import missing_emulation_tools
 from model.feature_maps import STRIDES
 from model.zoo import create_model
 from tests.programs import run_main
+from tests.small_networks import ShuffledBlock
 
 ROOT = Path(__file__).resolve().parent.parent
 SMALL = ("--model", "shufflenet-0.25x-g3", "--input-size", "64")
@@ -48,6 +49,11 @@ def assert_refused(
     assert "Traceback" not in result.stderr
     assert not list(folder.rglob("*.so"))
     assert not (folder / "build").exists()
+
+
+def export_onnx(path: Path) -> None:
+    """An ONNX file of a few layers."""
+    torch.onnx.export(ShuffledBlock().eval(), (torch.zeros(1, 3, 33, 33),), path, dynamo=False)
 
 
 def test_of_two_builds_into_one_folder_one_is_whole(
@@ -95,7 +101,7 @@ def test_what_an_earlier_build_had_beside_its_library_goes_with_it(tmp_path: Pat
 def arm_build(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
     """The folder of a build for arm_cpu without a board at hand, and what it printed."""
     folder = tmp_path_factory.mktemp("arm")
-    result = program("--target", "arm_cpu", *SMALL, cwd=folder, PATH="")
+    result = build("--target", "arm_cpu", *SMALL, cwd=folder, PATH="")
     assert result.returncode == 0, result.stdout + result.stderr
     return folder, result.stdout
 
@@ -196,8 +202,7 @@ def test_a_library_of_int8_is_calibrated_on_pictures_and_verified_to_the_bit(
 
 
 def test_an_onnx_file_builds_and_the_lowest_level_alone(tmp_path: Path) -> None:
-    model = create_model("shufflenet-0.25x-g1")
-    torch.onnx.export(model, (torch.zeros(1, 3, 64, 64),), tmp_path / "net.onnx", dynamo=False)
+    export_onnx(tmp_path / "net.onnx")
     words = ("--onnx", "net.onnx", "--level", "stock", "--json", "r.json")
     result = build("--target", "host", *words, cwd=tmp_path)
     assert result.returncode == 0, result.stdout + result.stderr
@@ -279,9 +284,8 @@ def test_code_in_a_pickle_is_refused_and_not_run(tmp_path: Path) -> None:
 
 
 def test_an_onnx_file_cut_in_half_fails(tmp_path: Path) -> None:
-    model = create_model("shufflenet-0.25x-g1")
     path = tmp_path / "net.onnx"
-    torch.onnx.export(model, (torch.zeros(1, 3, 64, 64),), path, dynamo=False)
+    export_onnx(path)
     path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
     result = build("--target", "host", "--onnx", "net.onnx", cwd=tmp_path)
     assert_refused(result, 1, "no complete ONNX model", tmp_path)
