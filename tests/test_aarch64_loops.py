@@ -10,7 +10,7 @@ import pytest
 from tvm import tirx
 
 from compile.frontend.torch_import import import_torch
-from compile.lower import lower
+from compile.lower import legalised
 from compile.schedules.pointwise_workload import PointwiseWorkload
 from compile.schedules.stem_pool_workload import StemPoolWorkload
 from compile.schedules.templates import Made, made_from
@@ -35,7 +35,7 @@ def kernels(model: str) -> dict[str, tuple[Made, tirx.PrimFunc]]:
         preprocessing="imagenet",
         provenance={},
     )
-    functions = lower(network, "fused", TARGET).module.functions
+    functions = legalised(network, "fused", TARGET).functions
     made = {
         variable.name_hint: (made_from(function), function)
         for variable, function in functions.items()

@@ -78,8 +78,7 @@ def _greet(address: Address, key: bytes) -> tuple[socket.socket, int]:
 
 
 @needs_qemu
-@pytest.mark.parametrize("form", ["Relax VM", "plain main"])
-@pytest.mark.parametrize("threads", [1, 2, 4])
+@pytest.mark.parametrize(("form", "threads"), [("Relax VM", 1), ("Relax VM", 4), ("plain main", 2)])
 def test_an_arm_library_computes_what_it_should(
     libraries: dict[str, Path], form: str, threads: int
 ) -> None:
@@ -125,13 +124,13 @@ def test_a_core_unknown_to_qemu_is_refused_with_the_known_ones() -> None:
 
 
 @needs_qemu
-@pytest.mark.parametrize("name", ["../escaped", "/tmp/escaped", "..", ".", "", "a/b", "x" * 256])
-def test_an_upload_cannot_leave_the_work_folder(agent: Address, name: str) -> None:
+def test_an_upload_cannot_leave_the_work_folder(agent: Address) -> None:
     remote = rpc.connect(agent.host, agent.port)
-    with pytest.raises(Exception, match=r"expected a plain file name"):
-        remote.get_function("tvm.rpc.server.upload")(name, bytearray(b"escaped"))
-    with pytest.raises(Exception, match=r"expected a plain file name"):
-        remote.get_function("tvm.rpc.server.download")(name)
+    for name in ("../escaped", "/tmp/escaped", "..", ".", "", "a/b", "x" * 256):
+        with pytest.raises(Exception, match=r"expected a plain file name"):
+            remote.get_function("tvm.rpc.server.upload")(name, bytearray(b"escaped"))
+        with pytest.raises(Exception, match=r"expected a plain file name"):
+            remote.get_function("tvm.rpc.server.download")(name)
 
 
 @needs_qemu
@@ -209,10 +208,7 @@ def test_an_agent_that_hangs_is_killed_with_its_session(
 
 
 @needs_qemu
-@pytest.mark.parametrize("end", [signal.SIGKILL, signal.SIGTERM])
-def test_the_agent_dies_with_the_program_that_started_it(
-    end: signal.Signals, tmp_path: Path
-) -> None:
+def test_the_agent_dies_with_the_program_that_started_it(tmp_path: Path) -> None:
     program = (
         "import time\n"
         "from deploy_rpc.session import open_session\n"
@@ -229,7 +225,7 @@ def test_the_agent_dies_with_the_program_that_started_it(
     assert parent.stdout.readline() == "up\n"
     orphans = psutil.Process(parent.pid).children(recursive=True)
     assert len(orphans) == 3  # the agent, its session, and the relay to it
-    parent.send_signal(end)
+    parent.kill()  # SIGTERM, which nothing here catches, is no other end
     parent.wait()
     parent.stdout.close()
     assert becomes_true(lambda: not any(process.is_running() for process in orphans))

@@ -138,13 +138,3 @@ def test_the_program_prints_its_help() -> None:
     )
     assert done.returncode == 0
     assert "--module" in done.stdout
-
-
-def test_the_official_checkpoint_is_as_right_as_published_here(
-    checkpoint: Path, test_data: Path, folder: Path, capfd: pytest.CaptureFixture[str]
-) -> None:
-    """On the 200 pictures of the sample, also what `tests/test_checkpoints.py` finds."""
-    words = ["--weights", checkpoint, "--data", test_data / "imagenet_sample"]
-    status, out = evaluated(folder, capfd, *words)
-    assert status == 0
-    assert "accuracy on 200 pictures: top-1 68.0%, top-5 89.0%" in out

@@ -28,7 +28,6 @@ from tests.small_networks import ShuffledBlock, small_maps, small_network
 BOARDS = {
     "host": "local",
     "neoverse-n1": "emulated:neoverse-n1",
-    "cortex-a76": "emulated:cortex-a76",
     "arm_cpu": "emulated",
 }
 
@@ -64,7 +63,6 @@ def odd_inputs(network: Network) -> list[np.ndarray]:
     [
         "host",
         pytest.param("neoverse-n1", marks=needs_qemu),
-        pytest.param("cortex-a76", marks=needs_qemu),
         pytest.param("arm_cpu", marks=needs_qemu),
     ],
 )

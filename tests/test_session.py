@@ -24,7 +24,7 @@ from deploy_rpc.session import BoardError, Session, open_session
 from deploy_rpc.session_program import PlainProgram, VmProgram
 from deploy_rpc.session_remote import message
 from deploy_rpc.time_limit import LimitedThread, call_within
-from tests.agents import becomes_true
+from tests.agents import becomes_true, native_agent
 from tests.marked_program import needs_cycle_model
 from tests.tiny_library import SHAPE, tiny_library, tiny_plain_library, tiny_reference
 
@@ -188,23 +188,24 @@ def test_a_remote_board_runs_times_and_may_die_in_between(libraries: dict[str, P
 
 
 def test_a_board_that_hangs_during_a_run_ends_the_wait_and_the_program(
-    libraries: dict[str, Path],
+    libraries: dict[str, Path], tmp_path: Path
 ) -> None:
-    with rpc_server() as (board, process):
+    with native_agent(tmp_path) as agent:
         code = f"""if True:
-            import os, signal, numpy as np
+            import numpy as np, psutil
             from pathlib import Path
             from deploy_rpc.session import open_session
-            with open_session({board!r}, timeout_s=3) as session:
+            board = "rpc://127.0.0.1:{agent.address.port}"
+            with open_session(board, timeout_s=2) as session:
                 path = Path({str(libraries["plain"])!r})
                 module = session.load(path, output_shapes=[{SHAPE}])
-                os.killpg({process.pid}, signal.SIGSTOP)
+                psutil.Process({agent.process.pid}).children()[0].suspend()
                 module.run(np.zeros({SHAPE}, "float32"))
         """
         ended = subprocess.run(
             [sys.executable, "-c", code], capture_output=True, text=True, timeout=40
         )
-    assert "running: no answer within 3 s" in ended.stderr
+    assert "running: no answer within 2 s" in ended.stderr
 
 
 def test_a_tracker_hands_out_its_board_and_names_the_keys_it_has(
