@@ -20,6 +20,9 @@ import tempfile
 from contextlib import AbstractContextManager, ExitStack, suppress
 from pathlib import Path
 
+if __name__ == "__main__":
+    sys.modules["torch"] = None  # which TVM imports where it is installed, and no server needs
+
 from tvm.rpc.tracker import TrackerServerHandler
 
 from deploy_rpc.agent_process import RunningAgent, agent_process

@@ -24,8 +24,9 @@ from deploy_rpc.session import BoardError, Session, open_session
 from deploy_rpc.session_program import PlainProgram, VmProgram
 from deploy_rpc.session_remote import message
 from deploy_rpc.time_limit import LimitedThread, call_within
-from tests.agents import becomes_true, native_agent
+from tests.agents import becomes_true, native_agent, tracker_process
 from tests.marked_program import needs_cycle_model
+from tests.programs import WITHOUT_TORCH
 from tests.tiny_library import SHAPE, tiny_library, tiny_plain_library, tiny_reference
 
 X = np.random.default_rng(0).standard_normal(SHAPE).astype("float32")
@@ -86,15 +87,6 @@ def rpc_server() -> Iterator[tuple[str, subprocess.Popen]]:
     with _program(*_server(port)) as process:
         _wait_for(port)
         yield f"rpc://127.0.0.1:{port}", process
-
-
-@contextmanager
-def _tracker() -> Iterator[int]:
-    port = _free_port()
-    arguments = ("--host", "127.0.0.1", "--port", str(port), "--port-end", str(port + 1))
-    with _program("tvm.exec.rpc_tracker", *arguments):
-        _wait_for(port)
-        yield port
 
 
 def _wait_for_key(board: str) -> None:
@@ -203,7 +195,7 @@ def test_a_board_that_hangs_during_a_run_ends_the_wait_and_the_program(
                 module.run(np.zeros({SHAPE}, "float32"))
         """
         ended = subprocess.run(
-            [sys.executable, "-c", code], capture_output=True, text=True, timeout=40
+            [sys.executable, "-c", WITHOUT_TORCH + code], capture_output=True, text=True, timeout=40
         )
     assert "running: no answer within 2 s" in ended.stderr
 
@@ -211,15 +203,15 @@ def test_a_board_that_hangs_during_a_run_ends_the_wait_and_the_program(
 def test_a_tracker_hands_out_its_board_and_names_the_keys_it_has(
     libraries: dict[str, Path],
 ) -> None:
-    with _tracker() as port:
-        board = f"tracker://127.0.0.1:{port}/tiny"
-        server = _server(_free_port(), "--tracker", f"127.0.0.1:{port}", "--key", "tiny")
+    with tracker_process() as (tracker, _):
+        board = f"tracker://{tracker}/tiny"
+        server = _server(_free_port(), "--tracker", tracker, "--key", "tiny")
         with _program(*server):
             _wait_for_key(board)
             with pytest.raises(
                 BoardError, match=r"keys: tiny \(. of 1 free\);.*doctor.py --board tracker"
             ):
-                _open_and_close(f"tracker://127.0.0.1:{port}/other")
+                _open_and_close(f"tracker://{tracker}/other")
             with open_session(board, timeout_s=20) as session:
                 _check_both_forms(session, libraries)
                 with pytest.raises(BoardError, match="became free within 1 s"):
