@@ -12,6 +12,9 @@ from unittest import mock
 
 from model.cli import run_command
 
+# Before a program of its own process: TVM imports PyTorch where it is installed, 3 CPU seconds.
+WITHOUT_TORCH = "import sys\nsys.modules['torch'] = None\n"
+
 
 def run_main(
     main: Callable[[list[str]], None], *arguments: object, cwd: Path | None = None,

@@ -23,6 +23,7 @@ from deploy_rpc.bundle import board_bundle
 from deploy_rpc.host import machine_isa
 from deploy_rpc.session import open_session
 from tests.agents import becomes_true, free_boards, native_agent, tracker_process
+from tests.programs import WITHOUT_TORCH
 from tests.tiny_library import SHAPE, tiny_plain_library, tiny_reference
 
 LIMIT_S = 60
@@ -80,7 +81,7 @@ def test_a_client_waits_until_the_board_is_free(tmp_path: Path) -> None:
     ):
         assert becomes_true(lambda: free_boards(tracker) == 1)
         program = (
-            "import time\nfrom deploy_rpc.session import open_session\n"
+            f"{WITHOUT_TORCH}import time\nfrom deploy_rpc.session import open_session\n"
             f"with open_session('tracker://{tracker}/here'):\n"
             "    print('busy', flush=True)\n    time.sleep(1)\n"
         )

@@ -31,6 +31,7 @@ from deploy_rpc.emulator import (
 from deploy_rpc.session import open_session
 from tests.agents import becomes_true
 from tests.needs import needs_qemu
+from tests.programs import WITHOUT_TORCH
 from tests.tiny_library import SHAPE, tiny_library, tiny_plain_library, tiny_reference
 
 CORE = "cortex-a72"
@@ -210,7 +211,7 @@ def test_an_agent_that_hangs_is_killed_with_its_session(
 @needs_qemu
 def test_the_agent_dies_with_the_program_that_started_it(tmp_path: Path) -> None:
     program = (
-        "import time\n"
+        f"{WITHOUT_TORCH}import time\n"
         "from deploy_rpc.session import open_session\n"
         f"with open_session('emulated', timeout_s={LIMIT_S}):\n"
         "    print('up', flush=True)\n"

@@ -20,6 +20,7 @@ from compile.lower import lower
 from compile.network import Network
 from compile.targets import CompileTarget, host_target, parse_target
 from compile.verify import TOLERANCES
+from tests.programs import WITHOUT_TORCH
 from tests.small_networks import small_network
 
 PROGRAM = sorted((Path(__file__).parent / "interface_program").glob("*.c"))
@@ -231,7 +232,7 @@ def test_a_forked_child_runs_tvms_entry_and_ends(built: dict[int, Built]) -> Non
     network, library = built[3].network, built[3].library
     x = network.example_input()
     words = (library.path, x.shape, int(np.prod(network.output_shape)))
-    done = _run([sys.executable, "-c", IN_A_FORKED_CHILD, *words], x.tobytes())
+    done = _run([sys.executable, "-c", WITHOUT_TORCH + IN_A_FORKED_CHILD, *words], x.tobytes())
     assert done.returncode == 0, done.stderr
     _expect(network, x, np.frombuffer(done.stdout, np.float32))
 

@@ -22,7 +22,7 @@ from deploy_rpc.session import open_session
 from deploy_rpc.shared_key import write_key
 from model.cli import EXIT_INTERRUPTED
 from tests.needs import needs_qemu
-from tests.programs import run_main
+from tests.programs import WITHOUT_TORCH, run_main
 
 LIMIT_S = 60
 
@@ -81,7 +81,7 @@ def test_no_process_is_left_however_the_farm_ends(end: signal.Signals) -> None:
 def test_an_agent_that_dies_is_started_again_on_its_port() -> None:
     program = "from deploy_rpc import serve\nserve.main(['agent', '--port', '0'])\n"
     process = subprocess.Popen(
-        [sys.executable, "-c", program],
+        [sys.executable, "-c", WITHOUT_TORCH + program],
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
         text=True,
