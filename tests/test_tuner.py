@@ -22,7 +22,9 @@ from compile.schedules.templates import Made, Workload, made_by_default
 from compile.targets import parse_target
 from compile.tuning.candidate import MOST_ERROR, Examined, error_of, examine_candidate, with_tile
 from compile.tuning.curve import draw_curve
+from compile.tuning.decisions import tile_of
 from compile.tuning.display import print_result
+from compile.tuning.experience import Lesson
 from compile.tuning.judge import Verdict
 from compile.tuning.log import TuningLog
 from compile.tuning.log_file import LogError
@@ -30,7 +32,7 @@ from compile.tuning.modelled import ModelledCore
 from compile.tuning.search import LEAST_LEARNED, Model, proposed
 from compile.tuning.task import Task, tasks_of
 from compile.tuning.trial import Where
-from compile.tuning.tuner import Step, Tuner
+from compile.tuning.tuner import Progress, Step, Tuner
 from compile.tuning.verify import faults_of
 from deploy_rpc.block_counts import CountError
 from deploy_rpc.block_prices import PriceError
@@ -41,7 +43,7 @@ from deploy_rpc.emulated_program import ProgramError
 from tests.cores import A72, AVX512
 from tests.running import output_of
 from tests.small_networks import small_network
-from tests.tuning_records import TILES, WORKLOAD
+from tests.tuning_records import TILES, WORKLOAD, record
 
 TARGET = parse_target("arm_cpu")
 WHERE = Where(TARGET, "arm_cpu", BoardSpec("modelled", core="cortex-a72"), TARGET.core)
@@ -110,7 +112,9 @@ def test_proposals_are_untried_distinct_and_the_same_for_a_seed() -> None:
     model, made = Model(A72), made_by_default(WORKLOAD, A72, 1)
     for tile in TILES:
         model.learn(with_tile(made, tile), 1.0 + tile.k_unroll)
-    first, again = (proposed(made, TILES[10:], model, 8, random.Random(seed)) for seed in (1, 1))
+    first, again = (
+        proposed(made, TILES, TILES[:10], model, 8, random.Random(seed)) for seed in (1, 1)
+    )
     assert first == again
     assert len(set(first)) == 8
     assert set(first) <= set(TILES[10:])
@@ -118,20 +122,21 @@ def test_proposals_are_untried_distinct_and_the_same_for_a_seed() -> None:
     assert [tile.k_unroll for tile in first[:6]] == [likeliest] * 6
 
 
-def test_the_best_tiles_of_other_kernels_are_proposed_before_chance() -> None:
+def test_what_is_like_the_best_tile_of_the_nearest_kernel_is_proposed_first() -> None:
     model, made = Model(A72), made_by_default(WORKLOAD, A72, 1)
     for tile in TILES:
         model.learn(with_tile(made, tile), 1.0 + tile.k_unroll)
     dearest = max(TILES[10:], key=lambda tile: (tile.k_unroll, tile.rows))
-    for outputs in (8, 16):
+    unknown = dataclasses.replace(dearest, rows=dearest.rows + 1)
+    for outputs, winner in ((16, unknown), (400, TILES[0])):
         other = dataclasses.replace(made, workload=dataclasses.replace(WORKLOAD, outputs=outputs))
-        for tile in TILES:
-            model.learn(with_tile(other, tile), 0.5 if tile == dearest else 1.0)
-    assert model.winners(made.template)[0] == dearest
+        model.learn(with_tile(other, winner), 0.5)
+    assert unknown not in TILES
+    assert model.winners(made, TILES) == [dearest, TILES[0]]
     for seed in range(5):
-        assert dearest in proposed(made, TILES[10:], model, 4, random.Random(seed))
-        rest = [tile for tile in TILES[10:] if tile != dearest]
-        assert len(set(proposed(made, rest, model, 4, random.Random(seed)))) == 4
+        assert dearest in proposed(made, TILES, TILES[:10], model, 4, random.Random(seed))
+        others = proposed(made, TILES, [TILES[0], dearest], model, 4, random.Random(seed))
+        assert len({*others, TILES[0], dearest}) == 6
 
 
 @pytest.mark.parametrize("task", TASKS, ids=lambda task: task.name)
@@ -172,9 +177,8 @@ def test_a_search_never_ends_worse_than_it_began_and_is_all_in_the_log(
     tuner = Tuner(TASKS, WHERE, core, log)
     tuner.run(20, steps.append)
     assert steps[0].task == "defaults"
-    cycles = [step.cost for step in steps]
-    assert cycles == sorted(cycles, reverse=True)
-    assert tuner.network_cost <= tuner.default_network_cost
+    for each in tuner.progress:
+        assert min(each.scores.values()) <= each.scores[each.task.made.tile]
     records = log.read().records
     assert len(records) == steps[-1].trials <= 20
     assert {record.core for record in records} == {"cortex-a72"}
@@ -270,6 +274,28 @@ def test_the_default_tile_of_each_kernel_is_tried_in_any_case(tmp_path: Path) ->
     tuner.run(1, lambda step: None)
     assert tuner.steps[-1].trials == len(TASKS) > 1
     assert not tuner.without_default
+
+
+def test_each_kernel_first_tries_what_is_best_for_the_one_most_like_it(tmp_path: Path) -> None:
+    made = POINTWISE.made
+    near, far = (
+        dataclasses.replace(made, workload=dataclasses.replace(made.workload, outputs=outputs))
+        for outputs in (2 * made.workload.outputs, 40 * made.workload.outputs)
+    )
+    first, second = POINTWISE.space(A72)[5], POINTWISE.space(A72)[6]
+    lessons = [Lesson(with_tile(far, second), A72, 0.5), Lesson(with_tile(near, first), A72, 0.9)]
+    log = TuningLog(tmp_path / "net.jsonl")
+    tuner = Tuner([POINTWISE], WHERE, Priced(), log, lessons)
+    tuner.run(3, lambda step: None)
+    assert [tile_of(record) for record in log.read().records] == [made.tile, first, second]
+
+
+def test_misses_decide_between_tiles_that_are_alike() -> None:
+    progress = Progress(POINTWISE, POINTWISE.space(A72))
+    for tile, cycles, misses in ((TILES[0], 1000.0, 500), (TILES[1], 1050.0, 100)):
+        progress.take(tile, record(0, cycles, counters={"l1_misses": misses}))
+    assert progress.best_tiles(1)[0] == TILES[1]
+    assert progress.best_cost == 1050.0
 
 
 class Priced:

@@ -30,8 +30,8 @@ def tuner(tmp_path: Path) -> Tuner:
     where = Where(parse_target("arm_cpu"), "arm_cpu", parse_board("modelled:cortex-a72"), A72)
     tuner = Tuner(tasks, where, NoExaminer(), TuningLog(tmp_path / "net.jsonl"))
     cheap, dear = tuner.progress
-    cheap.tried = {TILES[0]: 2000.0}
-    dear.tried = {TILES[0]: 4000.0, TILES[1]: 2000.0}
+    cheap.tried = cheap.scores = {TILES[0]: 2000.0}
+    dear.tried = dear.scores = {TILES[0]: 4000.0, TILES[1]: 2000.0}
     return tuner
 
 

@@ -70,9 +70,9 @@ def _lessons_of_kernel(group: list[Record]) -> Iterator[Lesson]:
         return
     tiles = [tile_of(record) for record in group]
     least = min(
-        (r.median for r, t in zip(group, tiles, strict=True) if t == default.tile), default=0
+        (r.score for r, t in zip(group, tiles, strict=True) if t == default.tile), default=0
     )
     if least:
         for record, tile in zip(group, tiles, strict=True):
             made = dataclasses.replace(default, tile=tile)
-            yield Lesson(made, core.of(dtype_of(made.workload)), record.median / least)
+            yield Lesson(made, core.of(dtype_of(made.workload)), record.score / least)

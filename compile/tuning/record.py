@@ -24,7 +24,7 @@ from compile.tuning.record_fields import (
 from compile.tuning.strict_json import JsonError, shown, strict_json
 from model.errors import InputError
 
-MISS_CYCLES = {"cortex-a72": 0.5}  # of a modelled miss of L1, in a record's rank
+MISS_CYCLES = {"cortex-a72": 0.5}  # of a modelled miss of L1, in a record's score
 OTHER_MISS_CYCLES = 0.1
 MAX_LINE_BYTES = 1_000_000
 MAX_DEPTH = 8  # of objects and lists in a line; the record itself is the first
@@ -91,16 +91,21 @@ class Record:
 
     @property
     def rank(self) -> tuple[float, str]:
-        """Sorts "ok" records of one competition, the one that counts first.
+        """Sorts "ok" records of one competition, the one that counts first."""
+        if self.kind == IN_NETWORK:
+            return (-datetime.strptime(self.date, DATE_FORMAT).timestamp(), "")
+        return (self.score, self.date)
+
+    @property
+    def score(self) -> float:
+        """The median, in `unit`, of cycles with a share for misses.
 
         Modelled cycles know no caches: a share of a cycle for each miss of L1 decides between tiles
         that are alike. Half a cycle on A72, whose L1 has two ways, leaves 0.99 M misses of 1x g3's
         1.31 M, with fewer cycles; on N1 it would cost 0.1 % for a tenth of the misses (2026-11-26).
         """
-        if self.kind == IN_NETWORK:
-            return (-datetime.strptime(self.date, DATE_FORMAT).timestamp(), "")
         misses = self.counters.get("l1_misses", 0) if self.unit == "cycles" else 0
-        return (self.median + MISS_CYCLES.get(self.core, OTHER_MISS_CYCLES) * misses, self.date)
+        return self.median + MISS_CYCLES.get(self.core, OTHER_MISS_CYCLES) * misses
 
     @property
     def median(self) -> float:

@@ -2,16 +2,16 @@
 
 The model learns the cost of a tile, to that of its task's default tile, from the decisions, the
 workload, the core and the number of accumulators. What other shapes and cores of the same template
-have shown teaches it, too. A tile that was the best of another kernel is tried before chance has
-its turn: of the thousands of tiles of a 1x1 convolution few ever win, the same ones again.
+have shown teaches it, too. What was best for other kernels is tried before chance has its turn, the
+most similar kernel's first: of the thousands of tiles of a 1x1 convolution few ever win, the same
+ones again. Where the space lacks a winner, as its shape does not divide, the tile most like it is.
 """
 
 from __future__ import annotations
 
 import functools
 import random
-from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 import numpy as np
@@ -20,6 +20,7 @@ from xgboost import Booster, DMatrix, train
 from compile.schedules.templates import Made, Workload
 from deploy_rpc.cores import Core
 
+DEFAULT = 1.0  # cost of a default tile
 LEAST_LEARNED = 12  # tiles before the model says more than chance
 EXPLORED = 0.25  # share of the tiles that are tried whatever the model says
 TREES = 80
@@ -34,14 +35,15 @@ class Model:
         self._core = core
         self._known: dict[str, list[tuple[np.ndarray, float]]] = {}
         self._fitted: dict[str, Booster] = {}
-        self._best: dict[tuple[Workload, str], tuple[float, Made]] = {}
+        self._best: dict[tuple[Workload, Core], tuple[float, Made]] = {}
 
     def learn(self, made: Made, cost: float, core: Core | None = None) -> None:
         """That `made` costs `cost` times what its default tile does, there or on `core`."""
-        row = _features(made.workload, made.tile, core or self._core)
+        core = core or self._core
+        row = _features(made.workload, made.tile, core)
         self._known.setdefault(made.template, []).append((row, cost))
         self._fitted.pop(made.template, None)
-        kernel = made.workload, (core or self._core).name
+        kernel = made.workload, core
         if kernel not in self._best or cost < self._best[kernel][0]:
             self._best[kernel] = cost, made
 
@@ -54,10 +56,27 @@ class Model:
         data = DMatrix(np.stack(rows))
         return np.exp(self._booster(made.template).predict(data))
 
-    def winners(self, template: str) -> list[Any]:
-        """The tiles that are the best of a kernel, on any core; those of most kernels first."""
-        best = (made for _, made in self._best.values() if made.template == template)
-        return [tile for tile, _ in Counter(made.tile for made in best).most_common()]
+    def winners(self, made: Made, space: Sequence[Any]) -> list[Any]:
+        """The tiles of `space` most like the best ones of other kernels of the template.
+
+        Of those that a default tile is not the best of; the kernel and core most like `made` on
+        this one are first.
+        """
+        others = [
+            (_features(workload, made.tile, core), best.tile)
+            for (workload, core), (cost, best) in self._best.items()
+            if best.template == made.template
+            and cost < DEFAULT
+            and (workload, core) != (made.workload, self._core)
+        ]
+        if not others:
+            return []
+        kernels, won = zip(*others, strict=True)
+        unlike = _distances(kernels, _features(made.workload, made.tile, self._core))
+        ordered = dict.fromkeys(won[index] for index in np.argsort(unlike, kind="stable"))
+        tiles = [_features(made.workload, tile, self._core) for tile in space]
+        wanted = (_features(made.workload, tile, self._core) for tile in ordered)
+        return list(dict.fromkeys(space[_distances(tiles, row).argmin()] for row in wanted))
 
     def _booster(self, template: str) -> Booster:
         if template not in self._fitted:
@@ -68,20 +87,26 @@ class Model:
 
 
 def proposed(
-    made: Made, tiles: Sequence[Any], model: Model, count: int, chance: random.Random
+    made: Made,
+    space: Sequence[Any],
+    tried: Collection[Any],
+    model: Model,
+    count: int,
+    chance: random.Random,
 ) -> list[Any]:
-    """`count` of the untried `tiles` of `made`: those the model likes best, and some others.
+    """`count` tiles of `space` that were not tried: those the model likes best, and some others.
 
-    The others are the best ones of other kernels, and by chance where there are no more of them.
+    The others are like the best ones of other kernels, and by chance where all of these were tried.
     """
-    costs = model.predict(made, tiles)
+    untried = [tile for tile in space if tile not in tried]
+    costs = model.predict(made, untried)
     if costs is None:
-        return chance.sample(list(tiles), min(count, len(tiles)))
-    ranked = [tiles[index] for index in np.argsort(costs, kind="stable")]
+        return chance.sample(untried, min(count, len(untried)))
+    ranked = [untried[index] for index in np.argsort(costs, kind="stable")]
     explored = round(EXPLORED * count)
     best, rest = ranked[: count - explored], ranked[count - explored :]
-    untried = set(rest)
-    won = [tile for tile in model.winners(made.template) if tile in untried][:explored]
+    left = set(rest)
+    won = [tile for tile in model.winners(made, space) if tile in left][:explored]
     rest = [tile for tile in rest if tile not in won]
     return best + won + chance.sample(rest, min(explored - len(won), len(rest)))
 
@@ -93,6 +118,11 @@ def _features(workload: Workload, tile: Any, core: Core) -> np.ndarray:  # noqa:
     sizes = [n for fields in (workload, tile, core) for n in _numbers(vars(fields).values())]
     accumulators = float(np.prod([_extent(decisions, name) for name in ACCUMULATOR_AXES]))
     return np.array([*sizes, accumulators], np.float32)
+
+
+def _distances(rows: Sequence[np.ndarray], row: np.ndarray) -> np.ndarray:
+    """How unlike each of `rows` is to `row`: the orders of magnitude, feature by feature."""
+    return np.abs(np.log1p(np.stack(rows)) - np.log1p(row)).sum(axis=1)
 
 
 ACCUMULATOR_AXES = ("channels", "rows", "vectors", "pixels", "sums")

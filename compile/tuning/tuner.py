@@ -1,9 +1,10 @@
 """The search over all kernels of a network, with a record of every trial.
 
-The next batch goes to the kernel from which the network can gain most: its calls times what it
-costs above the model's best guess less `HOPE`, or above its arithmetic while too little is known,
-shared out over the tiles already tried. The search ends after `trials`, or where the best gain is
-below `LEAST_GAIN` of the network.
+Every kernel tries its default tile first, then those that are most like the best ones of the most
+similar kernels. The next batch goes to the kernel from which the network can gain most: its calls
+times what it costs above the model's best guess less `HOPE`, or above its arithmetic while too
+little is known, shared out over the tiles already tried. The search ends after `trials`, or where
+the best gain is below `LEAST_GAIN` of the network.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from compile.tuning.experience import Lesson
 from compile.tuning.judge import Contenders, Verdict
 from compile.tuning.log import TuningLog
 from compile.tuning.log_cores import log_name
+from compile.tuning.record import Record
 from compile.tuning.record_fields import IN_NETWORK
 from compile.tuning.search import LEAST_LEARNED, Model, proposed
 from compile.tuning.task import Task
@@ -30,6 +32,7 @@ from compile.tuning.trial import Where, trial_record
 GUESSED_LEAST = 0.8  # of the best time, while too little is known
 HOPE = 0.05  # by which the best tile may be better than the model says
 NEAR = 1.1  # times the best time alone, for a tile to be worth a try in the network
+WINNERS = 3  # of other kernels, that every kernel tries first
 LEAST_GAIN = 1e-4  # of the whole network's cost, that one kernel promises
 
 
@@ -49,11 +52,21 @@ class Examiner(Protocol):
 
 @dataclass
 class Progress:
-    """What is known of one task: the cost of every tile tried, and of the default one."""
+    """What is known of one task: the cost of every tile tried, and of the default one.
+
+    Costs and scores, by which records rank, are infinite where a tile does not work.
+    """
 
     task: Task
     space: list[Any]
-    tried: dict[Any, float] = field(default_factory=dict)  # infinite where it does not work
+    tried: dict[Any, float] = field(default_factory=dict)
+    scores: dict[Any, float] = field(default_factory=dict)
+
+    def take(self, tile: Any, record: Record) -> None:  # noqa: ANN401 (any template's tile)
+        """That `record` is of `tile`."""
+        works = record.outcome == "ok"
+        self.tried[tile] = record.median if works else math.inf
+        self.scores[tile] = record.score if works else math.inf
 
     @property
     def default_cost(self) -> float:
@@ -63,13 +76,14 @@ class Progress:
     @property
     def best_cost(self) -> float:
         """Of one call with the best tile."""
-        return min(self.tried.values())
+        return self.tried[min(self.scores, key=self.scores.__getitem__)]
 
     def best_tiles(self, count: int) -> tuple[Any, ...]:
         """The `count` best ones at most `NEAR` times as dear as the best, and the default one: of
         those that work."""
-        working = {tile: cost for tile, cost in self.tried.items() if cost < math.inf}
-        near = [tile for tile, cost in working.items() if cost <= NEAR * self.best_cost]
+        working = {tile: score for tile, score in self.scores.items() if score < math.inf}
+        most = NEAR * min(working.values(), default=0)
+        near = [tile for tile, score in working.items() if score <= most]
         best = sorted(near, key=working.__getitem__)[:count]
         return tuple(t for t in dict.fromkeys([*best, self.task.made.tile]) if t in working)
 
@@ -122,7 +136,7 @@ class Tuner:
             each = known.get(record.key) if record.core == log_name(self._where.core) else None
             tile = tile_of(record) if each and record.kind == self._examiner.kind else None
             if tile is not None and tile in each.space:
-                each.tried[tile] = record.median if record.outcome == "ok" else math.inf
+                each.take(tile, record)
                 taken += 1
         for each in self.progress:
             self._learn_all(each)
@@ -132,9 +146,12 @@ class Tuner:
         """Up to `trials` more trials, the default tiles among them, which are tried in any case."""
         self._start = time.monotonic()
         self._try_defaults(report)
+        self._try_winners(trials, report)
         while self._trials < trials and (each := self._most_promising()) is not None:
             count = min(self._examiner.batch, trials - self._trials)
-            tiles = proposed(each.task.made, each.untried, self._model, count, self._chance)
+            tiles = proposed(
+                each.task.made, each.space, each.tried, self._model, count, self._chance
+            )
             self._try([(each, tile) for tile in tiles])
             self._report(each.task.name, report)
 
@@ -175,12 +192,25 @@ class Tuner:
         self._try([(each, each.task.made.tile) for each in self.without_default])
         self._report("defaults", report)
 
+    def _try_winners(self, trials: int, report: Callable[[Step], None]) -> None:
+        """Of the dearest kernels only, where `trials` are not enough for all."""
+        pairs = [
+            (each, tile)
+            for each in self.dearest_first()
+            for tile in self._model.winners(each.task.made, each.space)[:WINNERS]
+            if tile not in each.tried
+        ]
+        batch = self._examiner.batch
+        left = pairs[: max(trials - self._trials, 0)]
+        for start in range(0, len(left), batch):
+            self._try(left[start : start + batch])
+            self._report("best of other kernels", report)
+
     def _try(self, pairs: Sequence[tuple[Progress, Any]]) -> None:
         candidates = [(each.task.made, tile) for each, tile in pairs]
         for index, examined in self._examiner.examine(candidates):
             each, tile = pairs[index]
-            self._record(each.task, tile, examined, self._examiner.kind)
-            each.tried[tile] = examined.cost
+            each.take(tile, self._record(each.task, tile, examined, self._examiner.kind))
             self._trials += 1
         for each, tile in pairs:
             self._learn(each, tile)
@@ -190,9 +220,9 @@ class Tuner:
             self._learn(each, tile)
 
     def _learn(self, each: Progress, tile: Any) -> None:  # noqa: ANN401 (any template's tile)
-        cost = each.tried[tile]
-        if cost < math.inf and each.compares:
-            self._model.learn(with_tile(each.task.made, tile), cost / each.default_cost)
+        score, default = each.scores[tile], each.scores.get(each.task.made.tile, math.inf)
+        if score < math.inf and default < math.inf:
+            self._model.learn(with_tile(each.task.made, tile), score / default)
 
     def _most_promising(self) -> Progress | None:
         """The task to go on with; None where none promises enough."""
@@ -228,9 +258,10 @@ class Tuner:
         self.steps.append(Step(name, self._trials, seconds, self.network_cost))
         report(self.steps[-1])
 
-    def _record(self, task: Task, tile: Any, examined: Examined, kind: str) -> None:  # noqa: ANN401
-        unit = self._examiner.unit
-        self._log.append([trial_record(task, tile, examined, self._where, kind, unit)])
+    def _record(self, task: Task, tile: Any, examined: Examined, kind: str) -> Record:  # noqa: ANN401
+        record = trial_record(task, tile, examined, self._where, kind, self._examiner.unit)
+        self._log.append([record])
+        return record
 
     def _key(self, task: Task) -> str:
         return key_of(task.made.template, task.made.workload, task.made.threads)
