@@ -9,9 +9,10 @@ ones again. Where the space lacks a winner, as its shape does not divide, the ti
 
 from __future__ import annotations
 
-import functools
+import math
 import random
 from collections.abc import Collection, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -24,8 +25,16 @@ DEFAULT = 1.0  # cost of a default tile
 LEAST_LEARNED = 12  # tiles before the model says more than chance
 EXPLORED = 0.25  # share of the tiles that are tried whatever the model says
 TREES = 80
-KEPT_FEATURES = 100_000  # of tiles, a few hundred bytes each
 BOOSTING = {"max_depth": 5, "eta": 0.15, "nthread": 1, "seed": 0}
+
+
+@dataclass(frozen=True)
+class _Space:
+    """The features of each of `tiles`, a row each, and which row that is."""
+
+    tiles: Sequence[Any]
+    rows: np.ndarray
+    places: dict[Any, int]
 
 
 class Model:
@@ -36,6 +45,7 @@ class Model:
         self._known: dict[str, list[tuple[np.ndarray, float]]] = {}
         self._fitted: dict[str, Booster] = {}
         self._best: dict[tuple[Workload, Core], tuple[float, Made]] = {}
+        self._spaces: dict[Workload, _Space] = {}
 
     def learn(self, made: Made, cost: float, core: Core | None = None) -> None:
         """That `made` costs `cost` times what its default tile does, there or on `core`."""
@@ -47,14 +57,20 @@ class Model:
         if kernel not in self._best or cost < self._best[kernel][0]:
             self._best[kernel] = cost, made
 
-    def predict(self, made: Made, tiles: Sequence[Any]) -> np.ndarray | None:
-        """The cost of `made` with each of `tiles`; None where too little is known."""
+    def predict(
+        self, made: Made, space: Sequence[Any], tried: Collection[Any] = ()
+    ) -> np.ndarray | None:
+        """The cost of `made` with each tile of `space`, infinite with those that were `tried`.
+
+        None where too little is known. What `space` holds has to stay as it is.
+        """
         known = self._known.get(made.template, [])
-        if len(known) < LEAST_LEARNED or not tiles:
+        if len(known) < LEAST_LEARNED or not space:
             return None
-        rows = [_features(made.workload, tile, self._core) for tile in tiles]
-        data = DMatrix(np.stack(rows))
-        return np.exp(self._booster(made.template).predict(data))
+        kept = self._space(made, space)
+        costs = np.exp(self._booster(made.template).predict(DMatrix(kept.rows)))
+        costs[[kept.places[tile] for tile in tried]] = math.inf
+        return costs
 
     def winners(self, made: Made, space: Sequence[Any]) -> list[Any]:
         """The tiles of `space` most like the best ones of other kernels of the template.
@@ -74,9 +90,18 @@ class Model:
         kernels, won = zip(*others, strict=True)
         unlike = _distances(kernels, _features(made.workload, made.tile, self._core))
         ordered = dict.fromkeys(won[index] for index in np.argsort(unlike, kind="stable"))
-        tiles = [_features(made.workload, tile, self._core) for tile in space]
+        tiles = self._space(made, space).rows
         wanted = (_features(made.workload, tile, self._core) for tile in ordered)
         return list(dict.fromkeys(space[_distances(tiles, row).argmin()] for row in wanted))
+
+    def _space(self, made: Made, space: Sequence[Any]) -> _Space:
+        """Kept, as every tile is looked at anew after every batch."""
+        kept = self._spaces.get(made.workload)
+        if kept is None or kept.tiles is not space:
+            rows = np.stack([_features(made.workload, tile, self._core) for tile in space])
+            kept = _Space(space, rows, {tile: place for place, tile in enumerate(space)})
+            self._spaces[made.workload] = kept
+        return kept
 
     def _booster(self, template: str) -> Booster:
         if template not in self._fitted:
@@ -98,11 +123,12 @@ def proposed(
 
     The others are like the best ones of other kernels, and by chance where all of these were tried.
     """
-    untried = [tile for tile in space if tile not in tried]
-    costs = model.predict(made, untried)
+    costs = model.predict(made, space, tried)
     if costs is None:
+        untried = [tile for tile in space if tile not in tried]
         return chance.sample(untried, min(count, len(untried)))
-    ranked = [untried[index] for index in np.argsort(costs, kind="stable")]
+    order = np.argsort(costs, kind="stable")
+    ranked = [space[index] for index in order if costs[index] < math.inf]
     explored = round(EXPLORED * count)
     best, rest = ranked[: count - explored], ranked[count - explored :]
     left = set(rest)
@@ -111,18 +137,16 @@ def proposed(
     return best + won + chance.sample(rest, min(explored - len(won), len(rest)))
 
 
-@functools.lru_cache(maxsize=KEPT_FEATURES)
 def _features(workload: Workload, tile: Any, core: Core) -> np.ndarray:  # noqa: ANN401 (any tile)
-    """Kept, as every tile is looked at anew after every batch."""
     decisions = vars(tile)
     sizes = [n for fields in (workload, tile, core) for n in _numbers(vars(fields).values())]
-    accumulators = float(np.prod([_extent(decisions, name) for name in ACCUMULATOR_AXES]))
+    accumulators = math.prod(_extent(decisions, name) for name in ACCUMULATOR_AXES)
     return np.array([*sizes, accumulators], np.float32)
 
 
-def _distances(rows: Sequence[np.ndarray], row: np.ndarray) -> np.ndarray:
+def _distances(rows: Sequence[np.ndarray] | np.ndarray, row: np.ndarray) -> np.ndarray:
     """How unlike each of `rows` is to `row`: the orders of magnitude, feature by feature."""
-    return np.abs(np.log1p(np.stack(rows)) - np.log1p(row)).sum(axis=1)
+    return np.abs(np.log1p(rows) - np.log1p(row)).sum(axis=1)
 
 
 ACCUMULATOR_AXES = ("channels", "rows", "vectors", "pixels", "sums")

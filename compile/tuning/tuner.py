@@ -92,11 +92,6 @@ class Progress:
         """Whether the default tile works, so that a gain over it is one."""
         return self.tried.get(self.task.made.tile, math.inf) < math.inf
 
-    @property
-    def untried(self) -> list[Any]:
-        """What is left of the space."""
-        return [tile for tile in self.space if tile not in self.tried]
-
 
 @dataclass(frozen=True)
 class Step:
@@ -226,7 +221,7 @@ class Tuner:
 
     def _most_promising(self) -> Progress | None:
         """The task to go on with; None where none promises enough."""
-        open_ones = [each for each in self.progress if each.untried]
+        open_ones = [each for each in self.progress if len(each.tried) < len(each.space)]
         gains = {id(each): self._gain(each) for each in open_ones}
         best = max(open_ones, key=lambda each: gains[id(each)], default=None)
         if best is None or gains[id(best)] < LEAST_GAIN * self.network_cost:
@@ -240,7 +235,7 @@ class Tuner:
         """
         if each.best_cost == math.inf:
             return math.inf if len(each.tried) < LEAST_LEARNED else 0.0
-        costs = self._model.predict(each.task.made, each.untried)
+        costs = self._model.predict(each.task.made, each.space, each.tried)
         least = self._least(each)
         if costs is not None and len(each.tried) >= LEAST_LEARNED and each.compares:
             hoped = float(each.default_cost * costs.min()) * (1 - HOPE)
