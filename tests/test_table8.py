@@ -16,15 +16,21 @@ from bench.run import main
 from bench.suites import SUITES
 from bench.table8 import SIZES, measure_table8, with_speedups
 from bench.table8_table import table8_table
-from compile.source import random_network
+from compile.network import Network
 from compile.targets import host_target
 from deploy_rpc.board_spec import parse_board
+from tests.small_networks import small_network
 
 
 def a_row(model: str, engine: str, samples: list[float], **more: object) -> dict[str, Any]:
     row = {"suite": "peers", "model": model, "engine": engine, "input": "224x224", "level": None}
     row |= {"kind": "measured", "unit": "ms", "core": "c", "threads": 1, "samples": samples}
     return row | {"median": sorted(samples)[len(samples) // 2], "macs": 100} | more
+
+
+def named(model: str, **_: object) -> Network:
+    """A network of a few layers in place of `model`."""
+    return dataclasses.replace(small_network(), name=model)
 
 
 def test_each_network_counts_by_its_fastest_engine() -> None:
@@ -66,11 +72,7 @@ def test_the_suite_measures_what_the_paper_has() -> None:
 
 def test_all_networks_and_engines_are_measured_in_one_run(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(PEERS, "nobody", ("no_such_package",))
-    networks = [
-        random_network("shufflenet-0.25x-g1", input_size=(32, 32)),
-        random_network("shufflenet-0.25x-g3", input_size=(32, 32)),
-    ]
-    networks[1] = dataclasses.replace(networks[1], name=BASELINE)  # at 32x32 there is no AlexNet
+    networks = [named("shufflenet-0.25x-g1"), named(BASELINE)]
     here = parse_board("local")
     rows, failed = measure_table8(networks, host_target(), here, rounds=9, engines=["nobody"])
     assert [(row["model"], row["engine"]) for row in rows] == [
@@ -92,6 +94,7 @@ def test_the_alexnet_that_the_others_are_compared_with_is_never_left_out(
         return with_speedups(rows), {"mnn": "not installed"}
 
     monkeypatch.setattr("bench.suite_runs.measure_table8", measure)
+    monkeypatch.setattr("bench.suite_runs.random_network", named)
     path = tmp_path / "r.json"
     options = ("--model", "shufflenet-0.25x-g1", "--input-size", "224", "--json", str(path))
     main(["table8", "--target", "host", *options])
