@@ -56,7 +56,7 @@ def test_the_emulated_board_is_no_place_to_measure(tmp_path: Path) -> None:
 
 def test_the_kernels_of_a_network_are_reported_against_the_peak(tmp_path: Path) -> None:
     path = tmp_path / "report.json"
-    arguments = ("--model", "shufflenet-0.25x-g3", "--input-size", "64", "--level", "unfused")
+    arguments = ("--model", "shufflenet-0.25x-g3", "--input-size", "32", "--level", "unfused")
     result = bench("layers", "--target", "host", *arguments, "--json", str(path))
     assert result.returncode == 0, result.stdout + result.stderr
     peak, *kernels, total = json.loads(path.read_text())["rows"]
@@ -65,7 +65,7 @@ def test_the_kernels_of_a_network_are_reported_against_the_peak(tmp_path: Path) 
         assert row.keys() >= CONTRACT
         assert (row["model"], row["input"], row["level"]) == (
             "shufflenet-0.25x-g3",
-            "64x64",
+            "32x32",
             "unfused",
         )
         assert row["kernel"] in result.stdout

@@ -2,23 +2,28 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import pytest
 
 from bench.groups import MODELS, groups_table, measure_groups
 from compile.network import Network
-from compile.source import random_network
 from compile.targets import host_target, parse_target
 from deploy_rpc.board_spec import parse_board
 from deploy_rpc.network_cycles import missing_modelled_board_tools
 from model.workloads import layer_workloads, total_macs
 from model.zoo import create_model
+from tests.small_networks import ShuffledBlock, small_network
 
 MISSING = missing_modelled_board_tools()
 
 
 @pytest.fixture(scope="module")
 def networks() -> list[Network]:
-    return [random_network(f"shufflenet-0.25x-g{g}", input_size=(32, 32)) for g in (1, 3)]
+    return [
+        dataclasses.replace(small_network(ShuffledBlock(groups)), name=f"{groups} groups")
+        for groups in (1, 3)
+    ]
 
 
 def test_the_papers_networks_differ_little_in_macs() -> None:
