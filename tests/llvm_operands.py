@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import json
 import subprocess
-from collections.abc import Iterable
+from collections.abc import Sequence
 
 from deploy_rpc.block_prices import ANALYSER
 from deploy_rpc.isa import AARCH64
@@ -25,29 +25,32 @@ DIVIDES = {"x": "sdiv x{0}, x{0}, x{0}", "v": "fdiv v{0}.2d, v{0}.2d, v{0}.2d"}
 READS = {"x": "add x26, x{0}, x{0}", "v": "fadd h31, h{0}, h{0}"}  # narrower than all writes
 
 
-def read_and_written(texts: Iterable[str], registers: Iterable[str]) -> list[tuple[set, set]]:
+def read_and_written(
+    texts: Sequence[str], registers: Sequence[str]
+) -> list[tuple[set[str], set[str]]]:
     """Of each of `texts` those of `registers` that it reads, and those that it writes."""
-    texts, registers = list(texts), list(registers)
-    blocks = {}
-    for register in registers:
-        kind, number = register[0], register[1:]
-        slow = "\n".join([DIVIDES[kind].format(number)] * 2)
-        then = READS[kind].format(number)
-        blocks["untouched", register] = f"{slow}\n{then}"
-        for text in texts:
-            blocks[text, register] = f"{slow}\n{text}"
-            blocks[text, register, then] = f"{slow}\n{text}\n{then}"
-    ready = dict(zip(blocks, _ready(blocks.values()), strict=True))
-    found = []
-    for text in texts:
-        reads = {each for each in registers if ready[text, each] > SOON}
-        after = {key[1]: when for key, when in ready.items() if key[0] == text and len(key) == 3}
-        writes = {each for each in registers if after[each] != ready["untouched", each]}
-        found.append((reads, writes))
-    return found
+    slow = {each: "\n".join([_about(each, DIVIDES)] * 2) for each in registers}
+    then = {each: _about(each, READS) for each in registers}
+    cases = [(text, each) for text in texts for each in registers]
+    untouched = _ready([f"{slow[each]}\n{then[each]}" for each in registers])
+    begins = _ready([f"{slow[each]}\n{text}" for text, each in cases])
+    behind = _ready([f"{slow[each]}\n{text}\n{then[each]}" for text, each in cases])
+    alone = dict(zip(registers, untouched, strict=True))
+    found: dict[str, tuple[set[str], set[str]]] = {text: (set(), set()) for text in texts}
+    for (text, each), begin, after in zip(cases, begins, behind, strict=True):
+        reads, writes = found[text]
+        if begin > SOON:
+            reads.add(each)
+        if after != alone[each]:
+            writes.add(each)
+    return list(found.values())
 
 
-def _ready(blocks: Iterable[str]) -> list[int]:
+def _about(register: str, instructions: dict[str, str]) -> str:
+    return instructions[register[0]].format(register[1:])
+
+
+def _ready(blocks: Sequence[str]) -> list[int]:
     """The cycle in which the last instruction of each block may begin."""
     marked = "\n".join(
         f"# LLVM-MCA-BEGIN {index}\n{block}\n# LLVM-MCA-END" for index, block in enumerate(blocks)

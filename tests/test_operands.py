@@ -109,7 +109,7 @@ def test_aarch64(text: str, expected: tuple[str, str, str]) -> None:
 
 @needs_cycle_model
 def test_llvm_takes_the_same_registers_to_be_read_and_written() -> None:
-    of_llvm = read_and_written(OF_AARCH64, REGISTERS)
+    of_llvm = read_and_written(list(OF_AARCH64), sorted(REGISTERS))
     ours = [aarch64_operation(text) for text in OF_AARCH64]
     for text, operation, (reads, writes) in zip(OF_AARCH64, ours, of_llvm, strict=True):
         base = operation.access.registers if operation.access else set()
