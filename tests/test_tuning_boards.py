@@ -332,7 +332,8 @@ def test_ctrl_c_keeps_every_trial_and_resume_takes_them_up(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     words = ["--target", "host", "--model", "shufflenet-0.25x-g3", "--board", "local"]
-    words += ["--tuning-logs", str(tmp_path), "--trials", "60", "--drift", "1000"]
+    words += ["--input-size", "64", "--tuning-logs", str(tmp_path)]
+    words += ["--trials", "60", "--drift", "1000"]
     command = [sys.executable, str(ROOT / "compile/tune.py"), *words]
     search = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     while "trials/s" not in (line := search.stdout.readline()):
