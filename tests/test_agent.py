@@ -11,6 +11,8 @@ import struct
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -45,6 +47,20 @@ def _answers(address: Address, key: str = "") -> bool:
     """Whether a session can be had."""
     remote = rpc.connect(address.host, address.port, key, session_timeout=LIMIT_S)
     return remote.get_function("shufflenet.board_isa")() == machine_isa()
+
+
+@contextmanager
+def _agent_with_words(folder: Path, *words: str) -> Iterator[subprocess.Popen]:
+    """An agent whose lines can be read, also those of its log."""
+    command = [str(board_bundle(machine_isa()) / "agent"), "--port", "0", "--work", str(folder)]
+    agent = subprocess.Popen(
+        [*command, *words], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    try:
+        yield agent
+    finally:
+        agent.terminate()
+        agent.communicate(timeout=LIMIT_S)
 
 
 def test_a_library_is_uploaded_run_and_gone_with_its_session(tmp_path: Path) -> None:
@@ -248,16 +264,34 @@ def test_without_descriptors_there_is_no_session_and_no_folder(tmp_path: Path, l
         assert _answers(agent.address)
 
 
+def test_a_client_without_a_descriptor_for_it_waits_and_does_not_keep_the_agent_busy(
+    tmp_path: Path,
+) -> None:
+    with _agent_with_words(tmp_path) as agent:
+        address = Address("127.0.0.1", int(agent.stdout.readline().rpartition(":")[2]))
+        used = {int(path.name) for path in Path(f"/proc/{agent.pid}/fd").iterdir()}
+        usual = resource.prlimit(agent.pid, resource.RLIMIT_NOFILE)
+        none_free = next(number for number in range(max(used) + 2) if number not in used)
+        resource.prlimit(agent.pid, resource.RLIMIT_NOFILE, (none_free, usual[1]))
+        with socket.create_connection((address.host, address.port), timeout=LIMIT_S) as client:
+            said = "agent: cannot accept a client: Too many open files; trying again every 1 s\n"
+            assert agent.stderr.readline() == said
+            before = psutil.Process(agent.pid).cpu_times().system
+            time.sleep(1.5)  # in which it tries again
+            assert psutil.Process(agent.pid).cpu_times().system - before < 0.1
+            resource.prlimit(agent.pid, resource.RLIMIT_NOFILE, usual)
+            client.sendall(struct.pack("<ii", RPC_MAGIC, 7) + b"client:")
+            assert client.recv(4) == struct.pack("<i", RPC_MAGIC)
+        assert "session of" in agent.stderr.readline()  # and nothing before
+
+
 def test_a_tracker_without_a_name_is_told_with_the_resolver_s_words(tmp_path: Path) -> None:
-    words = ("--key", "here", "--tracker", "no.such.host.invalid:9190", "--work", str(tmp_path))
-    command = [str(board_bundle(machine_isa()) / "agent"), "--port", "0", *words]
-    agent = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
-    assert re.match(
-        r"agent: no tracker at no\.such\.host\.invalid:9190 \(\w.*\); trying again every 2 s",
-        agent.stderr.readline(),
-    )
-    agent.terminate()
-    agent.communicate(timeout=LIMIT_S)
+    words = ("--key", "here", "--tracker", "no.such.host.invalid:9190")
+    with _agent_with_words(tmp_path, *words) as agent:
+        assert re.match(
+            r"agent: no tracker at no\.such\.host\.invalid:9190 \(\w.*\); trying again every 2 s",
+            agent.stderr.readline(),
+        )
 
 
 @pytest.mark.skipif(psutil.Process().uids().effective != 0, reason="not root: nothing to give up")

@@ -23,10 +23,12 @@
  */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
+#include <errno.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -37,6 +39,8 @@
 #include "session.h"
 #include "tracker.h"
 #include "waiting.h"
+
+enum { ACCEPT_PAUSE_MS = 1000 };
 
 /* Ends the program where the address is not for everyone and that was not asked for. */
 static void check_address(const struct sockaddr_in *address, const Options *options) {
@@ -85,13 +89,29 @@ static const char *refusal(int connection, const Secret *secret, const char *pas
   return NULL;
 }
 
+/* The connection of whoever waits at the listener. Without a descriptor for it, say, it goes on
+ * waiting there: -1 behind a pause, which is said once. */
+static int accept_client(int listener, struct sockaddr_in *address) {
+  static bool was_said;
+  socklen_t size = sizeof *address;
+  int connection = accept4(listener, (struct sockaddr *)address, &size, SOCK_CLOEXEC);
+  if (connection >= 0) {
+    was_said = false;
+  } else if (errno != EINTR && errno != ECONNABORTED) {
+    if (!was_said)
+      fprintf(stderr, "agent: cannot accept a client: %s; trying again every %d s\n",
+              strerror(errno), ACCEPT_PAUSE_MS / 1000);
+    was_said = true;
+    wait_for(-1, now_ms() + ACCEPT_PAUSE_MS);
+  }
+  return connection;
+}
+
 /* Serves whoever waits at the listener; false where it was no client of ours. */
 static bool meet_client(int listener, const Secret *secret, const char *password,
                         const Options *options) {
   struct sockaddr_in address = {0};
-  socklen_t size = sizeof address;
-  int connection = accept4(listener, (struct sockaddr *)&address, &size, SOCK_CLOEXEC);
-  int yes = 1, limit_s = 0;
+  int connection = accept_client(listener, &address), yes = 1, limit_s = 0;
   char client[INET_ADDRSTRLEN + 8], host[INET_ADDRSTRLEN] = "";
   if (connection < 0) return false;
   inet_ntop(AF_INET, &address.sin_addr, host, sizeof host);

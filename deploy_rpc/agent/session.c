@@ -64,12 +64,15 @@ static bool has_ended(int alive, int connection, int64_t deadline_ms) {
   return wait_for(alive, deadline_ms && deadline_ms < farewell_ms ? deadline_ms : farewell_ms);
 }
 
-/* Ends the session's process, and what it started, and tells how the process ended. */
+/* Ends the session's process, and what it started while its number is nobody else's, and tells how
+ * the process ended. */
 static int end_session(pid_t session, bool ended) {
   int status = 0;
+  siginfo_t end;
   if (!ended) kill(session, SIGKILL);
-  while (waitpid(session, &status, 0) < 0 && errno == EINTR) continue;
+  while (waitid(P_PID, (id_t)session, &end, WEXITED | WNOWAIT) < 0 && errno == EINTR) continue;
   kill(-session, SIGKILL);
+  while (waitpid(session, &status, 0) < 0 && errno == EINTR) continue;
   return status;
 }
 

@@ -17,8 +17,8 @@ void catch_signals(bool exit_with_stdin);
 
 int64_t now_ms(void);
 
-/* Waits until `descriptor` has something, or ends; false when the agent is to stop, or at
- * `deadline_ms`, of which 0 is none. */
+/* Waits until `descriptor` (-1: none) has something, or ends; false when the agent is to stop, or
+ * at `deadline_ms`, of which 0 is none. */
 bool wait_for(int descriptor, int64_t deadline_ms);
 
 /* The same, or until the other end of `connection` is closed. */
