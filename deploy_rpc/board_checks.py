@@ -9,13 +9,14 @@ from pathlib import Path
 import numpy as np
 import tvm_ffi
 
+from deploy_rpc.board_errors import diagnosis
 from deploy_rpc.board_spec import BoardSpec
 from deploy_rpc.bundle import ZIG_TARGETS
 from deploy_rpc.compiled_once import compiled_once
 from deploy_rpc.findings import BROKEN, FOUND, MISSING, Finding
 from deploy_rpc.host import machine_isa
 from deploy_rpc.session import Session, open_session
-from deploy_rpc.session_remote import diagnosis, tracker_summary
+from deploy_rpc.tracker_client import tracker_summary
 from model.errors import InputError
 
 CHECK_KERNEL = Path(__file__).parent / "check_kernel.c"
@@ -70,8 +71,15 @@ def _state(session: Session) -> Iterator[Finding]:
                 name, FOUND, f"{text}: the clock may change while times are taken", remedy
             )
         else:
-            number = f"{float(text.split()[0]) * factor:g}" if factor else text
-            yield Finding(name, FOUND, f"{number}{unit}")
+            yield Finding(name, FOUND, f"{_number(text, factor)}{unit}" if factor else text)
+
+
+def _number(text: str, factor: float) -> str:
+    """The first word of `text` as a number times `factor`; `text` where it is none."""
+    try:
+        return f"{float(text.split()[0]) * factor:g}"
+    except ValueError:
+        return text
 
 
 def _kernel(session: Session) -> Iterator[Finding]:

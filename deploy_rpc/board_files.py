@@ -15,6 +15,6 @@ FILES = {  # the same as in agent/offered.c
 def local_board_file(name: str) -> str:
     """The first line of the file that tells `name`, "" where there is none."""
     try:
-        return FILES[name].read_text(encoding="ascii").partition("\n")[0]
+        return FILES[name].read_text(encoding="ascii").partition("\n")[0].strip()
     except (KeyError, OSError):
         return ""

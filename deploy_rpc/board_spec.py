@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,6 +15,7 @@ FORMS = (
 )
 KEY_FILE = "?key-file="
 MAX_PORT = 65535
+PORT = re.compile("[0-9]{1,5}")
 
 
 class BoardSpecError(InputError):
@@ -104,7 +106,7 @@ def _address(text: str, address: str) -> tuple[str, int]:
         raise _wrong(text, f"expected HOST:PORT, got {address!r}")
     if any(character.isspace() or character in "/@[]" for character in host) or not _is_name(host):
         raise _wrong(text, f"{host!r} is not the name or address of a host")
-    if not (port.isascii() and port.isdecimal() and 1 <= int(port) <= MAX_PORT):
+    if not (PORT.fullmatch(port) and 1 <= int(port) <= MAX_PORT):
         raise _wrong(text, f"expected a port of 1 to {MAX_PORT}, got {port!r}")
     return host, int(port)
 

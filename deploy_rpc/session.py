@@ -23,6 +23,7 @@ from typing import TypeVar
 
 import numpy as np
 
+from deploy_rpc.board_errors import diagnosis, message
 from deploy_rpc.board_spec import BoardError, BoardSpec, parse_board
 from deploy_rpc.core_models import llvm_model
 from deploy_rpc.elf import LibraryError, elf_machine
@@ -30,7 +31,6 @@ from deploy_rpc.emulated_board import emulated_core
 from deploy_rpc.session_kernels import KernelProgram, LoadedKernels, Shapes, Tensors
 from deploy_rpc.session_link import Link, link_to
 from deploy_rpc.session_program import PlainProgram, Program, VmProgram
-from deploy_rpc.session_remote import diagnosis, message
 from deploy_rpc.time_limit import BoardTimeoutError, LimitedThread
 from model.outputs import the_only
 
@@ -115,13 +115,13 @@ class Session:
     def round_trip_s(self) -> float:
         """Seconds from a question to the board's answer; raises `BoardError`."""
         start = time.perf_counter()
-        self.call("asking", self._link.board_file, "load")
+        self.board_file("load")
         return time.perf_counter() - start
 
     def board_file(self, name: str) -> str:
         """What the board tells of its `governor`, `frequency` (kHz), `temperature` (1/1000 of a
         degree Celsius) or `load`; "" where it does not."""
-        return self.call(f"asking for the {name}", self._link.board_file, name)
+        return self.call(f"asking for the {name}", lambda: self._link.board_file(name))
 
     def require_times(self) -> None:
         """Raises `BoardError` where the board has no times worth the name."""
@@ -145,7 +145,8 @@ class Session:
         with suppress(BoardError):  # freeing would hang where this hangs
             self.call("closing", self._link.set_threads, 1, limit_s=min(CLOSE_S, self.timeout_s))
         if not self._thread.left_behind:
-            self._thread.call_within(self.timeout_s, self._free, what="freeing the modules")
+            with suppress(BoardTimeoutError):
+                self._thread.call_within(self.timeout_s, self._free, what="freeing the modules")
         self._thread.end(self._free)  # where it hangs: when its last call returns
 
     def _put(self, library: Path, load: Callable[[Path, str, S], T], shape: S) -> T:

@@ -14,6 +14,7 @@ from pathlib import Path
 import tvm
 from tvm import rpc
 
+from deploy_rpc.board_errors import one_line
 from deploy_rpc.board_files import local_board_file
 from deploy_rpc.board_spec import BoardSpec
 from deploy_rpc.emulated_board import emulated_core
@@ -92,7 +93,7 @@ def _remote_link(remote: rpc.RPCSession, timeout_s: float) -> Link:
 
     def board_file(name: str) -> str:
         try:
-            return function("shufflenet.board_file")(name)
+            return one_line(str(function("shufflenet.board_file")(name)))
         except AttributeError:  # a server that is not ours
             function("runtime.NumThreads")()
             return ""
@@ -104,7 +105,7 @@ def _remote_link(remote: rpc.RPCSession, timeout_s: float) -> Link:
 def _isa_of(function: Callable[[str], Callable[[], str]]) -> str | None:
     """What our agent says of its board; None from a server that is not ours."""
     try:
-        return function("shufflenet.board_isa")()
+        return one_line(str(function("shufflenet.board_isa")()))
     except AttributeError:
         return None
 

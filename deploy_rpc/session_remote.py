@@ -1,37 +1,26 @@
 """Connections to boards over TVM's RPC: straight to one, or to a free one of a tracker's.
 
-The tracker is asked over a socket of our own: `TrackerSession.request` of TVM waits for ever, and
-its request would stay in the queue, so that a board that becomes free later were lost to it.
 Where client and agent share a key, both prove it before TVM's client begins (`relay.py`).
 """
 
 from __future__ import annotations
 
-import json
-import shlex
 import socket
-import struct
-from collections import Counter
-from collections.abc import Iterator
-from contextlib import ExitStack, closing, contextmanager
-from typing import Any
+from contextlib import ExitStack
 
 from tvm import rpc
-from tvm.rpc.base import RPC_TRACKER_MAGIC, TrackerCode, recvall, sendjson
 
 from deploy_rpc.agent_process import Address
-from deploy_rpc.board_spec import MAX_PORT, BoardError, BoardSpec
+from deploy_rpc.board_errors import diagnosis, message, unreachable
+from deploy_rpc.board_spec import BoardError, BoardSpec
 from deploy_rpc.relay import Relay, start_relay
 from deploy_rpc.shared_key import asks_for_a_key, place_of, prove, read_key
 from deploy_rpc.time_limit import BoardTimeoutError, call_within
+from deploy_rpc.tracker_client import request_board
 
 SESSION_LIMIT_S = 24 * 3600  # after this a board's server ends a session that was left behind
-LARGEST_ANSWER = 1 << 20  # bytes, of a tracker
 TRACKER_WAITS = 4  # connecting, and three answers
 GREETING_LIMIT_S = 1  # for an agent's first words
-NONSENSE = (ValueError, TypeError, LookupError, AttributeError, RecursionError, OverflowError)
-REMOTE_PREFIX = "RPCError: Error caught from RPC call:"
-SERVER_PREFIX = "server:"  # of a board's key in the tracker's summary
 
 
 def connect_board(spec: BoardSpec, timeout_s: float, until_closed: ExitStack) -> rpc.RPCSession:
@@ -49,7 +38,7 @@ def connect_board(spec: BoardSpec, timeout_s: float, until_closed: ExitStack) ->
     try:
         what = f"asking the tracker for {spec}"
         host, port, key = call_within(
-            TRACKER_WAITS * timeout_s, _request, spec, timeout_s, what=what
+            TRACKER_WAITS * timeout_s, request_board, spec, timeout_s, what=what
         )
     except TimeoutError as error:
         raise BoardError(
@@ -57,7 +46,7 @@ def connect_board(spec: BoardSpec, timeout_s: float, until_closed: ExitStack) ->
             f"answer within {timeout_s:g} s; {diagnosis(spec)}"
         ) from error
     except OSError as error:
-        raise _unreachable(spec, timeout_s, error) from error
+        raise unreachable(spec, timeout_s, error) from error
     return _connect(Address(host, port, secret), key, spec, timeout_s, relay)
 
 
@@ -112,7 +101,7 @@ def _trusted(address: Address, key: str, spec: BoardSpec, timeout_s: float) -> s
     try:
         connection = socket.create_connection((address.host, address.port), timeout=timeout_s)
     except OSError as error:
-        raise _unreachable(spec, timeout_s, error) from error
+        raise unreachable(spec, timeout_s, error) from error
     try:
         place = place_of(connection, key) if spec.kind == "tracker" else b""
         prove(connection, address.secret, timeout_s, place)
@@ -134,117 +123,9 @@ def _hint(spec: BoardSpec) -> str:
     return " (behind a tracker, address and port have to be the same at both ends of a tunnel)"
 
 
-def tracker_summary(spec: BoardSpec, timeout_s: float) -> dict[str, str]:
-    """The keys that the tracker of `spec` has boards for, each with how many of them are free.
-
-    Raises `BoardError`.
-    """
-    try:
-        address = (spec.host, spec.port)
-        with closing(socket.create_connection(address, timeout=timeout_s)) as tracker:
-            _greet(tracker, spec)
-            with _understood(spec):
-                return _keys(_ask(tracker, spec, [TrackerCode.SUMMARY]))
-    except OSError as error:
-        raise _unreachable(spec, timeout_s, error) from error
-
-
-def diagnosis(spec: BoardSpec) -> str:
-    """What to do next where the board of `spec` does not do as it should."""
-    return f"find out why with `python deploy_rpc/doctor.py --board {shlex.quote(spec.argument)}`"
-
-
-def message(error: BaseException) -> str:
-    """What an error of TVM says, in one line, without the stack trace that may follow it."""
-    text = str(error).split("Stack trace:")[0].removeprefix(REMOTE_PREFIX)
-    return " ".join(text.split()) or type(error).__name__
-
-
 def _probe(spec: BoardSpec, timeout_s: float) -> None:
     """Raises where nothing listens: TVM's client says only that connecting failed."""
     try:
         socket.create_connection((spec.host, spec.port), timeout=timeout_s).close()
     except OSError as error:
-        raise _unreachable(spec, timeout_s, error) from error
-
-
-def _request(spec: BoardSpec, timeout_s: float) -> tuple[str, int, str]:
-    """Host, port and match key of a free board with the key of `spec`."""
-    with closing(socket.create_connection((spec.host, spec.port), timeout=timeout_s)) as tracker:
-        _greet(tracker, spec)
-        with _understood(spec):
-            known = _keys(_ask(tracker, spec, [TrackerCode.SUMMARY]))
-        if spec.key not in known:
-            raise BoardError(
-                f"the tracker at {spec.host}:{spec.port} has no board with key {spec.key!r}; its "
-                f"keys: {', '.join(known.values()) or 'none, no board has registered'}; "
-                f"{diagnosis(spec)}"
-            )
-        try:
-            with _understood(spec):
-                return _place(_ask(tracker, spec, [TrackerCode.REQUEST, spec.key, "", 1]))
-        except TimeoutError as error:
-            raise BoardError(
-                f"no board with key {spec.key!r} became free within {timeout_s:g} s at the "
-                f"tracker {spec.host}:{spec.port}; {diagnosis(spec)}"
-            ) from error
-
-
-def _place(answer: Any) -> tuple[str, int, str]:  # noqa: ANN401 (JSON)
-    """Host, port and match key of a tracker's answer; raises where they cannot be ones."""
-    host, port, key = answer
-    str(host).encode("idna"), str(key).encode()  # as they are sent
-    if not 1 <= int(port) <= MAX_PORT:
-        raise ValueError(f"a board on port {port}")
-    return str(host), int(port), str(key)
-
-
-def _greet(tracker: socket.socket, spec: BoardSpec) -> None:
-    tracker.sendall(struct.pack("<i", RPC_TRACKER_MAGIC))
-    (magic,) = struct.unpack("<i", recvall(tracker, 4))
-    if magic != RPC_TRACKER_MAGIC:
-        raise BoardError(
-            f"expected a tracker at {spec.host}:{spec.port}, but something else answered "
-            f"({magic:#x} for {RPC_TRACKER_MAGIC:#x}); for a board's own server write "
-            f"rpc://{spec.host}:{spec.port}"
-        )
-
-
-@contextmanager
-def _understood(spec: BoardSpec) -> Iterator[None]:
-    """Whatever is amiss with an answer is a `BoardError`."""
-    try:
-        yield
-    except NONSENSE as error:
-        raise BoardError(
-            f"what answers at {spec.host}:{spec.port} is no tracker of TVM's "
-            f"({type(error).__name__}: {error}); {diagnosis(spec)}"
-        ) from error
-
-
-def _ask(tracker: socket.socket, spec: BoardSpec, request: list) -> Any:  # noqa: ANN401 (JSON)
-    sendjson(tracker, request)
-    (size,) = struct.unpack("<i", recvall(tracker, 4))
-    if not 0 <= size <= LARGEST_ANSWER:
-        raise ValueError(f"an answer of {size} bytes, expected at most {LARGEST_ANSWER}")
-    code, *answer = json.loads(recvall(tracker, size))
-    if code != TrackerCode.SUCCESS:
-        raise BoardError(f"the tracker refused {request}: {answer}; {diagnosis(spec)}")
-    return answer[0]
-
-
-def _keys(summary: dict) -> dict[str, str]:
-    """Each key that boards have registered under, with a text that says how many are free."""
-    boards = Counter(server["key"].removeprefix(SERVER_PREFIX) for server in summary["server_info"])
-    queues = summary["queue_info"]
-    return {
-        key: f"{key} ({queues[key]['free'] if key in queues else 0} of {count} free)"
-        for key, count in sorted(boards.items())
-    }
-
-
-def _unreachable(spec: BoardSpec, timeout_s: float, error: OSError) -> BoardError:
-    return BoardError(
-        f"cannot connect to {spec.host}:{spec.port} (limit {timeout_s:g} s): "
-        f"{error.strerror or error}; {diagnosis(spec)}"
-    )
+        raise unreachable(spec, timeout_s, error) from error

@@ -12,6 +12,7 @@ import pytest
 from deploy_rpc import board_checks as module
 from deploy_rpc.agent_process import agent_process
 from deploy_rpc.board_checks import check_board
+from deploy_rpc.board_files import FILES
 from deploy_rpc.board_spec import parse_board
 from deploy_rpc.bundle import board_bundle
 from deploy_rpc.findings import BROKEN, FOUND
@@ -42,6 +43,15 @@ def test_a_board_that_computes_wrong_is_broken(
     monkeypatch.setattr(module, "CHECK_KERNEL", tmp_path / "check_kernel.c")
     *_, kernel = check_board(parse_board("local"), 10)
     assert (kernel.state, kernel.detail) == (BROKEN, "1 of 1000 values are wrong")
+
+
+def test_a_state_that_is_no_number_is_told_as_it_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "temp").write_text("n/a\n")
+    monkeypatch.setitem(FILES, "temperature", tmp_path / "temp")
+    findings = {finding.part: finding for finding in check_board(parse_board("local"), 10)}
+    assert findings["temperature"].detail == "n/a °C"
 
 
 def test_our_agent_tells_the_board_s_state() -> None:

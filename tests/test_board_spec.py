@@ -67,6 +67,7 @@ def test_reports_call_a_board_without_its_key_file() -> None:
         ("rpc://board:0", "expected a port of 1 to 65535"),
         ("rpc://board:65536", "expected a port of 1 to 65535"),
         ("rpc://board:9o9o", "expected a port of 1 to 65535"),
+        (f"rpc://board:{'9' * 5000}", "expected a port of 1 to 65535"),
         ("rpc://user@board:9090", "not the name or address of a host"),
         ("rpc://a..b:9090", "not the name or address of a host"),
         ("rpc://::1:9090", "write an IPv6 address in brackets"),

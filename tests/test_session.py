@@ -22,7 +22,6 @@ from deploy_rpc.elf import LibraryError
 from deploy_rpc.host import machine_isa
 from deploy_rpc.session import BoardError, Session, open_session
 from deploy_rpc.session_program import PlainProgram, VmProgram
-from deploy_rpc.session_remote import message
 from deploy_rpc.time_limit import LimitedThread, call_within
 from tests.agents import becomes_true, native_agent, tracker_process
 from tests.marked_program import needs_cycle_model
@@ -159,6 +158,8 @@ def test_a_module_is_refused_after_its_session(libraries: dict[str, Path]) -> No
         module = session.load(libraries["plain"], output_shapes=[SHAPE])
     with pytest.raises(BoardError, match="closed"):
         module.run(X)
+    with pytest.raises(BoardError, match="closed"):
+        session.board_file("load")
 
 
 @needs_cycle_model
@@ -298,11 +299,6 @@ def test_what_a_hung_session_holds_is_freed_when_its_last_call_returns(
         assert becomes_true(lambda: gone() is None)
     finally:
         gc.enable()
-
-
-def test_a_message_of_the_board_is_one_line_without_its_stack() -> None:
-    error = RuntimeError("RPCError: Error caught from RPC call:\nbad\n  shape\nStack trace:\n 0: x")
-    assert message(error) == "bad shape"
 
 
 @contextmanager

@@ -19,8 +19,8 @@ from deploy_rpc.agent_process import Address
 from deploy_rpc.board_spec import BoardError, parse_board
 from deploy_rpc.host import machine_isa
 from deploy_rpc.session import open_session
-from deploy_rpc.session_remote import _request
 from deploy_rpc.shared_key import write_key
+from deploy_rpc.tracker_client import request_board
 from tests.agents import (
     becomes_true,
     connected,
@@ -63,7 +63,7 @@ def test_a_false_board_cannot_pass_on_what_both_sides_say(
     board = parse_board(f"tracker://{tracker}/here")
     with native_agent(tmp_path, "--tracker", tracker, *words) as agent:
         assert becomes_true(lambda: free_boards(tracker) == 1)
-        _, port, password = _request(board, LIMIT_S)
+        _, port, password = request_board(board, LIMIT_S)
         place = {"host": "127.0.0.1", "port": port, **other}
         with socket.create_server((place["host"], place["port"])) as false_board:
             threading.Thread(

@@ -23,8 +23,8 @@ from compile.tuning.builder import Builder, Built
 from compile.tuning.candidate import Examined
 from compile.tuning.one_board import BoardLimits, OneBoard
 from compile.tuning.workers import result_of
+from deploy_rpc.board_errors import diagnosis
 from deploy_rpc.board_spec import BoardError, BoardSpec
-from deploy_rpc.session_remote import diagnosis
 
 LEAST_BATCH = 8
 BATCH_OF_BOARD = 4  # candidates, so that few boards wait for the last ones

@@ -22,8 +22,9 @@ from compile.tuning.log import TuningLog
 from deploy_rpc.board_spec import BoardSpec, parse_board
 from deploy_rpc.built_library import read_built_library
 from deploy_rpc.package_examples import example_files
-from deploy_rpc.session_remote import connect_board, tracker_summary
+from deploy_rpc.session_remote import connect_board
 from deploy_rpc.shared_key import GREETING, NONCE, prove
+from deploy_rpc.tracker_client import tracker_summary
 from model.checkpoint_facts import facts_of
 from model.checkpoint_file import bare_tensors, read_checkpoint_file
 from model.errors import InputError
