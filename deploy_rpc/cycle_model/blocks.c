@@ -18,16 +18,17 @@
  * A split load has bytes of two lines, a split store bytes of two aligned pieces of 32. QEMU tells of
  * a vector's bytes in several accesses: those side by side of one instruction, run once, are one.
  *
- * The caches are of 64-byte lines, least recently used out first, and allocate on stores, too. They
- * are filled from the program's start on, so a warm-up before the region warms them. */
+ * The caches (caches.h) are filled from the program's start on, so a warm-up before the region warms
+ * them. */
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "caches.h"
 #include "qemu_plugin.h"
 
-enum { LINE_SHIFT = 6, STORE_SHIFT = 5, VECTOR_BYTES = 32, PATH_BYTES = 4096, LONGEST_MARKER = 7 };
+enum { STORE_SHIFT = 5, VECTOR_BYTES = 32, PATH_BYTES = 4096, LONGEST_MARKER = 7 };
 
 __attribute__((visibility("default"))) int qemu_plugin_version = 1;
 
@@ -56,30 +57,13 @@ struct insn {
     uint64_t address, split_loads, split_stores;
 };
 
-struct cache {
-    uint64_t *lines; /* sets x ways, the most recently used way first; 0 is an empty one */
-    uint64_t sets, ways, misses;
-};
-
 static const struct isa *isa;
 static struct block *blocks;
 static struct insn *insns;
 static struct { struct insn *by; uint64_t round, first, last; bool stores; } access; /* so far */
-static struct cache l1 = {.sets = 32, .ways = 2}, l2 = {.sets = 1024, .ways = 16}; /* sets: KiB */
+static struct cache l1 = {.kib = 32, .ways = 2}, l2 = {.kib = 1024, .ways = 16};
 static char path[PATH_BYTES];
 static int inside;
-
-/* Whether `line` was in the cache; it is the most recently used one afterwards. */
-static int touch(struct cache *cache, uint64_t line) {
-    uint64_t *set = cache->lines + line % cache->sets * cache->ways;
-    uint64_t way = 0, tag = line + 1;
-    while (way < cache->ways && set[way] != tag) way++;
-    int hit = way < cache->ways;
-    memmove(set + 1, set, (hit ? way : cache->ways - 1) * sizeof *set);
-    set[0] = tag;
-    if (!hit && inside) cache->misses++;
-    return hit;
-}
 
 /* The access so far is whole. */
 static void end_access(void) {
@@ -104,7 +88,7 @@ static void on_access(unsigned vcpu, qemu_plugin_meminfo_t info, uint64_t addres
     uint64_t last = address + (UINT64_C(1) << qemu_plugin_mem_size_shift(info)) - 1;
     if (inside) note_access(insn, address, last, qemu_plugin_mem_is_store(info));
     for (uint64_t line = address >> LINE_SHIFT; line <= last >> LINE_SHIFT; line++)
-        if (!touch(&l1, line)) touch(&l2, line);
+        if (!touch(&l1, line, inside)) touch(&l2, line, inside);
 }
 
 static void write_counts(void) {
@@ -182,16 +166,9 @@ static void on_translation(qemu_plugin_id_t id, struct qemu_plugin_tb *tb) {
     qemu_plugin_register_vcpu_tb_exec_inline(tb, QEMU_PLUGIN_INLINE_ADD_U64, &block->executed, 1);
 }
 
-/* Turns a cache of `sets` KiB into one of that many sets, empty. */
-static void make(struct cache *cache) {
-    cache->sets = (cache->sets * 1024 >> LINE_SHIFT) / cache->ways;
-    cache->lines = calloc(cache->sets * cache->ways, sizeof *cache->lines);
-    if (!cache->lines) abort();
-}
-
 static int option(const char *word) {
     struct { const char *name; uint64_t *value; } numbers[] = {
-        {"l1_kib=", &l1.sets}, {"l1_ways=", &l1.ways}, {"l2_kib=", &l2.sets}, {"l2_ways=", &l2.ways},
+        {"l1_kib=", &l1.kib}, {"l1_ways=", &l1.ways}, {"l2_kib=", &l2.kib}, {"l2_ways=", &l2.ways},
     };
     if (!strncmp(word, "out=", 4))
         return snprintf(path, sizeof path, "%s", word + 4) < (int)sizeof path;
