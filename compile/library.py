@@ -22,7 +22,7 @@ from compile.targets import CompileTarget
 SOURCES = Path(__file__).parent / "aot" / "interface"
 C_FLAGS = (
     "-std=c11",
-    "-D_POSIX_C_SOURCE=200809L",
+    "-D_DEFAULT_SOURCE",  # POSIX and madvise
     "-O2",
     "-fPIC",
     "-fno-asynchronous-unwind-tables",

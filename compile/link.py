@@ -108,11 +108,11 @@ class BionicLinker(Linker):
     WORDS = ("-ffixed-x18",)
     ALONE = ("-nostdlib", "-shared", "-fPIC", "-s")
     FUNCTIONS = (  # of libc.so from API level 21 on
-        "free", "getpid", "memcpy", "memset", "posix_memalign", "pthread_cond_broadcast",
-        "pthread_cond_destroy", "pthread_cond_init", "pthread_cond_wait", "pthread_create",
-        "pthread_join", "pthread_mutex_destroy", "pthread_mutex_init", "pthread_mutex_lock",
-        "pthread_mutex_trylock", "pthread_mutex_unlock", "pthread_sigmask", "sched_yield",
-        "sigfillset", "vsnprintf",
+        "free", "getpid", "madvise", "memcpy", "memset", "mmap", "munmap", "posix_memalign",
+        "pthread_cond_broadcast", "pthread_cond_destroy", "pthread_cond_init", "pthread_cond_wait",
+        "pthread_create", "pthread_join", "pthread_mutex_destroy", "pthread_mutex_init",
+        "pthread_mutex_lock", "pthread_mutex_trylock", "pthread_mutex_unlock", "pthread_sigmask",
+        "sched_yield", "sigfillset", "vsnprintf",
     )  # fmt: skip
 
     def link(self, words: Sequence[str], output: Path, folder: Path | None = None) -> None:

@@ -51,12 +51,17 @@ SCENARIOS: dict[str, tuple[int, int | None]] = {
     "pauses": (5, 3),
     "no_memory_left": (1, None),
     "no_thread_left": (1, 1),
+    "forked_child": (5, 2),
+    "forked_in_a_run": (10, 1),
+    "no_thread_left_in_a_child": (1, 1),
 }
 IN_VALGRIND = [name for name, (_, runs) in SCENARIOS.items() if runs is not None]
 OF_ONE_THREAD = ("errors_of_run", "errors_of_create", "own_memory", "same_instance", "many_lives")
 VALGRIND_RUNS = [(name, 3) for name in IN_VALGRIND] + [(name, 1) for name in OF_ONE_THREAD]
 
-LIBC = {"free", "memcpy", "memset", "posix_memalign", "vsnprintf"}
+LIBC = {
+    "free", "madvise", "memcpy", "memset", "mmap", "munmap", "posix_memalign", "vsnprintf",
+}  # fmt: skip
 OF_TVMS_ENTRY = {"getpid", *(f"pthread_mutex_{name}" for name in ("lock", "trylock", "unlock"))}
 OF_THREADS = {
     "pthread_cond_broadcast", "pthread_cond_destroy", "pthread_cond_init", "pthread_cond_wait",
@@ -132,7 +137,7 @@ sys.stdout.buffer.write(output.raw)
 """
 
 IN_A_FORKED_CHILD = """
-import os, signal, sys
+import os, signal, sys, threading
 import numpy as np
 import tvm
 path, shape, outputs = sys.argv[1], eval(sys.argv[2]), int(sys.argv[3])
@@ -142,13 +147,26 @@ def run():
     output = tvm.runtime.empty((1, outputs), "float32")
     main(tvm.runtime.tensor(x), output)
     return output.numpy().tobytes()
-before = run()
-for runs in (False, True):
+def fork(runs):
     child = os.fork()
     if child == 0:
-        signal.alarm(30)  # where it would wait for the parent's threads
-        sys.exit(0 if not runs or run() == before else 1)
+        signal.alarm(30)  # where it would wait for the parent's threads, or its lock
+        right = not runs or run() == before
+        sys.exit(0 if right else 1)
     assert os.waitpid(child, 0)[1] == 0
+before = run()
+fork(False)
+fork(True)
+ended = threading.Event()
+def run_on():
+    while not ended.is_set():
+        run()
+other = threading.Thread(target=run_on)
+other.start()
+for _ in range(5):
+    fork(True)
+ended.set()
+other.join()
 assert run() == before
 sys.stdout.buffer.write(before)
 """
@@ -228,7 +246,8 @@ def test_a_library_loads_and_runs_from_another_language(
 
 
 def test_a_forked_child_runs_tvms_entry_and_ends(built: dict[int, Built]) -> None:
-    """And ends without having run it: none of the parent's threads is there to be waited for."""
+    """Also without having run it, and where it was forked while another thread did: none of the
+    parent's threads is there to be waited for."""
     network, library = built[3].network, built[3].library
     x = network.example_input()
     words = (library.path, x.shape, int(np.prod(network.output_shape)))
@@ -238,12 +257,12 @@ def test_a_forked_child_runs_tvms_entry_and_ends(built: dict[int, Built]) -> Non
 
 
 def test_one_program_links_two_networks_statically(small: Network, tmp_path: Path) -> None:
-    """One of them with threads, one without; the answers of neither change with the other's."""
+    """The answers of neither change with the other's, nor do they share what runs their threads."""
     other = dataclasses.replace(small_network(side=9), name="other")
     target = _runnable()
     archives = [
         _library(network, target, threads, tmp_path, static=True).archive
-        for network, threads in ((small, 3), (other, 1))
+        for network, threads in ((small, 3), (other, 2))
     ]
     source, program = tmp_path / "two.c", tmp_path / "two"
     source.write_text(TWO_NETWORKS, encoding="utf-8")

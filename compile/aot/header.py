@@ -96,8 +96,10 @@ ${output_structs}/* Makes an instance, NULL where it fails; `options` may be NUL
 int ${prefix}_create(${prefix} **network, const ${prefix}_options *options);
 
 /* ${run_computes} one thread it neither allocates nor
- * calls the system. The threads of an instance wait for each other: they need the same priority,
- * and a forked child, which has none of them, may neither run nor destroy its parent's instance. */
+ * calls the system. The threads of an instance wait for each other: they need the same priority. A
+ * forked child may run and destroy its parent's instances: its first run starts threads of its own,
+ * also where it was forked during a run (from Linux 4.14 on; before, only those of one thread, and
+ * not during a run). */
 int ${prefix}_run(${prefix} *network, ${run_parameters});
 
 /* What was wrong with the last run of `network`, "" where nothing was; valid until the next run. */

@@ -27,6 +27,7 @@ static const struct {
     SCENARIO(same_instance),  SCENARIO(no_allocation),    SCENARIO(no_system_call),
     SCENARIO(on_thread),      SCENARIO(many_lives),       SCENARIO(pauses),
     SCENARIO(no_memory_left), SCENARIO(no_thread_left),   SCENARIO(answer),
+    SCENARIO(forked_child),   SCENARIO(forked_in_a_run),  SCENARIO(no_thread_left_in_a_child),
 };
 
 int main(int argc, char **argv) {

@@ -64,5 +64,6 @@ void no_memory_left(int runs);
 void any_number_of_threads(int runs), many_instances(int runs), same_instance(int runs);
 void on_thread(int runs), many_lives(int runs), pauses(int runs);
 void no_thread_left(int runs); /* threads.c */
+void forked_child(int runs), forked_in_a_run(int runs), no_thread_left_in_a_child(int runs);
 
 #endif

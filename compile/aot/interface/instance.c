@@ -5,6 +5,7 @@
  */
 #include <stdarg.h>
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -12,15 +13,22 @@
 
 #include "nans.h"
 #include "network.h"
+#include "process.h"
 #include "team.h"
 
 #define ERROR_BYTES 160
 
+/* In process_memory: a forked child finds no call inside `run`, and starts threads of its own. */
+typedef struct {
+  atomic_bool busy;
+  bool has_threads; /* those of the team run */
+} Process;
+
 struct NETWORK {
   void *workspace;
   void *allocated; /* what destroy has to free, NULL where the caller gave the memory */
-  Team *team;      /* NULL: the caller's thread alone */
-  atomic_flag busy;
+  Process *process;
+  Team *team; /* NULL: the caller's thread alone */
   char error[ERROR_BYTES];
 };
 
@@ -38,6 +46,14 @@ static int fail(Network *network, int status, const char *format, ...) {
     va_end(values);
   }
   return status;
+}
+
+/* Starts the team's threads where this process has none of them yet. */
+static bool have_threads(Network *network) {
+  Process *process = network->process;
+  if (network->team != NULL && !process->has_threads)
+    process->has_threads = team_start(network->team);
+  return network->team == NULL || process->has_threads;
 }
 
 int FUNCTION(create)(Network **created, const Options *options) {
@@ -61,13 +77,14 @@ int FUNCTION(create)(Network **created, const Options *options) {
   memset(network, 0, sizeof *network);
   network->allocated = options->workspace == NULL ? memory : NULL;
   network->workspace = memory + RESERVED_BYTES;
-  atomic_flag_clear(&network->busy);
+  network->process = process_memory(sizeof *network->process);
   if (threads > 1) {
     network->team = (Team *)(memory + INSTANCE_BYTES);
-    if (!team_start(network->team, threads, options->on_thread, options->context)) {
-      free(network->allocated);
-      return STATUS(NO_MEMORY);
-    }
+    team_init(network->team, threads, options->on_thread, options->context);
+  }
+  if (network->process == NULL || !have_threads(network)) {
+    FUNCTION(destroy)(network);
+    return STATUS(NO_MEMORY);
   }
   *created = network;
   return STATUS(OK);
@@ -106,9 +123,12 @@ static int check(Network *network, const float *input, size_t input_values,
 
 static int run(Network *network, const float *input, size_t input_values, const Output *outputs) {
   if (network == NULL) return STATUS(NULL_POINTER);
-  if (atomic_flag_test_and_set_explicit(&network->busy, memory_order_acquire))
+  atomic_bool *busy = &network->process->busy;
+  if (atomic_exchange_explicit(busy, true, memory_order_acquire))
     return STATUS(BUSY); /* its error text belongs to the call that is running */
   int status = check(network, input, input_values, outputs);
+  if (status == STATUS(OK) && !have_threads(network))
+    status = fail(network, STATUS(NO_MEMORY), "no thread was to be had in this forked process");
   if (status == STATUS(OK)) {
     network->error[0] = '\0';
     Work work = {.input = input, .weights = FUNCTION(weights), .workspace = network->workspace};
@@ -117,7 +137,7 @@ static int run(Network *network, const float *input, size_t input_values, const 
     team_run(network->team, &work);
     former_nans(before);
   }
-  atomic_flag_clear_explicit(&network->busy, memory_order_release);
+  atomic_store_explicit(busy, false, memory_order_release);
   return status;
 }
 
@@ -158,6 +178,8 @@ const char *FUNCTION(status_text)(int status) {
 
 void FUNCTION(destroy)(Network *network) {
   if (network == NULL) return;
-  team_stop(network->team);
+  Process *process = network->process;
+  if (process != NULL && process->has_threads) team_stop(network->team);
+  if (process != NULL) free_process_memory(process, sizeof *process);
   free(network->allocated);
 }

@@ -4,8 +4,7 @@
  * TVM finds the function by its name and fills in the pointer to its error function; nothing of TVM
  * is linked. The layouts are those of TVM FFI 0.1 (c_api.h) and DLPack 1 (dlpack.h). The one
  * instance behind it is created with the first call and destroyed with the library; a forked child
- * has none of its threads, waits for none of them, and gets an instance of its own. Only a child that
- * was forked while another thread was inside `main` must not call it: its mutex stays locked.
+ * gets one of its own, also where another thread was inside `main` when it was forked.
  */
 #include <pthread.h>
 #include <stddef.h>
@@ -14,6 +13,7 @@
 #include <unistd.h>
 
 #include "network.h"
+#include "process.h"
 
 enum { TENSOR_POINTER = 7, TENSOR_OBJECT = 70, OBJECT_BYTES = 24, CPU = 1, FLOAT = 2 };
 
@@ -40,7 +40,9 @@ __attribute__((visibility("default"))) void (*__TVMFFIErrorSetRaisedFromCStr)(co
 
 static Network *instance;
 static pid_t owner; /* the process that created it */
-static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
+static pthread_mutex_t *mutex; /* in process_memory; all zeros is free, in every libc on Linux */
+
+__attribute__((constructor)) static void load(void) { mutex = process_memory(sizeof *mutex); }
 
 static int fail(const char *kind, const char *message) {
   if (__TVMFFIErrorSetRaisedFromCStr != NULL) __TVMFFIErrorSetRaisedFromCStr(kind, message);
@@ -101,9 +103,10 @@ __attribute__((visibility("default"))) int __tvm_ffi_main(void *self, const Any 
   if (!compact)
     return fail("TypeError",
                 "expected an input and every output: compact float32 tensors in CPU memory");
-  pthread_mutex_lock(&mutex);
+  if (mutex == NULL) return fail("RuntimeError", FUNCTION(status_text)(STATUS(NO_MEMORY)));
+  pthread_mutex_lock(mutex);
   int status = run(input, outputs);
-  pthread_mutex_unlock(&mutex);
+  pthread_mutex_unlock(mutex);
   result->type = 0;
   result->padding = 0;
   result->value.integer = 0;
@@ -112,5 +115,7 @@ __attribute__((visibility("default"))) int __tvm_ffi_main(void *self, const Any 
 
 /* Where a thread is still inside a run while the process ends, its instance is left to it. */
 __attribute__((destructor)) static void unload(void) {
-  if (owner == getpid() && pthread_mutex_trylock(&mutex) == 0) FUNCTION(destroy)(instance);
+  if (mutex == NULL || pthread_mutex_trylock(mutex) != 0) return;
+  if (owner == getpid()) FUNCTION(destroy)(instance);
+  free_process_memory(mutex, sizeof *mutex);
 }

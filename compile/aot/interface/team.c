@@ -95,23 +95,30 @@ static bool start_worker(Worker *worker) {
   return started;
 }
 
-bool team_start(Team *team, int threads, void (*on_thread)(int, void *), void *context) {
+void team_init(Team *team, int threads, void (*on_thread)(int, void *), void *context) {
   memset(team, 0, sizeof *team);
   team->threads = threads;
   team->on_thread = on_thread;
   team->context = context;
+}
+
+bool team_start(Team *team) {
+  team->stopping = false;
+  atomic_init(&team->run, 0);
+  atomic_init(&team->arrived, 0);
+  atomic_init(&team->passed, 0);
   if (pthread_mutex_init(&team->mutex, NULL) != 0) return false;
   if (pthread_cond_init(&team->started, NULL) != 0) {
     pthread_mutex_destroy(&team->mutex);
     return false;
   }
   int started = 0;
-  for (; started < threads - 1; ++started) {
+  for (; started < team->threads - 1; ++started) {
     Worker *worker = &team->workers[started];
     *worker = (Worker){.team = team, .thread = started + 1};
     if (!start_worker(worker)) break;
   }
-  if (started == threads - 1) return true;
+  if (started == team->threads - 1) return true;
   stop(team, started);
   return false;
 }
@@ -127,8 +134,6 @@ void team_run(Team *team, const Work *work) {
   FUNCTION(barrier)(team); /* no thread may still read `work` */
 }
 
-void team_stop(Team *team) {
-  if (team != NULL) stop(team, team->threads - 1);
-}
+void team_stop(Team *team) { stop(team, team->threads - 1); }
 
 #endif

@@ -26,9 +26,13 @@ extern int32_t FUNCTION(compute)(const float *, FOR_EACH_OUTPUT(OUTPUT_TYPE) con
 
 #define TEAM_BYTES 0
 
-static inline bool team_start(Team *team, int threads, void (*on_thread)(int, void *),
-                              void *context) {
+static inline void team_init(Team *team, int threads, void (*on_thread)(int, void *),
+                             void *context) {
   (void)team, (void)threads, (void)on_thread, (void)context;
+}
+
+static inline bool team_start(Team *team) {
+  (void)team;
   return false;
 }
 
@@ -43,6 +47,12 @@ static inline void team_stop(Team *team) { (void)team; }
 
 #include <pthread.h>
 #include <stdatomic.h>
+
+/* One program may link several networks statically: each has a team.c of its own. */
+#define team_init FUNCTION(team_init)
+#define team_start FUNCTION(team_start)
+#define team_run FUNCTION(team_run)
+#define team_stop FUNCTION(team_stop)
 
 /* The same with the team, the number of this thread, and how many there are. */
 extern int32_t FUNCTION(compute)(const float *, FOR_EACH_OUTPUT(OUTPUT_TYPE) const void *, void *,
@@ -70,8 +80,10 @@ struct Team {
 
 #define TEAM_BYTES ALIGNED(sizeof(struct Team))
 
-/* False where a thread cannot be had; then none is left. */
-bool team_start(Team *team, int threads, void (*on_thread)(int, void *), void *context);
+void team_init(Team *team, int threads, void (*on_thread)(int, void *), void *context);
+
+/* Starts all threads, in a forked child anew; false where one cannot be had: then none is left. */
+bool team_start(Team *team);
 
 /* Computes `work` on all threads of the team, the caller's among them; NULL is the caller's alone. */
 void team_run(Team *team, const Work *work);
