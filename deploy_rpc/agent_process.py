@@ -70,7 +70,7 @@ def agent_process(
             start_new_session=True,  # Ctrl-C is for us; then we end it, with all that it started
         )
         try:
-            address = _address(process, log, what, timeout_s)
+            address = _address(process, log if quiet else None, what, timeout_s)
             yield RunningAgent(replace(address, secret=secret), process)
         finally:
             _end(process)
@@ -91,19 +91,27 @@ def _as_key_file(secret: bytes | None) -> Iterator[tuple[list[str], list[int]]]:
         os.close(reading)
 
 
-def _address(process: subprocess.Popen, log: IO[str], what: str, timeout_s: float) -> Address:
-    """Reads `listening on HOST:PORT`, the agent's only line."""
+def _address(
+    process: subprocess.Popen, log: IO[str] | None, what: str, timeout_s: float
+) -> Address:
+    """Reads `listening on HOST:PORT`, the agent's only line; without `log` its others are shown."""
     line = _first_line(process.stdout, time.monotonic() + timeout_s)
     if line is None:
         raise BoardError(f"{what} did not come up within {timeout_s:g} s")
     if not line.startswith("listening on "):
         with suppress(subprocess.TimeoutExpired):  # it may live on without its output
             process.wait(timeout=END_LIMIT_S)
-        log.seek(0)
-        words = " ".join(log.read().split("\n")[-SHOWN_LOG_LINES:]).strip()
-        raise BoardError(f"{what} did not come up: {words or 'it said nothing here'}")
+        raise BoardError(f"{what} did not come up: {_last_words(log)}")
     host, _, port = line.removeprefix("listening on ").strip().rpartition(":")
     return Address(host, int(port))
+
+
+def _last_words(log: IO[str] | None) -> str:
+    if log is None:
+        return "its own words are above"
+    log.seek(0)
+    words = " ".join(log.read().split("\n")[-SHOWN_LOG_LINES:]).strip()
+    return words or "it said nothing"
 
 
 def _first_line(stream: IO[bytes], deadline: float) -> str | None:

@@ -16,6 +16,7 @@ from deploy_rpc.compiled_once import compiled_once
 from deploy_rpc.findings import BROKEN, FOUND, MISSING, Finding
 from deploy_rpc.host import machine_isa
 from deploy_rpc.session import Session, open_session
+from deploy_rpc.shared_key import KeyRefusedError
 from deploy_rpc.tracker_client import tracker_summary
 from model.errors import InputError
 
@@ -30,6 +31,7 @@ REMEDIES = {
     "rpc": "start the agent on the board, and the tunnel to it: deploy_rpc/agent/README.md",
     "tracker": "python deploy_rpc/serve.py tracker, and a board that registers with it",
 }
+KEY_REMEDY = "the same key file at both ends: --key-file there, ?key-file=FILE behind BOARD here"
 VALUES = 1000
 ROUND_TRIPS = 20
 
@@ -43,13 +45,18 @@ def check_board(board: BoardSpec, timeout_s: float) -> Iterator[Finding]:
             yield Finding(what, FOUND, ", ".join(keys.values()) or "no board has registered")
         with open_session(board, timeout_s=timeout_s) as session:
             isa = session.isa or "machine not told: not our agent"
-            yield Finding(f"board {board}", FOUND, isa)
+            times = (
+                "" if session.kind_of_time == board.kind_of_time else ", emulated: it has no times"
+            )
+            yield Finding(f"board {board}", FOUND, isa + times)
             yield from _round_trip(session)
             yield from _state(session)
             yield from _kernel(session)
     except InputError as error:
         reason = str(error).removesuffix(f"; {diagnosis(board)}")
-        yield Finding(f"board {board}", BROKEN, reason, REMEDIES.get(board.kind, ""))
+        of_key = isinstance(error, KeyRefusedError)
+        remedy = KEY_REMEDY if of_key else REMEDIES.get(board.kind, "")
+        yield Finding(f"board {board}", BROKEN, reason, remedy)
 
 
 def _round_trip(session: Session) -> Iterator[Finding]:

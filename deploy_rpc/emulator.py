@@ -101,6 +101,7 @@ def _environment() -> dict[str, str]:
     """No more than QEMU needs, and a thread pool that neither pins nor spins: it only emulates."""
     return {
         "PATH": os.environ.get("PATH", os.defpath),
+        "SHUFFLENET_EMULATOR": QEMU,  # the agent tells its clients that its times are none
         "TVM_NUM_THREADS": str(POOL_THREADS),
         "TVM_BIND_THREADS": "0",
         "TVM_THREAD_POOL_SPIN_COUNT": "0",

@@ -65,13 +65,15 @@ def open_session(spec: BoardSpec | str, *, timeout_s: float = 60) -> Iterator[Se
 class Session:
     """An open board. `isa` is its machine as `elf_machine` names it, None where not known.
 
-    `kind_of_time` is `BoardSpec`'s.
+    `kind_of_time` is `BoardSpec`'s, but None where a board says that it is emulated.
     """
 
     def __init__(self, spec: BoardSpec, link: Link, timeout_s: float) -> None:
         self.spec = spec
         self.isa = link.isa
         self.kind_of_time = spec.kind_of_time
+        if link.is_emulated and self.kind_of_time == "measured":
+            self.kind_of_time = None
         self.timeout_s = timeout_s
         self._link: Link | None = link
         self._thread = LimitedThread()

@@ -32,6 +32,7 @@ class Link:
     """The few things that differ between this machine and one at the end of a wire.
 
     `set_threads` returns how many threads the board's pool now has; `free` frees all else there.
+    `is_emulated` is what the board says of itself.
     """
 
     isa: str | None
@@ -40,6 +41,7 @@ class Link:
     set_threads: Callable[[int], int]
     board_file: Callable[[str], str]
     free: Callable[[], None] = lambda: None
+    is_emulated: bool = False
 
 
 @contextmanager
@@ -98,16 +100,25 @@ def _remote_link(remote: rpc.RPCSession, timeout_s: float) -> Link:
             function("runtime.NumThreads")()
             return ""
 
-    isa = call_within(timeout_s, _isa_of, function, what="asking the board what it runs")
-    return Link(isa, remote.cpu(), load, set_threads, board_file, function.cache_clear)
+    what = "asking the board what it runs"
+    isa, emulator = call_within(timeout_s, _facts_of, function, what=what)
+    free = function.cache_clear
+    return Link(isa, remote.cpu(), load, set_threads, board_file, free, bool(emulator))
 
 
-def _isa_of(function: Callable[[str], Callable[[], str]]) -> str | None:
-    """What our agent says of its board; None from a server that is not ours."""
+def _facts_of(function: Callable[[str], Callable[[], str]]) -> tuple[str | None, str]:
+    """Instruction set and emulator of a board; None and "" where it does not tell."""
+    names = ("shufflenet.board_isa", "shufflenet.emulator")
+    isa, emulator = (_said_by(function, name) for name in names)
+    return isa or None, emulator
+
+
+def _said_by(function: Callable[[str], Callable[[], str]], name: str) -> str:
+    """What our agent answers; "" from a server that is not ours."""
     try:
-        return one_line(str(function("shufflenet.board_isa")()))
+        return one_line(str(function(name)()))
     except AttributeError:
-        return None
+        return ""
 
 
 @contextmanager

@@ -14,7 +14,7 @@ from deploy_rpc.agent_process import Address
 from deploy_rpc.board_errors import diagnosis, message, unreachable
 from deploy_rpc.board_spec import BoardError, BoardSpec
 from deploy_rpc.relay import Relay, start_relay
-from deploy_rpc.shared_key import asks_for_a_key, place_of, prove, read_key
+from deploy_rpc.shared_key import KeyRefusedError, asks_for_a_key, place_of, prove, read_key
 from deploy_rpc.time_limit import BoardTimeoutError, call_within
 from deploy_rpc.tracker_client import request_board
 
@@ -31,7 +31,8 @@ def connect_board(spec: BoardSpec, timeout_s: float, until_closed: ExitStack) ->
     """
     secret = read_key(spec.key_file) if spec.key_file else None
     if spec.kind == "rpc":
-        _probe(spec, timeout_s)
+        if not secret:  # else the connection over which it is proved says what is amiss
+            _probe(spec, timeout_s)
         address = Address(spec.host, spec.port, secret)
         return connect_server(address, "", spec, timeout_s, until_closed)
     relay = _relay(secret, timeout_s, until_closed)  # first: a board waits for us only for seconds
@@ -88,7 +89,7 @@ def _connect(
         ) from error
     except (RuntimeError, OSError) as error:
         if not address.secret and asks_for_a_key(host, port, GREETING_LIMIT_S):
-            raise BoardError(
+            raise KeyRefusedError(
                 f"{what}: the agent there asks for a shared key; name its file behind the board, "
                 f"{spec}?key-file=FILE"
             ) from error
@@ -113,7 +114,7 @@ def _trusted(address: Address, key: str, spec: BoardSpec, timeout_s: float) -> s
         ) from error
     except (OSError, BoardError) as error:
         connection.close()
-        raise BoardError(f"{what} failed: {error}{_hint(spec)}; {diagnosis(spec)}") from error
+        raise KeyRefusedError(f"{what} failed: {error}{_hint(spec)}; {diagnosis(spec)}") from error
     return connection
 
 

@@ -17,6 +17,8 @@ from deploy_rpc.board_spec import parse_board
 from deploy_rpc.bundle import board_bundle
 from deploy_rpc.findings import BROKEN, FOUND
 from deploy_rpc.host import machine_isa
+from deploy_rpc.shared_key import write_key
+from tests.agents import native_agent
 from tests.needs import needs_qemu
 
 LIMIT_S = 120
@@ -63,6 +65,16 @@ def test_our_agent_tells_the_board_s_state() -> None:
     assert findings[f"board {board}"].detail == machine_isa()
     assert float(findings["load"].detail) >= 0
     assert findings["test kernel"].state == FOUND
+
+
+def test_a_board_with_another_key_is_mended_by_the_right_one(tmp_path: Path) -> None:
+    for name in ("board.key", "other.key"):
+        write_key(tmp_path / name)
+    with native_agent(tmp_path, "--key-file", str(tmp_path / "board.key")) as agent:
+        address = f"rpc://127.0.0.1:{agent.address.port}"
+        for end in (f"?key-file={tmp_path / 'other.key'}", ""):
+            (finding,) = check_board(parse_board(address + end), LIMIT_S)
+            assert (finding.state, finding.remedy) == (BROKEN, module.KEY_REMEDY)
 
 
 @needs_qemu

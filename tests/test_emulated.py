@@ -192,6 +192,17 @@ def test_no_process_and_no_file_is_left_however_a_session_ends(
 
 
 @needs_qemu
+def test_an_emulated_board_has_no_times_by_its_address_either(
+    agent: Address, libraries: dict[str, Path]
+) -> None:
+    with open_session(f"rpc://{agent.host}:{agent.port}", timeout_s=LIMIT_S) as session:
+        assert session.kind_of_time is None
+        module = session.load(libraries["plain main"], output_shapes=[SHAPE])
+        with pytest.raises(BoardError, match="has no times: QEMU's clock measures the emulator"):
+            module.time_ms(_input(), repeats=1)
+
+
+@needs_qemu
 def test_an_agent_that_hangs_is_killed_with_its_session(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -241,7 +241,9 @@ def test_an_emulated_board_takes_its_own_libraries_and_tells_no_times(
     libraries: dict[str, Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     other = "x86_64" if machine_isa() == "aarch64" else "aarch64"
-    link = SimpleNamespace(isa=other, set_threads=lambda threads: threads, free=dict)
+    link = SimpleNamespace(
+        isa=other, set_threads=lambda threads: threads, free=dict, is_emulated=True
+    )
     monkeypatch.setattr(session_module, "link_to", lambda spec, limit: _yielding(link))
     with open_session("emulated") as session:
         assert session.kind_of_time is None

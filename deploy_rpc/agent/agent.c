@@ -68,8 +68,11 @@ static int listen_on(Options *options) {
   }
   check_address(&address, options);
   setsockopt(listener, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof yes);
-  if (bind(listener, (struct sockaddr *)&address, size) != 0) fail("cannot bind");
-  if (listen(listener, 1) != 0) fail("cannot listen");
+  if (bind(listener, (struct sockaddr *)&address, size) != 0 || listen(listener, 1) != 0) {
+    fprintf(stderr, "agent: cannot listen on %s:%d: %s; name another --port, or 0 for a free one\n",
+            options->host, options->port, strerror(errno));
+    exit(1);
+  }
   getsockname(listener, (struct sockaddr *)&address, &size);
   options->port = ntohs(address.sin_port);
   return listener;

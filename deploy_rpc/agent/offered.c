@@ -93,6 +93,15 @@ static int board_isa(void *self, const TVMFFIAny *arguments, int32_t count, TVMF
   return TVMFFIStringFromByteArray(&bytes, result);
 }
 
+/* shufflenet.emulator(): what this board runs under, as the program says that started it there; ""
+ * for a board. Its times are the emulator's. */
+static int emulator(void *self, const TVMFFIAny *arguments, int32_t count, TVMFFIAny *result) {
+  (void)self, (void)arguments, (void)count;
+  const char *name = getenv("SHUFFLENET_EMULATOR");
+  TVMFFIByteArray bytes = bytes_of(name ? name : "");
+  return TVMFFIStringFromByteArray(&bytes, result);
+}
+
 /* shufflenet.board_file(name): the first line of a file that tells of the board's state. */
 static int board_file(void *self, const TVMFFIAny *arguments, int32_t count, TVMFFIAny *result) {
   static const struct { const char *name, *path; } files[] = {
@@ -149,6 +158,7 @@ bool serve_functions(int connection) {
   offer("tvm.rpc.server.load_module", load_module);
   offer("shufflenet.board_isa", board_isa);
   offer("shufflenet.board_file", board_file);
+  offer("shufflenet.emulator", emulator);
   TVMFFIAny argument = {.type_index = kTVMFFIInt, .v_int64 = connection};
   TVMFFIAny result = {.type_index = kTVMFFINone};
   return TVMFFIFunctionCall(server_loop(), &argument, 1, &result) == 0;
