@@ -9,7 +9,9 @@ import pytest
 from compile.schedules.pointwise import pointwise
 from compile.schedules.pointwise_default import default_tile
 from compile.schedules.pointwise_workload import PointwiseWorkload
-from tests.cores import A72, AVX512
+from compile.schedules.spaces import space_of
+from deploy_rpc.cores import Core
+from tests.cores import A72, AVX2, AVX512
 from tests.pointwise_kernels import error_of
 
 
@@ -29,3 +31,38 @@ def test_the_weights_of_the_next_tile_are_prefetched() -> None:
     assert tile.prefetch
     assert "llvm.prefetch" in str(pointwise(w, tile, 1).script())
     assert not default_tile(dataclasses.replace(w, layout="planes"), A72).prefetch
+
+
+FAR = PointwiseWorkload(2, 96, 8, 784, True, True, layout="channels")  # 588 KiB of shortcut
+
+
+def test_each_tile_prefetches_what_the_shortcut_adds_to_the_next_pixels() -> None:
+    tile = default_tile(FAR, AVX2)
+    assert tile.prefetch_shortcut
+    without = dataclasses.replace(tile, prefetch_shortcut=False)
+    lines = tile.rows * -(-4 * tile.width // 64)
+    counts = [
+        str(pointwise(FAR, each, 1).script()).count("llvm.prefetch") for each in (tile, without)
+    ]
+    assert counts[0] - counts[1] == lines
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+@pytest.mark.parametrize("in_place", [True, False])
+def test_a_prefetched_shortcut_is_added_as_it_was(threads: int, in_place: bool) -> None:
+    w = dataclasses.replace(FAR, in_place=in_place)
+    assert error_of(w, default_tile(w, AVX2), threads) < 1e-4
+
+
+@pytest.mark.parametrize(
+    ("workload", "core"),
+    [
+        (FAR, A72),
+        (dataclasses.replace(FAR, layout="planes"), AVX2),
+        (dataclasses.replace(FAR, pixels=49), AVX2),
+        (dataclasses.replace(FAR, shortcut=False), AVX2),
+    ],
+    ids=["ARM", "planes", "near", "no shortcut"],
+)
+def test_a_shortcut_is_not_prefetched_in_vain(workload: PointwiseWorkload, core: Core) -> None:
+    assert not any(tile.prefetch_shortcut for tile in space_of(workload, core))

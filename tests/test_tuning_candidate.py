@@ -45,5 +45,5 @@ def test_a_tile_that_loses_nan_is_a_wrong_answer(monkeypatch: pytest.MonkeyPatch
     made = made_by_default(workload, A72, 1)
     assert error_of(made, made) == 0
     losing = dataclasses.replace(made, tile=PoolTile(made.tile.lanes, maxnum=False))
-    monkeypatch.setattr("compile.schedules.pool.larger", lambda a, b, maxnum: tirx.max(a, b))
+    monkeypatch.setattr("compile.schedules.pool_values.larger", lambda a, b, maxnum: tirx.max(a, b))
     assert error_of(losing, made) == np.inf

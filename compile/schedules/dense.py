@@ -21,6 +21,12 @@ x[k in share][share], so that one load brings an input for each of the sums.
 Weights read, one thread of an AVX-512 Xeon, shared, 2026-11-23: 4096x9216 from DRAM 18.0 GB/s (one
 stream, sums of neighbouring k: 14.7), 1000x960 from L3 28.8 GB/s. Prefetching 1 to 16 KB ahead was
 no faster in either.
+
+On an EPYC (Zen 3, AVX2, shared, 2026-11-26) 1000x960 takes 84 us alone and 100 to 150 at the end of
+1x g3, whose weights and pictures (11 MB) its share of L3 does not hold from run to run. No faster
+in the network: prefetching these weights from the grouped convolutions before (the layer gained 20
+us and they lost as much), 1 to 8 KB ahead here, nor sums x vectors of 1 x 8, 1 x 12, 2 x 4, 3 x 4,
+4 x 3, 6 x 2, 8 x 1 or 12 x 1 instead of 2 x 6.
 """
 
 from __future__ import annotations

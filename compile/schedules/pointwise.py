@@ -49,7 +49,7 @@ from tvm.script.ir_builder import tirx as T
 
 from compile.schedules.layouts import matrix_shape
 from compile.schedules.overlap import tile_starts
-from compile.schedules.pointwise_inputs import each_input
+from compile.schedules.pointwise_inputs import each_input, prefetch_shortcut
 from compile.schedules.pointwise_order import each_place
 from compile.schedules.pointwise_parts import (
     Part,
@@ -130,6 +130,8 @@ def _compute(
     tail: bool,
 ) -> None:
     """One tile; with `tail` the pixels behind the last whole vector, too."""
+    if tile.prefetch_shortcut:
+        prefetch_shortcut(workload, tile, place, operands.shortcut)
     parts = parts_of(workload, tile, place, tail=tail)
     shared = SharedPart.of(workload, tile, place, operands) if tile.sharing > 1 else None
     for part in parts:

@@ -89,3 +89,10 @@ def can_halve(workload: PointwiseWorkload, core: Core, tile: PointwiseTile) -> b
 def prefetches(workload: PointwiseWorkload, core: Core) -> bool:
     """Whether weights come from beyond the caches of a core that has lines to spare for them."""
     return core.isa == "x86_64" and workload.layout == "channels"
+
+
+def prefetches_shortcut(workload: PointwiseWorkload, core: Core) -> bool:
+    """Whether a shortcut fills more than half of the L2 cache: then it comes from beyond it."""
+    shortcut = core.value_bytes * workload.channels * workload.pixels
+    is_far = shortcut > core.l2_kib * 1024 // 2
+    return workload.shortcut and is_far and prefetches(workload, core)

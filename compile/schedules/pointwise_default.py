@@ -13,6 +13,7 @@ from compile.schedules.pointwise_choices import (
     fitting_tiles,
     has_tail,
     prefetches,
+    prefetches_shortcut,
     row_lanes,
     sharing_of,
 )
@@ -69,6 +70,7 @@ def default_tile(workload: PointwiseWorkload, core: Core) -> PointwiseTile:
         groups_inner=groups_inner,
         tail=has_tail(workload, core, rows, vectors, lanes),
         sharing=_default_sharing(workload, core, rows, vectors, lanes),
+        prefetch_shortcut=prefetches_shortcut(workload, core),
     )
 
 

@@ -13,7 +13,8 @@ class PointwiseTile:
     """The decisions: accumulators are `rows` x `vectors` vectors of `lanes`.
 
     Rows are channels and lanes pixels in planes, the other way round with channels in the lanes.
-    With `prefetch` the pixels of one tile of outputs bring the weights of the next one to L2. The
+    With `prefetch` the pixels of one tile of outputs bring the weights of the next one to L2, and
+    with `prefetch_shortcut` each tile what the shortcut adds to the next pixels to L1. The
     broadcast rows are loaded as vectors of `row_lanes`, which divides them; 1 is one by one. With
     `peel`, which needs `can_peel`, the first and the last step over k stand outside their loop,
     where their FMAs overlap the loads of the start and the stores of the end; with `peel_first` the
@@ -44,6 +45,7 @@ class PointwiseTile:
     paired: bool = False
     peel_first: bool = False
     halves: bool = False
+    prefetch_shortcut: bool = False
 
     @property
     def width(self) -> int:

@@ -64,8 +64,9 @@ def _pointwise(workload: PointwiseWorkload, core: Core) -> Iterator[PointwiseTil
             peels += [(True, False, True), (False, False, True)]
         if spread_bias:  # there is something for the first step to overlap
             peels.append((False, True, True))
-        choices = itertools.product(unrolls, orders, peels, tails, sharings)
-        for unroll, (outer, groups_inner), (peel, peel_first, eased), tail, sharing in choices:
+        fetches = _different(pointwise_choices.prefetches_shortcut(workload, core), False)
+        choices = itertools.product(unrolls, orders, peels, tails, sharings, fetches)
+        for unroll, (outer, inner), (peel, peel_first, eased), tail, sharing, fetched in choices:
             rows, vectors, lanes = shape
             can_peel = pointwise_choices.can_peel(workload, unroll)
             tile = replace(
@@ -75,15 +76,16 @@ def _pointwise(workload: PointwiseWorkload, core: Core) -> Iterator[PointwiseTil
                 lanes=lanes,
                 k_unroll=unroll,
                 pixels_outer=outer,
-                prefetch=prefetches and not (outer or groups_inner or peel),
+                prefetch=prefetches and not (outer or inner or peel),
                 row_lanes=pointwise_choices.row_lanes(workload, core, rows),
                 peel=peel and can_peel,
                 peel_first=peel_first and can_peel,
-                groups_inner=groups_inner,
+                groups_inner=inner,
                 tail=tail,
                 sharing=sharing,
                 spread_bias=eased and spread_bias,
                 paired=eased and paired,
+                prefetch_shortcut=fetched,
             )
             if not workload.in_place or pointwise_tiles.runs_in_place(workload, tile):
                 yield tile
