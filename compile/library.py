@@ -29,9 +29,6 @@ C_FLAGS = (
     "-g0",  # no folder of this machine in a static library
 )
 FLOAT_BYTES = 4
-# Of arguments in each kernel, which TVM's own VM and tests here check already: of all the time that
-# LLVM takes, 40 % at level stock (ShuffleNet 0.25x g3: 10.2 of CPU seconds, 6.3 without; EPYC).
-UNCHECKED = {"tirx.disable_assert": True}
 TVM_NAMES = ("__tvm_ffi_main", "__TVMFFIErrorSetRaisedFromCStr")
 
 
@@ -71,8 +68,7 @@ def build_library(
     `main(input, output, ...)`; `static` adds the same as `.a`, without TVM's entry.
     """
     if lowered.compute is None:
-        with tvm.transform.PassContext(config=UNCHECKED):
-            executable = relax.build(lowered.module, target=target.tvm, relax_pipeline=None)
+        executable = relax.build(lowered.module, target=target.tvm, relax_pipeline=None)
         executable.export_library(str(path), fcompile=linker.as_export_function())
         return Library(path)
     interface = make_interface(
