@@ -11,8 +11,9 @@ from __future__ import annotations
 
 import math
 import random
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -30,10 +31,11 @@ BOOSTING = {"max_depth": 5, "eta": 0.15, "nthread": 1, "seed": 0}
 
 @dataclass(frozen=True)
 class _Space:
-    """The features of each of `tiles`, a row each, and which row that is."""
+    """The features of each of `tiles`, a row each, their orders of magnitude, and where each is."""
 
     tiles: Sequence[Any]
     rows: np.ndarray
+    orders: np.ndarray
     places: dict[Any, int]
 
 
@@ -72,8 +74,8 @@ class Model:
         costs[[kept.places[tile] for tile in tried]] = math.inf
         return costs
 
-    def winners(self, made: Made, space: Sequence[Any]) -> list[Any]:
-        """The tiles of `space` most like the best ones of other kernels of the template.
+    def winners(self, made: Made, space: Sequence[Any]) -> Iterator[Any]:
+        """The tiles of `space` most like the best ones of other kernels of the template, each once.
 
         Of those that a default tile is not the best of; the kernel and core most like `made` on
         this one are first.
@@ -86,20 +88,26 @@ class Model:
             and (workload, core) != (made.workload, self._core)
         ]
         if not others:
-            return []
+            return
         kernels, won = zip(*others, strict=True)
-        unlike = _distances(kernels, _features(made.workload, made.tile, self._core))
-        ordered = dict.fromkeys(won[index] for index in np.argsort(unlike, kind="stable"))
-        tiles = self._space(made, space).rows
-        wanted = (_features(made.workload, tile, self._core) for tile in ordered)
-        return list(dict.fromkeys(space[_distances(tiles, row).argmin()] for row in wanted))
+        here = _orders(_features(made.workload, made.tile, self._core))
+        nearest = np.argsort(_distances(_orders(np.stack(kernels)), here), kind="stable")
+        orders = self._space(made, space).orders
+        given = set()
+        for winner in dict.fromkeys(won[index] for index in nearest):
+            wanted = _orders(_features(made.workload, winner, self._core))
+            tile = space[_distances(orders, wanted).argmin()]
+            if tile not in given:
+                given.add(tile)
+                yield tile
 
     def _space(self, made: Made, space: Sequence[Any]) -> _Space:
         """Kept, as every tile is looked at anew after every batch."""
         kept = self._spaces.get(made.workload)
         if kept is None or kept.tiles is not space:
             rows = np.stack([_features(made.workload, tile, self._core) for tile in space])
-            kept = _Space(space, rows, {tile: place for place, tile in enumerate(space)})
+            places = {tile: place for place, tile in enumerate(space)}
+            kept = _Space(space, rows, _orders(rows), places)
             self._spaces[made.workload] = kept
         return kept
 
@@ -132,7 +140,7 @@ def proposed(
     explored = round(EXPLORED * count)
     best, rest = ranked[: count - explored], ranked[count - explored :]
     left = set(rest)
-    won = [tile for tile in model.winners(made, space) if tile in left][:explored]
+    won = list(islice((tile for tile in model.winners(made, space) if tile in left), explored))
     rest = [tile for tile in rest if tile not in won]
     return best + won + chance.sample(rest, min(explored - len(won), len(rest)))
 
@@ -144,9 +152,14 @@ def _features(workload: Workload, tile: Any, core: Core) -> np.ndarray:  # noqa:
     return np.array([*sizes, accumulators], np.float32)
 
 
-def _distances(rows: Sequence[np.ndarray] | np.ndarray, row: np.ndarray) -> np.ndarray:
-    """How unlike each of `rows` is to `row`: the orders of magnitude, feature by feature."""
-    return np.abs(np.log1p(rows) - np.log1p(row)).sum(axis=1)
+def _orders(rows: np.ndarray) -> np.ndarray:
+    """The orders of magnitude of features, with their signs: bounds of int8 are below zero."""
+    return np.sign(rows) * np.log1p(np.abs(rows))
+
+
+def _distances(orders: np.ndarray, row: np.ndarray) -> np.ndarray:
+    """How unlike each of `orders` is to that of `row`, feature by feature."""
+    return np.abs(orders - row).sum(axis=1)
 
 
 ACCUMULATOR_AXES = ("channels", "rows", "vectors", "pixels", "sums")

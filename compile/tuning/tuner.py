@@ -2,9 +2,9 @@
 
 Every kernel tries its default tile first, then those that are most like the best ones of the most
 similar kernels. The next batch goes to the kernel from which the network can gain most: its calls
-times what it costs above the model's best guess less `HOPE`, or above its arithmetic while too
-little is known, shared out over the tiles already tried. The search ends after `trials`, or where
-the best gain is below `LEAST_GAIN` of the network.
+times what its best tile scores above the model's best guess less `HOPE`, or above its arithmetic
+while too little is known, shared out over the tiles already tried. The search ends after `trials`,
+or where the best gain is below `LEAST_GAIN` of the network.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import random
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import Any, Protocol
 
 from compile.schedules.templates import Made
@@ -33,7 +34,7 @@ GUESSED_LEAST = 0.8  # of the best time, while too little is known
 HOPE = 0.05  # by which the best tile may be better than the model says
 NEAR = 1.1  # times the best time alone, for a tile to be worth a try in the network
 WINNERS = 3  # of other kernels, that every kernel tries first
-LEAST_GAIN = 1e-4  # of the whole network's cost, that one kernel promises
+LEAST_GAIN = 1e-4  # of the whole network's score, that one kernel promises
 
 
 class Examiner(Protocol):
@@ -54,7 +55,8 @@ class Examiner(Protocol):
 class Progress:
     """What is known of one task: the cost of every tile tried, and of the default one.
 
-    Costs and scores, by which records rank, are infinite where a tile does not work.
+    Costs are shown, scores, by which records rank, decide. Both are infinite where a tile does not
+    work.
     """
 
     task: Task
@@ -72,6 +74,16 @@ class Progress:
     def default_cost(self) -> float:
         """Of one call without a record."""
         return self.tried[self.task.made.tile]
+
+    @property
+    def default_score(self) -> float:
+        """That of the default tile."""
+        return self.scores[self.task.made.tile]
+
+    @property
+    def best_score(self) -> float:
+        """The least of all."""
+        return min(self.scores.values())
 
     @property
     def best_cost(self) -> float:
@@ -192,7 +204,7 @@ class Tuner:
         pairs = [
             (each, tile)
             for each in self.dearest_first()
-            for tile in self._model.winners(each.task.made, each.space)[:WINNERS]
+            for tile in islice(self._model.winners(each.task.made, each.space), WINNERS)
             if tile not in each.tried
         ]
         batch = self._examiner.batch
@@ -215,38 +227,40 @@ class Tuner:
             self._learn(each, tile)
 
     def _learn(self, each: Progress, tile: Any) -> None:  # noqa: ANN401 (any template's tile)
-        score, default = each.scores[tile], each.scores.get(each.task.made.tile, math.inf)
-        if score < math.inf and default < math.inf:
-            self._model.learn(with_tile(each.task.made, tile), score / default)
+        if each.scores[tile] < math.inf and each.compares:
+            share = each.scores[tile] / each.default_score
+            self._model.learn(with_tile(each.task.made, tile), share)
 
     def _most_promising(self) -> Progress | None:
         """The task to go on with; None where none promises enough."""
         open_ones = [each for each in self.progress if len(each.tried) < len(each.space)]
         gains = {id(each): self._gain(each) for each in open_ones}
         best = max(open_ones, key=lambda each: gains[id(each)], default=None)
-        if best is None or gains[id(best)] < LEAST_GAIN * self.network_cost:
+        whole = sum(each.task.calls * each.best_score for each in self.progress if each.compares)
+        if best is None or gains[id(best)] < LEAST_GAIN * whole:
             return None
         return best
 
     def _gain(self, each: Progress) -> float:
-        """Cycles or seconds that the network may gain by one more trial.
+        """What the network's score may fall by with one more trial.
 
         A kernel of which no tile works yet comes first, until there is little hope.
         """
-        if each.best_cost == math.inf:
+        if each.best_score == math.inf:
             return math.inf if len(each.tried) < LEAST_LEARNED else 0.0
         costs = self._model.predict(each.task.made, each.space, each.tried)
         least = self._least(each)
         if costs is not None and len(each.tried) >= LEAST_LEARNED and each.compares:
-            hoped = float(each.default_cost * costs.min()) * (1 - HOPE)
+            hoped = float(each.default_score * costs.min()) * (1 - HOPE)
             least = max(hoped, least) if self._examiner.unit == "cycles" else hoped
-        return each.task.calls * (each.best_cost - least) / len(each.tried)
+        return each.task.calls * (each.best_score - least) / len(each.tried)
 
     def _least(self, each: Progress) -> float:
-        """What no tile can beat: the arithmetic; of seconds nothing is known but the best time."""
+        """The score that no tile can beat: the arithmetic, without a miss; of seconds nothing is
+        known but the best time."""
         if self._examiner.unit == "cycles":
             return each.task.macs / self._where.core.of(self._where.target.dtype).macs_per_cycle
-        return GUESSED_LEAST * each.best_cost
+        return GUESSED_LEAST * each.best_score
 
     def _report(self, name: str, report: Callable[[Step], None]) -> None:
         seconds = time.monotonic() - self._start
