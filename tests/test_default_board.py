@@ -6,6 +6,8 @@ import pytest
 
 from compile import default_board
 from compile.targets import parse_target, with_abi
+from deploy_rpc.core_models import CoreModelError
+from deploy_rpc.cores import Core
 
 
 def chosen(target: str, threads: int = 1, level: str = "fused") -> str:
@@ -21,6 +23,7 @@ def tools(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(default_board, name, lambda: [])
     monkeypatch.setattr(default_board, "board_bundle", lambda: None)
     monkeypatch.setattr(default_board, "emulated_cores", lambda: ("cortex-a72",))
+    monkeypatch.setattr(default_board, "llvm_model", lambda core: None)
 
 
 def test_code_of_this_machine_is_verified_here() -> None:
@@ -32,6 +35,15 @@ def test_one_thread_of_a_known_core_is_modelled_all_else_emulated() -> None:
     assert chosen("arm_cpu") == "modelled:cortex-a72"
     assert chosen("arm_cpu", threads=2).startswith("emulated")
     assert chosen("arm_cpu", level="stock").startswith("emulated")
+
+
+@pytest.mark.usefixtures("tools")
+def test_a_core_that_llvm_has_no_model_of_is_emulated(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(core: Core) -> None:
+        raise CoreModelError(f"no model of {core.name}")
+
+    monkeypatch.setattr(default_board, "llvm_model", refuse)
+    assert chosen("arm_cpu").startswith("emulated")
 
 
 def test_without_a_board_there_is_a_reason(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -17,10 +17,11 @@ import numpy as np
 import pytest
 
 from deploy_rpc import session as session_module
+from deploy_rpc.board_spec import BoardError
 from deploy_rpc.core_models import CoreModelError
 from deploy_rpc.elf import LibraryError
 from deploy_rpc.host import machine_isa
-from deploy_rpc.session import BoardError, Session, open_session
+from deploy_rpc.session import Session, open_session
 from deploy_rpc.session_program import PlainProgram, VmProgram
 from deploy_rpc.time_limit import LimitedThread, call_within
 from tests.agents import becomes_true, native_agent, tracker_process

@@ -29,7 +29,7 @@ from compile.passes.rewriting import (
     in_turn,
     shape_of,
 )
-from compile.schedules.dense import DenseWorkload
+from compile.schedules.dense_workload import DenseWorkload
 
 
 def fuse_dense(choices: Choices) -> Callable[[tvm.IRModule], tvm.IRModule]:
