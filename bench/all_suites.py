@@ -1,30 +1,32 @@
 """python bench/all_suites.py --out DIR: the short form of all suites on this machine, and a page.
 
 Each suite is a run of `bench/run.py --quick` of its own. One that fails costs no other's report: it
-is named on the page and at the end, with the log that it left. So is one that this machine has no
-tools for, which is no failure.
+is named on the page and at the end, with the log that it left. One that this machine has no tools
+for is named, too, and is no failure.
 """
 
 from __future__ import annotations
 
 import argparse
 import math
-import subprocess
+import signal
 import sys
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from bench.model_check import ModelCheckError, check_machine
+from bench.kept_reports import kept_reports, remove_files, remove_partials
 from bench.page import write_page
 from bench.provenance import command_line, is_one_state, revision
 from bench.reports import Report, ReportError, read_report
+from bench.suite_process import SuiteError, run_suite
+from bench.suite_tools import not_measurable
 from model.cli import EXIT_FAILURE, phase, run_command
-from model.errors import InputError
 from model.output_folder import make_output_folder
 
 RUN = Path(__file__).parent / "run.py"
-LIMIT_S = 1200  # of a suite: it hangs then
+LIMIT_S, LIMIT_FACTOR = 240, 6  # a suite hangs after so long and so many times its seconds
+NOTHING_KEPT = "nothing can be kept: the code is not committed"
 # fmt: off
 SUITES = {  # about the seconds of each on two quiet cores; what readers look for first comes first
     "peers":        55,
@@ -42,10 +44,6 @@ SUITES = {  # about the seconds of each on two quiet cores; what readers look fo
     "accuracy":     70,
 }
 # fmt: on
-
-
-class SuiteError(InputError):
-    """A suite that ended without a report."""
 
 
 class Pace:
@@ -78,31 +76,28 @@ def main(arguments: list[str] | None = None) -> None:
     without = not_measurable()
     for suite, reason in without.items():
         print(f"without {suite}: {reason}")
+        remove_files(options.out, suite)
     suites = [suite for suite in SUITES if suite not in without]
-    kept = _kept(options.out) if options.resume else {}
+    can_go_on = is_one_state(of := revision())
+    if options.resume and not can_go_on:
+        print(NOTHING_KEPT)
+    remove_partials(options.out, suites, of if options.resume else None)
+    commands = {suite: _command_line(suite, options.out) for suite in suites}
+    kept = kept_reports(options.out, commands) if options.resume else {}
+    begun = time.monotonic()
     try:
         reports, failed = measure_all(suites, options.out, kept)
     except KeyboardInterrupt:
-        print(f"\ngo on with: python bench/all_suites.py --out {options.out} --resume")
+        again = f"go on with: python bench/all_suites.py --out {options.out} --resume"
+        print(f"\n{again if can_go_on else NOTHING_KEPT}")
         raise
+    print(f"{len(suites)} suites in {(time.monotonic() - begun) / 60:.1f} min")
+    _tell(failed, len(suites))
     if reports:
         missing = without | {suite: f"it failed: {reason}" for suite, reason in failed.items()}
-        write_page(list(reports.values()), page, missing)
-        print(page)
+        _write_page(list(reports.values()), page, missing)
     if failed:
-        print(f"error: {len(failed)} of {len(suites)} suites failed:", file=sys.stderr)
-        for suite, reason in failed.items():
-            print(f"  {suite}: {reason}", file=sys.stderr)
         sys.exit(EXIT_FAILURE)
-
-
-def not_measurable() -> dict[str, str]:
-    """The suites that this machine has no tools for, each with what is missing."""
-    try:
-        check_machine()
-    except ModelCheckError as error:
-        return {"model-check": str(error)}
-    return {}
 
 
 def measure_all(
@@ -131,18 +126,13 @@ def measure_all(
 def _measured(suite: str, out: Path) -> Report:
     """The report that a run of `suite` writes to `out`; what it prints goes to a log beside it."""
     report, log = out / f"{suite}.json", out / f"{suite}.log"
-    report.unlink(missing_ok=True)
-    command = [sys.executable, str(RUN), *_words(suite, out)]
+    remove_files(out, suite)
+    command = [sys.executable, "-u", str(RUN), *_words(suite, out)]
     try:
-        with log.open("w", encoding="utf-8") as file:
-            done = subprocess.run(
-                command, stdout=file, stderr=subprocess.STDOUT, timeout=LIMIT_S, check=False
-            )
-    except subprocess.TimeoutExpired as error:
-        raise SuiteError(f"it did not end within {LIMIT_S} s; see {log}") from error
-    if done.returncode != 0:
-        said = log.read_text(encoding="utf-8", errors="replace").strip().splitlines()
-        raise SuiteError(f"{said[-1] if said else f'exit code {done.returncode}'}; see {log}")
+        run_suite(command, log, LIMIT_S + LIMIT_FACTOR * SUITES[suite])
+    except SuiteError:
+        report.unlink(missing_ok=True)  # it may be there before the suite has ended
+        raise
     try:
         return read_report(str(report))
     except ReportError as error:
@@ -153,18 +143,28 @@ def _words(suite: str, out: Path) -> list[str]:
     return [suite, "--target", "host", "--quick", "--json", str(out / f"{suite}.json")]
 
 
-def _kept(out: Path) -> dict[str, Report]:
-    """The reports in `out` that this very code has made, by suite; none of uncommitted changes."""
-    of, kept = revision(), {}
-    for suite in SUITES if is_one_state(of) else ():
-        try:
-            report = read_report(str(out / f"{suite}.json"))
-        except ReportError:
-            continue
-        command = command_line("bench/run.py", _words(suite, out))
-        if (report.context.get("revision"), report.context.get("command")) == (of, command):
-            kept[suite] = report
-    return kept
+def _command_line(suite: str, out: Path) -> str:
+    """As the report of `suite` names it."""
+    return command_line("bench/run.py", _words(suite, out))
+
+
+def _tell(failed: Mapping[str, str], suites: int) -> None:
+    """Which of so many `suites` failed, and why."""
+    if failed:
+        print(f"error: {len(failed)} of {suites} suites failed:", file=sys.stderr)
+    for suite, reason in failed.items():
+        print(f"  {suite}: {reason}", file=sys.stderr)
+
+
+def _write_page(reports: Sequence[Report], page: Path, missing: Mapping[str, str]) -> None:
+    """Writes it and says where; a failure says what is there, too."""
+    try:
+        write_page(reports, page, missing)
+    except Exception:
+        again = f"python bench/page.py {page.parent}/*.json --html {page}"
+        print(f"without a page: the reports are there; try: {again}", file=sys.stderr)
+        raise
+    print(page)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -175,9 +175,16 @@ def _parser() -> argparse.ArgumentParser:
     )
     add = parser.add_argument
     add("--out", type=Path, required=True, metavar="DIR", help="for reports, logs and index.html")
-    add("--resume", action="store_true", help="keep the reports in DIR that this commit has made")
+    add(
+        "--resume",
+        action="store_true",
+        help="keep what this commit has made in DIR on this machine",
+    )
     return parser
 
 
 if __name__ == "__main__":
+    for ended_by in (signal.SIGTERM, signal.SIGHUP):  # suites end with it, whatever ends it
+        if signal.getsignal(ended_by) != signal.SIG_IGN:
+            signal.signal(ended_by, signal.default_int_handler)
     run_command(main)

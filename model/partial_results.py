@@ -44,6 +44,11 @@ def partial_of(report: Path, *parts: str) -> Path:
     return report.with_name(".".join([report.name, *parts, "partial"]))
 
 
+def evaluation_of(path: Path) -> dict[str, Any]:
+    """The evaluation whose results are kept in `path`; empty where none is named there."""
+    return next(iter(_whole_lines(path)), {})
+
+
 @contextmanager
 def partial_results(path: Path | None, of: dict[str, Any]) -> Iterator[PartialResults]:
     """Those kept in `path`, of the evaluation that `of` describes; without a path nothing is kept.

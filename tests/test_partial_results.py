@@ -7,7 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from model.partial_results import PartialResults, PartialResultsError, partial_results
+from model.partial_results import (
+    PartialResults,
+    PartialResultsError,
+    evaluation_of,
+    partial_results,
+)
 from model.predictions import Prediction
 
 OF = {"sha256": "abc", "engine": "pytorch", "input_size": (32, 32)}
@@ -77,3 +82,8 @@ def test_a_folder_that_is_not_there_is_told(tmp_path: Path) -> None:
         partial_results(tmp_path / "none" / "partial", OF),
     ):
         pass
+
+
+def test_the_evaluation_that_was_interrupted_is_named(tmp_path: Path) -> None:
+    interrupted(tmp_path / "results", "a")
+    assert evaluation_of(tmp_path / "results") == {**OF, "input_size": [32, 32]}

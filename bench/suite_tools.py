@@ -1,0 +1,24 @@
+"""Which suites this machine has no tools for, known before they run."""
+
+from __future__ import annotations
+
+from bench.engines import missing_engines
+from bench.independent import PEER
+from bench.model_check import ModelCheckError, check_machine
+from model.digits.pictures import DigitsError, digits_folder
+
+
+def not_measurable() -> dict[str, str]:
+    """The suites that have no tools here, each with what is missing."""
+    missing = {}
+    if engines := missing_engines([PEER]):
+        missing["independent"] = f"{PEER} is {engines[PEER]}"
+    try:
+        check_machine()
+    except ModelCheckError as error:
+        missing["model-check"] = str(error)
+    try:
+        digits_folder()
+    except DigitsError as error:
+        missing["accuracy"] = str(error)
+    return missing
