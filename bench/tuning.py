@@ -1,7 +1,8 @@
 """Our templates' spaces against MetaSchedule's own: six kernels, the same time for each search.
 
 Both searches start from nothing but the kernel, have two worker processes, price candidates with
-the same model and count those alone that answer right. What each starts from, our default tile and
+the same model and count those alone that answer right. They are raced by cycles alone, though ours
+weighs misses, too, as builds do (`Record.score`). What each starts from, our default tile and
 the unscheduled kernel, is priced before the clock runs.
 """
 

@@ -4,10 +4,11 @@ Costs are comparable as shares of the default tile's in the same log, whatever t
 and whether cycles or seconds: a log without the default tile's record of a kernel teaches nothing
 of it. `--prune` therefore keeps that record.
 
-What it brings, modelled on a Cortex-A72 (deterministic, seed 0, 2026-11-25): four 1x1 kernels of
-shufflenet-0.5x-g3 (3.686 M cycles by default) came within 1 % of the best known, 3.621 M, after 28
-trials with 380 records of 1x g3 and of shipped logs, after 84 without. After 96 trials they stood
-at 3.621 M with them and at 3.657 M without.
+What it brought the search of 2026-11-25 (revision 0cced23), which neither tried the best tiles of
+other kernels first nor weighed misses, modelled on a Cortex-A72 (deterministic, seed 0): four 1x1
+kernels of shufflenet-0.5x-g3 (3.686 M cycles by default) came within 1 % of the best known,
+3.621 M, after 28 trials with 380 records of 1x g3 and of shipped logs, after 84 without. After 96
+trials they stood at 3.621 M with them and at 3.657 M without. Not counted anew since.
 """
 
 from __future__ import annotations

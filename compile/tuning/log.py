@@ -1,4 +1,4 @@
-"""The log of an autotuner: a file of records, one a line, that neither crash nor writers spoil."""
+"""The log of an autotuner: records, one a line, appended whole and read with what is bad."""
 
 from __future__ import annotations
 
