@@ -54,6 +54,7 @@ SCENARIOS: dict[str, tuple[int, int | None]] = {
     "forked_child": (5, 2),
     "forked_in_a_run": (10, 1),
     "no_thread_left_in_a_child": (1, 1),
+    "forked_child_of_an_old_kernel": (5, 2),
 }
 IN_VALGRIND = [name for name, (_, runs) in SCENARIOS.items() if runs is not None]
 OF_ONE_THREAD = ("errors_of_run", "errors_of_create", "own_memory", "same_instance", "many_lives")
@@ -171,6 +172,46 @@ assert run() == before
 sys.stdout.buffer.write(before)
 """
 
+# A process that takes a while to end, whichever library's destructor comes first.
+SLOW_END = """
+#include <unistd.h>
+__attribute__((destructor)) static void slow(void) { usleep(100000); }
+"""
+TVMS_ENTRY_AT_THE_END = """
+import ctypes, sys, threading, time
+from ctypes import c_int32, c_int64, c_uint8, c_uint16, c_uint32, c_uint64, c_void_p
+path, first, last = sys.argv[1:4]
+shapes = eval(sys.argv[4])
+class Tensor(ctypes.Structure):
+    _fields_ = [("data", c_void_p), ("device", c_int32), ("id", c_int32), ("dimensions", c_int32),
+                ("code", c_uint8), ("bits", c_uint8), ("lanes", c_uint16), ("shape", c_void_p),
+                ("strides", c_void_p), ("byte_offset", c_uint64)]
+class Any(ctypes.Structure):
+    _fields_ = [("type", c_int32), ("padding", c_uint32), ("pointer", c_void_p)]
+keep, arguments, result = [], (Any * len(shapes))(), Any()
+for argument, shape in zip(arguments, shapes):
+    sizes, values = (c_int64 * len(shape))(*shape), 1
+    for size in shape:
+        values *= size
+    data = (ctypes.c_float * values)()
+    tensor = Tensor(ctypes.addressof(data), 1, 0, len(shape), 2, 32, 1, ctypes.addressof(sizes))
+    keep += [sizes, data, tensor]
+    argument.type, argument.pointer = 7, ctypes.addressof(tensor)
+slow = ctypes.CDLL(first)
+main = ctypes.CDLL(path).__tvm_ffi_main
+slow = slow, ctypes.CDLL(last)
+def run():
+    assert main(None, arguments, len(shapes), ctypes.byref(result)) == 0
+def run_on():
+    while True:
+        run()
+        time.sleep(0.001)
+run()
+threading.Thread(target=run_on).start()
+time.sleep(0.01)
+ctypes.CDLL(None).exit(0)
+"""
+
 
 @dataclasses.dataclass(frozen=True)
 class Built:
@@ -254,6 +295,20 @@ def test_a_forked_child_runs_tvms_entry_and_ends(built: dict[int, Built]) -> Non
     done = _run([sys.executable, "-c", WITHOUT_TORCH + IN_A_FORKED_CHILD, *words], x.tobytes())
     assert done.returncode == 0, done.stderr
     _expect(network, x, np.frombuffer(done.stdout, np.float32))
+
+
+def test_a_process_ends_while_a_thread_calls_tvms_entry(
+    built: dict[int, Built], tmp_path: Path
+) -> None:
+    """A call that comes once the instance is destroyed waits for the end, and breaks nothing."""
+    source, slow = tmp_path / "slow.c", [tmp_path / "first.so", tmp_path / "last.so"]
+    source.write_text(SLOW_END, encoding="utf-8")
+    for library in slow:
+        _compile(*OPTIMISED, *WARNINGS, "-shared", "-fPIC", source, "-o", library)
+    shapes = (built[1].network.input_shape, built[1].network.output_shape)
+    words = (built[1].library.path, *slow, shapes)
+    done = _run([sys.executable, "-I", "-c", TVMS_ENTRY_AT_THE_END, *words])
+    assert (done.returncode, done.stderr) == (0, b"")
 
 
 def test_one_program_links_two_networks_statically(small: Network, tmp_path: Path) -> None:

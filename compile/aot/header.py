@@ -83,11 +83,13 @@ typedef struct ${prefix} ${prefix};
 
 /* All zeros is the default. */
 typedef struct {
-  void *workspace;        /* WORKSPACE_BYTES of your own, or NULL: create allocates them */
+  void *workspace;        /* WORKSPACE_BYTES of your own, not MAP_SHARED where a forked child
+                           * is to run the instance; or NULL: create allocates them */
   size_t workspace_bytes; /* how many they are */
   int threads;            /* 1 to MAX_THREADS; 0 is MAX_THREADS */
   /* Called at the start of each thread but yours, with its number (1 ...) and `context`: the place
-   * to pin it to a core. It takes no signals. */
+   * to pin it to a core. It takes no signals. A forked child's first run calls it again: `context`
+   * has to live as long as the instance. */
   void (*on_thread)(int thread, void *context);
   void *context;
 } ${prefix}_options;
@@ -108,7 +110,8 @@ const char *${prefix}_last_error(const ${prefix} *network);
 /* What a status means. */
 const char *${prefix}_status_text(int status);
 
-/* Ends its threads and frees what create allocated; NULL is allowed. */
+/* Ends its threads and frees what create allocated: a page even where the workspace is your own.
+ * NULL is allowed. */
 void ${prefix}_destroy(${prefix} *network);
 
 #ifdef __cplusplus

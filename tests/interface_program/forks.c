@@ -35,6 +35,16 @@ void forked_child(int runs) {
   FN(destroy)(net);
 }
 
+/* Before Linux 4.14, where a child finds what its parent left: one thread, and not during a run. */
+void forked_child_of_an_old_kernel(int runs) {
+  no_wipe = true;
+  net = create((Options){.threads = 1});
+  await_child(fork_child(0));
+  await_child(fork_child(runs));
+  CHECK(run(net, input, output) == OK && is_right(output));
+  FN(destroy)(net);
+}
+
 static atomic_bool enough;
 
 static void *run_until_enough(void *argument) {

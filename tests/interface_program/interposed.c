@@ -1,8 +1,10 @@
-/* Allocation and pthread_create before the C library's own, to count and to refuse. */
+/* Allocation, mappings and pthread_create before the C library's own, to count and to refuse. */
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <errno.h>
 #include <stdint.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
 
 #include "program.h"
 
@@ -10,8 +12,8 @@ extern void *__libc_malloc(size_t), *__libc_calloc(size_t, size_t), *__libc_real
 extern void *__libc_memalign(size_t, size_t);
 extern void __libc_free(void *);
 
-atomic_int allocations, threads_to_be_had = 1000;
-atomic_bool no_memory;
+atomic_int allocations, mappings, threads_to_be_had = 1000;
+atomic_bool no_memory, no_wipe;
 
 void *malloc(size_t size) {
   ++allocations;
@@ -38,6 +40,21 @@ int posix_memalign(void **memory, size_t alignment, size_t size) {
 void free(void *memory) {
   ++allocations;
   __libc_free(memory);
+}
+
+void *mmap(void *address, size_t size, int protection, int flags, int file, off_t offset) {
+  ++mappings;
+  return (void *)syscall(SYS_mmap, address, size, protection, flags, file, offset);
+}
+
+int munmap(void *memory, size_t size) {
+  --mappings;
+  return (int)syscall(SYS_munmap, memory, size);
+}
+
+int madvise(void *memory, size_t size, int advice) {
+  if (no_wipe) return errno = EINVAL, -1;
+  return (int)syscall(SYS_madvise, memory, size, advice);
 }
 
 typedef int CreateThread(pthread_t *, const pthread_attr_t *, void *(*)(void *), void *);

@@ -28,6 +28,7 @@ static const struct {
     SCENARIO(on_thread),      SCENARIO(many_lives),       SCENARIO(pauses),
     SCENARIO(no_memory_left), SCENARIO(no_thread_left),   SCENARIO(answer),
     SCENARIO(forked_child),   SCENARIO(forked_in_a_run),  SCENARIO(no_thread_left_in_a_child),
+    SCENARIO(forked_child_of_an_old_kernel),
 };
 
 int main(int argc, char **argv) {

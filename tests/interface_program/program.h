@@ -40,9 +40,10 @@ enum {
     }                                                                               \
   } while (0)
 
-/* interposed.c: how often memory was asked for or freed, and what is refused from now on. */
-extern atomic_int allocations, threads_to_be_had;
-extern atomic_bool no_memory;
+/* interposed.c: how often memory was asked for or freed, how many mappings there are, and what is
+ * refused from now on. */
+extern atomic_int allocations, mappings, threads_to_be_had;
+extern atomic_bool no_memory, no_wipe;
 
 /* common.c: `expected` is what the first instance computed, and `net` an instance that says what is
  * wrong.
@@ -65,5 +66,6 @@ void any_number_of_threads(int runs), many_instances(int runs), same_instance(in
 void on_thread(int runs), many_lives(int runs), pauses(int runs);
 void no_thread_left(int runs); /* threads.c */
 void forked_child(int runs), forked_in_a_run(int runs), no_thread_left_in_a_child(int runs);
+void forked_child_of_an_old_kernel(int runs); /* forks.c */
 
 #endif

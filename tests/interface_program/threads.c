@@ -55,11 +55,14 @@ void same_instance(int runs) {
 }
 
 void many_lives(int runs) {
+  int before = mappings;
   for (int i = 0; i < 50; ++i) {
     net = create((Options){0});
+    CHECK(mappings > before);
     for (int j = 0; j < (i % 2 ? runs : 0); ++j) CHECK(run(net, input, output) == OK);
     FN(destroy)(net);
   }
+  CHECK(mappings == before);
   CHECK(is_right(output));
 }
 

@@ -39,7 +39,8 @@ __attribute__((visibility("default"))) void (*__TVMFFIErrorSetRaisedFromCStr)(co
                                                                              const char *message);
 
 static Network *instance;
-static pid_t owner; /* the process that created it */
+static pid_t owner; /* the process that created it: a child may run its parent's only from Linux
+                     * 4.14 on (process.h), and leaves it where it is on every kernel */
 static pthread_mutex_t *mutex; /* in process_memory; all zeros is free, in every libc on Linux */
 
 __attribute__((constructor)) static void load(void) { mutex = process_memory(sizeof *mutex); }
@@ -113,9 +114,9 @@ __attribute__((visibility("default"))) int __tvm_ffi_main(void *self, const Any 
   return status;
 }
 
-/* Where a thread is still inside a run while the process ends, its instance is left to it. */
+/* Where a thread is still inside a run while the process ends, its instance is left to it. The mutex
+ * stays mapped and locked: whoever comes later waits for the end of the process. */
 __attribute__((destructor)) static void unload(void) {
   if (mutex == NULL || pthread_mutex_trylock(mutex) != 0) return;
   if (owner == getpid()) FUNCTION(destroy)(instance);
-  free_process_memory(mutex, sizeof *mutex);
 }
