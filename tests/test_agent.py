@@ -22,6 +22,7 @@ from tvm import rpc
 
 from deploy_rpc.agent_process import Address
 from deploy_rpc.bundle import board_bundle
+from deploy_rpc.compiled_once import compiled_once
 from deploy_rpc.host import machine_isa
 from deploy_rpc.session import open_session
 from tests.agents import becomes_true, free_boards, native_agent, tracker_process
@@ -29,6 +30,13 @@ from tests.programs import WITHOUT_TORCH
 from tests.tiny_library import SHAPE, tiny_plain_library, tiny_reference
 
 LIMIT_S = 60
+CLOSES_AND_GOES_ON = """
+#include <unistd.h>
+__attribute__((constructor)) static void load(void) {
+  for (int descriptor = 0; descriptor < 1024; ++descriptor) close(descriptor);
+  for (;;) pause();
+}
+"""
 RPC_MAGIC, TRACKER_MAGIC = 0xFF271, 0x2F271
 
 
@@ -226,6 +234,23 @@ def test_a_session_that_hangs_ends_soon_after_its_client(tmp_path: Path) -> None
         assert _answers(agent.address)
 
 
+def test_a_session_that_closed_its_descriptors_and_went_on_is_ended(tmp_path: Path) -> None:
+    """Its end of the pipe that tells that it lives is closed with them."""
+    source = tmp_path / "closes.c"
+    source.write_text(CLOSES_AND_GOES_ON, encoding="utf-8")
+    library = compiled_once(source, ("-shared", "-fPIC"), ".so")
+    work = tmp_path / "work"
+    work.mkdir()
+    with native_agent(work) as agent:
+        remote = rpc.connect(agent.address.host, agent.address.port)
+        (session,) = psutil.Process(agent.process.pid).children()
+        remote.upload(str(library), "closes.so")
+        with pytest.raises((RuntimeError, OSError)):
+            remote.load_module("closes.so")
+        assert becomes_true(lambda: not session.is_running())
+        assert _answers(agent.address)
+
+
 def test_words_typed_at_the_agent_do_not_end_it(tmp_path: Path) -> None:
     """Its standard input is a person's terminal where it was started by ssh; its end ends it."""
     with native_agent(tmp_path) as agent:
@@ -322,3 +347,19 @@ def test_wrong_options_are_refused(words: list[str], fault: str) -> None:
     )
     assert done.returncode == 2
     assert fault in done.stderr
+
+
+def test_an_address_of_another_machine_is_told_apart_from_a_port_that_is_taken(
+    tmp_path: Path, key_file: Path
+) -> None:
+    agent = str(board_bundle(machine_isa()) / "agent")
+    words = ("--host", "192.0.2.1", "--allow-remote", "--key-file", str(key_file))
+    with native_agent(tmp_path) as other:
+        taken = ("--port", str(other.address.port))
+        for more, advice in ((("--port", "0", *words), "with --host"), (taken, "another --port")):
+            done = subprocess.run(
+                [agent, *more, "--work", str(tmp_path)],
+                capture_output=True, text=True, timeout=LIMIT_S,
+            )  # fmt: skip
+            assert done.returncode == 1
+            assert advice in done.stderr

@@ -66,11 +66,14 @@ static int listen_on(Options *options) {
     fprintf(stderr, "agent: expected an IPv4 address, got %s\n", options->host);
     exit(2);
   }
+  if (listener < 0) fail("cannot open a socket");
   check_address(&address, options);
   setsockopt(listener, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof yes);
   if (bind(listener, (struct sockaddr *)&address, size) != 0 || listen(listener, 1) != 0) {
-    fprintf(stderr, "agent: cannot listen on %s:%d: %s; name another --port, or 0 for a free one\n",
-            options->host, options->port, strerror(errno));
+    const char *advice = errno == EADDRNOTAVAIL ? "name an address of this board with --host"
+                                                : "name another --port, or 0 for a free one";
+    fprintf(stderr, "agent: cannot listen on %s:%d: %s; %s\n", options->host, options->port,
+            strerror(errno), advice);
     exit(1);
   }
   getsockname(listener, (struct sockaddr *)&address, &size);

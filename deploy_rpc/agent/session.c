@@ -65,11 +65,12 @@ static bool has_ended(int alive, int connection, int64_t deadline_ms) {
 }
 
 /* Ends the session's process, and what it started while its number is nobody else's, and tells how
- * the process ended. */
-static int end_session(pid_t session, bool ended) {
+ * the process ended. It is killed in any case, which changes nothing for one that has ended: it may
+ * have closed its end of `alive` and gone on. */
+static int end_session(pid_t session) {
   int status = 0;
   siginfo_t end;
-  if (!ended) kill(session, SIGKILL);
+  kill(session, SIGKILL);
   while (waitid(P_PID, (id_t)session, &end, WEXITED | WNOWAIT) < 0 && errno == EINTR) continue;
   kill(-session, SIGKILL);
   while (waitpid(session, &status, 0) < 0 && errno == EINTR) continue;
@@ -118,7 +119,7 @@ void run_session(int listener, int connection, const char *client, int wanted_li
   }
   int64_t deadline_ms = limit_s ? begin_ms + (int64_t)limit_s * 1000 : 0;
   bool ended = has_ended(alive, connection, deadline_ms);
-  int status = end_session(session, ended);
+  int status = end_session(session);
   close(alive), close(connection);
   fprintf(stderr, "agent: session of %s, %.1f s: ", client, 1e-3 * (double)(now_ms() - begin_ms));
   if (!ended && !stopping && deadline_ms && now_ms() >= deadline_ms)
