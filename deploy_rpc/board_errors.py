@@ -14,10 +14,12 @@ def diagnosis(spec: BoardSpec) -> str:
     return f"find out why with `python deploy_rpc/doctor.py --board {shlex.quote(spec.argument)}`"
 
 
-def unreachable(spec: BoardSpec, timeout_s: float, error: OSError) -> BoardError:
-    """The error that nothing can be reached at host and port of `spec`."""
+def unreachable(
+    host: str | None, port: int | None, spec: BoardSpec, timeout_s: float, error: OSError
+) -> BoardError:
+    """The error that nothing can be reached at `host` and `port`, on the way to `spec`'s board."""
     return BoardError(
-        f"cannot connect to {spec.host}:{spec.port} (limit {timeout_s:g} s): "
+        f"cannot connect to {host}:{port} (limit {timeout_s:g} s): "
         f"{error.strerror or error}; {diagnosis(spec)}"
     )
 

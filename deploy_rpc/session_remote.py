@@ -16,10 +16,9 @@ from deploy_rpc.board_spec import BoardError, BoardSpec
 from deploy_rpc.relay import Relay, start_relay
 from deploy_rpc.shared_key import KeyRefusedError, asks_for_a_key, place_of, prove, read_key
 from deploy_rpc.time_limit import BoardTimeoutError, call_within
-from deploy_rpc.tracker_client import request_board
+from deploy_rpc.tracker_client import TRACKER_WAITS, request_board
 
 SESSION_LIMIT_S = 24 * 3600  # after this a board's server ends a session that was left behind
-TRACKER_WAITS = 4  # connecting, and three answers
 GREETING_LIMIT_S = 1  # for an agent's first words
 
 
@@ -47,7 +46,7 @@ def connect_board(spec: BoardSpec, timeout_s: float, until_closed: ExitStack) ->
             f"answer within {timeout_s:g} s; {diagnosis(spec)}"
         ) from error
     except OSError as error:
-        raise unreachable(spec, timeout_s, error) from error
+        raise unreachable(spec.host, spec.port, spec, timeout_s, error) from error
     return _connect(Address(host, port, secret), key, spec, timeout_s, relay)
 
 
@@ -102,7 +101,7 @@ def _trusted(address: Address, key: str, spec: BoardSpec, timeout_s: float) -> s
     try:
         connection = socket.create_connection((address.host, address.port), timeout=timeout_s)
     except OSError as error:
-        raise unreachable(spec, timeout_s, error) from error
+        raise unreachable(address.host, address.port, spec, timeout_s, error) from error
     try:
         place = place_of(connection, key) if spec.kind == "tracker" else b""
         prove(connection, address.secret, timeout_s, place)
@@ -112,9 +111,12 @@ def _trusted(address: Address, key: str, spec: BoardSpec, timeout_s: float) -> s
             f"{what}: no answer within {timeout_s:g} s: it has no key (then leave key-file away, "
             f"or start it with --key-file), or is busy with another session; {diagnosis(spec)}"
         ) from error
-    except (OSError, BoardError) as error:
+    except KeyRefusedError as error:
         connection.close()
         raise KeyRefusedError(f"{what} failed: {error}{_hint(spec)}; {diagnosis(spec)}") from error
+    except (OSError, BoardError) as error:
+        connection.close()
+        raise BoardError(f"{what} failed: {error}; {diagnosis(spec)}") from error
     return connection
 
 
@@ -129,4 +131,4 @@ def _probe(spec: BoardSpec, timeout_s: float) -> None:
     try:
         socket.create_connection((spec.host, spec.port), timeout=timeout_s).close()
     except OSError as error:
-        raise unreachable(spec, timeout_s, error) from error
+        raise unreachable(spec.host, spec.port, spec, timeout_s, error) from error

@@ -27,7 +27,7 @@ class SharedKeyError(BoardError):
 
 
 class KeyRefusedError(BoardError):
-    """The other side does not hold the key, or asks for none."""
+    """The other side does not hold the key, or asks for one and got none."""
 
 
 def new_key() -> bytes:
@@ -85,19 +85,22 @@ def prove(connection: socket.socket, key: bytes, timeout_s: float, place: bytes 
     """Proves to the agent at `connection` that we hold `key`, and has it prove the same.
 
     `place` is that of `place_of` behind a tracker. Raises `KeyRefusedError` where one of them
-    does not, `TimeoutError` where nothing came.
+    does not, `BoardError` where it is no agent of this version, `TimeoutError` where nothing came.
     """
     deadline = time.monotonic() + timeout_s
     greeting = _received(connection, len(GREETING) + NONCE, deadline)
     if not greeting.startswith(GREETING):
         if greeting.startswith(NAME_OF_GREETING):
-            raise KeyRefusedError("the agent is of another version; make its bundle anew")
-        raise KeyRefusedError("something else than our agent answered")
+            raise BoardError("the agent is of another version; make its bundle anew")
+        raise BoardError("something else than our agent answered, or nothing")
+    if len(greeting) < len(GREETING) + NONCE:
+        raise BoardError("the agent broke off")
     theirs, ours = greeting[len(GREETING) :], secrets.token_bytes(NONCE)
     connection.sendall(ours + proof(key, b"client", theirs, ours, place))
-    if not hmac.compare_digest(
-        _received(connection, PROOF, deadline), proof(key, b"agent ", theirs, ours, place)
-    ):
+    answer = _received(connection, PROOF, deadline)
+    if not answer:
+        raise KeyRefusedError("it refused our key, or is no agent of ours")
+    if not hmac.compare_digest(answer, proof(key, b"agent ", theirs, ours, place)):
         raise KeyRefusedError("it does not hold our key")
 
 
@@ -114,16 +117,17 @@ def asks_for_a_key(host: str, port: int, timeout_s: float) -> bool:
         with socket.create_connection((host, port), timeout=timeout_s) as connection:
             deadline = time.monotonic() + timeout_s
             return _received(connection, len(GREETING), deadline) == GREETING
-    except (OSError, KeyRefusedError):
+    except OSError:
         return False
 
 
 def _received(connection: socket.socket, size: int, deadline: float) -> bytes:
+    """The next `size` bytes, fewer where the other side ended."""
     data = b""
     while len(data) < size:
         connection.settimeout(max(deadline - time.monotonic(), 1e-3))
         more = connection.recv(size - len(data))
         if not more:
-            raise KeyRefusedError("it refused our key, or is no agent of ours")
+            break
         data += more
     return data

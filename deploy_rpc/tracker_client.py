@@ -18,7 +18,9 @@ from tvm.rpc.base import RPC_TRACKER_MAGIC, TrackerCode, recvall, sendjson
 
 from deploy_rpc.board_errors import diagnosis, one_line, unreachable
 from deploy_rpc.board_spec import MAX_PORT, BoardError, BoardSpec
+from deploy_rpc.time_limit import call_within
 
+TRACKER_WAITS = 4  # connecting, and three answers
 LARGEST_ANSWER = 1 << 20  # bytes
 NONSENSE = (ValueError, TypeError, LookupError, AttributeError, RecursionError, OverflowError)
 SERVER_PREFIX = "server:"  # of a board's key in the summary
@@ -52,25 +54,31 @@ def request_board(spec: BoardSpec, timeout_s: float) -> tuple[str, int, str]:
 def tracker_summary(spec: BoardSpec, timeout_s: float) -> dict[str, str]:
     """The keys that the tracker of `spec` has boards for, each with how many of them are free.
 
-    Raises `BoardError`.
+    Each wait at most `timeout_s`, all together `TRACKER_WAITS` times that. Raises `BoardError`.
     """
+    what = f"asking the tracker at {spec.host}:{spec.port} for its boards"
     try:
-        address = (spec.host, spec.port)
-        with closing(socket.create_connection(address, timeout=timeout_s)) as tracker:
-            _greet(tracker, spec)
-            with _understood(spec):
-                return _keys(_ask(tracker, spec, [TrackerCode.SUMMARY]))
+        return call_within(TRACKER_WAITS * timeout_s, _summary, spec, timeout_s, what=what)
     except OSError as error:
-        raise unreachable(spec, timeout_s, error) from error
+        raise unreachable(spec.host, spec.port, spec, timeout_s, error) from error
+
+
+def _summary(spec: BoardSpec, timeout_s: float) -> dict[str, str]:
+    with closing(socket.create_connection((spec.host, spec.port), timeout=timeout_s)) as tracker:
+        _greet(tracker, spec)
+        with _understood(spec):
+            return _keys(_ask(tracker, spec, [TrackerCode.SUMMARY]))
 
 
 def _place(answer: Any) -> tuple[str, int, str]:  # noqa: ANN401 (JSON)
-    """Host, port and match key of a tracker's answer; raises where they cannot be ones."""
-    host, port, key = answer
-    str(host).encode("idna"), str(key).encode()  # as they are sent
+    """Host, port and password of a tracker's answer; raises where they cannot be ones."""
+    host, port, password = answer
+    str(host).encode("idna"), str(password).encode()  # as they are sent
+    if not str(host).isprintable():
+        raise ValueError(f"a board at {host!r}")
     if not 1 <= int(port) <= MAX_PORT:
         raise ValueError(f"a board on port {port}")
-    return str(host), int(port), str(key)
+    return str(host), int(port), str(password)
 
 
 def _greet(tracker: socket.socket, spec: BoardSpec) -> None:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import socket
 import subprocess
 import sys
 import tempfile
+import threading
 from pathlib import Path
 
 import pytest
@@ -75,6 +77,25 @@ def test_a_board_with_another_key_is_mended_by_the_right_one(tmp_path: Path) -> 
         for end in (f"?key-file={tmp_path / 'other.key'}", ""):
             (finding,) = check_board(parse_board(address + end), LIMIT_S)
             assert (finding.state, finding.remedy) == (BROKEN, module.KEY_REMEDY)
+
+
+@pytest.mark.parametrize(
+    "greeting", [b"SNCKEY1\n" + bytes(32), b"HTTP/1.1 400 Bad Request\r\n", b""]
+)
+def test_what_is_no_agent_of_this_version_is_not_mended_by_a_key(
+    key_file: Path, greeting: bytes
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        threading.Thread(target=_greets, args=(listener, greeting), daemon=True).start()
+        address = f"rpc://127.0.0.1:{listener.getsockname()[1]}"
+        (finding,) = check_board(parse_board(f"{address}?key-file={key_file}"), LIMIT_S)
+    assert (finding.state, finding.remedy) == (BROKEN, module.REMEDIES["rpc"])
+
+
+def _greets(listener: socket.socket, greeting: bytes) -> None:
+    connection, _ = listener.accept()
+    with connection:
+        connection.sendall(greeting)
 
 
 @needs_qemu
