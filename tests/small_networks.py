@@ -75,11 +75,11 @@ def small_network(
     outputs: Mapping[str, int | None] = ONE_OUTPUT,
 ) -> Network:
     """A `Network` of `module`, `ShuffledBlock` by default, for an input of `side` x `side`."""
-    if module is None:
+    if module is None and outputs is ONE_OUTPUT:
         return _shuffled_block(side)
     torch.manual_seed(0)
     return import_torch(
-        with_drawn_statistics(module),
+        with_drawn_statistics(ShuffledBlock() if module is None else module),
         name="small",
         input_shape=(1, 3, side, side),
         preprocessing="imagenet",
