@@ -114,8 +114,8 @@ __attribute__((visibility("default"))) int __tvm_ffi_main(void *self, const Any 
   return status;
 }
 
-/* Where a thread is still inside a run while the process ends, its instance is left to it. The mutex
- * stays mapped and locked: whoever comes later waits for the end of the process. */
+/* Where a thread is still inside a run while the process ends, its instance is left to it. The
+ * mutex stays mapped and locked: whoever comes later waits for the end of the process. */
 __attribute__((destructor)) static void unload(void) {
   if (mutex == NULL || pthread_mutex_trylock(mutex) != 0) return;
   if (owner == getpid()) FUNCTION(destroy)(instance);
