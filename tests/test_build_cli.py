@@ -207,6 +207,8 @@ def test_an_onnx_file_builds_and_the_lowest_level_alone(tmp_path: Path) -> None:
     result = build("--target", "host", *words, cwd=tmp_path)
     assert result.returncode == 0, result.stdout + result.stderr
     assert result.stdout.splitlines()[-1] == "build/net.host.so"
+    checks_of_tvm = b".strides on argument #"
+    assert checks_of_tvm in (tmp_path / "build/net.host.so").read_bytes()
     report = json.loads((tmp_path / "r.json").read_text())
     assert [row["level"] for row in report["latencies"]] == ["stock"]
     assert report["verification"][-1]["where"] == "board local"
