@@ -25,6 +25,7 @@ from deploy_rpc.bundle import board_bundle
 from deploy_rpc.compiled_once import compiled_once
 from deploy_rpc.host import machine_isa
 from deploy_rpc.session import open_session
+from deploy_rpc.time_limit import call_within
 from tests.agents import becomes_true, free_boards, native_agent, tracker_process
 from tests.programs import WITHOUT_TORCH
 from tests.tiny_library import SHAPE, tiny_plain_library, tiny_reference
@@ -246,7 +247,7 @@ def test_a_session_that_closed_its_descriptors_and_went_on_is_ended(tmp_path: Pa
         (session,) = psutil.Process(agent.process.pid).children()
         remote.upload(str(library), "closes.so")
         with pytest.raises((RuntimeError, OSError)):
-            remote.load_module("closes.so")
+            call_within(LIMIT_S / 2, remote.load_module, "closes.so", what="loading")
         assert becomes_true(lambda: not session.is_running())
         assert _answers(agent.address)
 
