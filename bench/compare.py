@@ -60,8 +60,8 @@ def comparison_table(comparisons: Sequence[Comparison], threshold: float) -> Tab
         title=", ".join(f"{name} {value}" for name, value in same.items()),
         title_justify="left",
         caption=f"change of the medians with its {CONFIDENCE:.0%} interval (bootstrap), p of the "
-        "Mann-Whitney test for all rows together; regression: worse by more than "
-        f"{threshold:.3g} of the old median",
+        "Mann-Whitney test, adjusted for the number of rows (Benjamini-Hochberg); regression: "
+        f"worse by more than {threshold:.3g} of the old median",
         caption_justify="left",
     )
     for name in differ:
@@ -97,6 +97,7 @@ def _as_json(
         "new": _about(options.new),
         "threshold": options.threshold,
         "confidence": CONFIDENCE,
+        "adjusted": "p_value, for the number of rows (Benjamini-Hochberg)",
         "warnings": warnings,
         "rows": [
             {name: each.row.get(name) for name in IDENTITY}

@@ -61,6 +61,7 @@ def test_the_verdicts_are_written_as_json(fast: str, slow: str, tmp_path: Path) 
     assert exit_code(fast, slow, "--json", str(path)) == 1
     verdicts = json.loads(path.read_text())
     assert (verdicts["old"]["file"], verdicts["new"]["file"]) == (fast, slow)
+    assert verdicts["adjusted"] == "p_value, for the number of rows (Benjamini-Hochberg)"
     slower, added = verdicts["rows"]
     assert (slower["verdict"], slower["regression"], slower["level"]) == ("slower", True, "fused")
     assert slower["change"] == pytest.approx(1)

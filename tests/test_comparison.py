@@ -159,6 +159,27 @@ def test_a_change_is_found_among_rows_that_did_not_change() -> None:
     assert {each.verdict for each in others} <= {SAME, UNDECIDED}
 
 
+def test_one_kernel_of_sixty_that_takes_twice_as_long_is_found_by_nine_samples() -> None:
+    old, new = (
+        a_report(*(a_row(noisy(10, seed=2 * n + of), kernel=f"k{n}") for n in range(59)), last)
+        for of, last in enumerate(a_row(noisy(m, seed=200), kernel="last") for m in (10, 20))
+    )
+    *others, changed = compare(old, new, THRESHOLD)
+    assert (changed.verdict, changed.is_regression) == ("slower", True)
+    assert {each.verdict for each in others} <= {SAME, UNDECIDED}
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [([10.0, 10.1] * 5, [10.1, 12.0] * 5), (noisy(10, rounds=400), noisy(10, rounds=400, seed=1))],
+)
+def test_equal_samples_and_very_many_are_judged_by_the_normal_law(
+    old: list[float], new: list[float]
+) -> None:
+    expected = mannwhitneyu(old, new, method="asymptotic").pvalue
+    assert judge(a_row(old), a_row(new), THRESHOLD).p_value == expected
+
+
 def test_a_kernel_of_the_same_name_and_other_macs_is_another_one() -> None:
     old, new = (a_report(a_row(), a_row(kernel="pointwise4", macs=macs)) for macs in (1_000, 2_000))
     verdicts = [each.verdict for each in compare(old, new, THRESHOLD)]
