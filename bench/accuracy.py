@@ -6,7 +6,7 @@ converts float16.
 
 The errors by layer come from a library of the same network that gives every layer's output, too
 (`model/layer_outputs.py`): the root of the mean squared error, as a share of the standard deviation
-of what the layer has to give, of each of the first pictures. They add up along the network.
+of what the layer has to give, of each of 20 pictures of all classes. They add up along the network.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ import torch
 from bench.accuracy_subjects import Subject
 from bench.layer_errors import layer_errors
 from bench.our_networks import our_row
-from bench.over_pictures import predictions_of, target_on
+from bench.over_pictures import predictions_of, spread, target_on
 from bench.provenance import is_one_state
 from bench.rows import Row
 from compile.lower import Lowered, lower
@@ -66,9 +66,8 @@ def measure_accuracy(
                 whole, board, subject.pictures, subject.reference, what=what, partial=partial
             )
         with phase(f"layers of {subject.data} in {dtype} on {board}"):
-            errors = layer_errors(
-                layers, networks[1].references, board, subject.pictures[:LAYER_PICTURES]
-            )
+            some = spread(subject.pictures, LAYER_PICTURES)
+            errors = layer_errors(layers, networks[1].references, board, some)
         yield _row(subject, whole, board, predictions)
         yield from (
             _layer_row(layers, board, subject.data, *of_layer) for of_layer in errors.items()

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from bench.over_pictures import remembered
+from bench.over_pictures import remembered, spread
 from compile.frontend.torch_import import ONE_OUTPUT, import_torch
 from compile.network import Network
 from compile.quantise.inputs import Calibration, calibration_on_pictures
@@ -61,20 +61,21 @@ class Subject:
 
 
 def subjects(
-    weights: Path | None, data: Path | None, first: int | None = None
+    weights: Path | None, data: Path | None, count: int | None = None
 ) -> tuple[list[Subject], dict[str, str]]:
     """The digits, and the checkpoint `weights` with the pictures in `data`; why one is not there.
 
-    Of each the `first` pictures, by default all. Raises `AccuracyError` where neither is there.
+    Of each `count` pictures of all classes, by default all. Raises `AccuracyError` where neither is
+    there.
     """
     found, missing = [], {}
     try:
         folder = digits_folder()
-        found.append(_subject(DIGITS, DIGITS_WEIGHTS, folder / HELD_OUT, folder / TRAIN, first))
+        found.append(_subject(DIGITS, DIGITS_WEIGHTS, folder / HELD_OUT, folder / TRAIN, count))
     except DigitsError as error:
         missing[DIGITS] = str(error)
     if weights and data:
-        found.append(_subject(data.name, weights, data, data, first))
+        found.append(_subject(data.name, weights, data, data, count))
     else:
         missing["pictures"] = "not named: --weights FILE --data DIR"
     if not found:
@@ -84,10 +85,10 @@ def subjects(
 
 
 def _subject(
-    data: str, weights: Path, folder: Path, to_calibrate: Path, first: int | None
+    data: str, weights: Path, folder: Path, to_calibrate: Path, count: int | None
 ) -> Subject:
     loaded = load_checkpoint(weights)
-    pictures = labelled_pictures(folder, loaded.classes)[:first]
+    pictures = spread(labelled_pictures(folder, loaded.classes), count)
     return Subject(data, loaded, pictures, to_calibrate, remembered(loaded.run))
 
 

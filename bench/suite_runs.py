@@ -166,8 +166,8 @@ def ablation(options: argparse.Namespace) -> Iterator[Row]:
 
 def accuracy(options: argparse.Namespace) -> Iterator[Row]:
     board = board_for(options.board, options.target.core.name)
-    first = SHORT_PICTURES if options.quick else None
-    found, missing = subjects(options.weights, options.data, first)
+    count = SHORT_PICTURES if options.quick else None
+    found, missing = subjects(options.weights, options.data, count)
     targets, without = offered_dtypes(options.target, board)
     _name_failed(options, missing | without)
     revision = options.context["revision"]
@@ -177,8 +177,8 @@ def accuracy(options: argparse.Namespace) -> Iterator[Row]:
 
 
 def sensitivity(options: argparse.Namespace) -> Iterator[Row]:
-    first = SHORT_PICTURES if options.quick else None
-    found, missing = subjects(options.weights, options.data, first)
+    count = SHORT_PICTURES if options.quick else None
+    found, missing = subjects(options.weights, options.data, count)
     _name_failed(options, missing)
     for subject in found:
         yield from measure_int8_by_layer(subject, with_dtype(options.target, "int8"), options.board)

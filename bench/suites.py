@@ -39,7 +39,7 @@ from model.zoo import DEFAULT_MODEL
 
 SHORT_ROUNDS, LONG_ROUNDS = 9, 21
 FEWER_ROUNDS = f"short form: {SHORT_ROUNDS} rounds where it measures, not {LONG_ROUNDS}"
-FEWER_PICTURES = f"short form: the first {runs.SHORT_PICTURES} pictures"
+FEWER_PICTURES = f"short form: {runs.SHORT_PICTURES} pictures of all classes"
 DEFAULTS = {
     "model": [DEFAULT_MODEL],
     "input_size": None,

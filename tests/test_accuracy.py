@@ -67,7 +67,7 @@ def test_int8_is_calibrated_on_pictures_and_its_layers_compared_with_float32(
     """Layers are outputs of the network, each converted from int8."""
     monkeypatch.setattr("compile.quantise.inputs.ENOUGH_PICTURES", 8)
     monkeypatch.setattr("compile.quantise.inputs.ENOUGH_PIXELS", 0)
-    (digits,), _ = subjects(None, None, first=3)
+    (digits,), _ = subjects(None, None, count=3)
     assert digits.to_calibrate.name == "train"
     small = SmallSubject(
         "small", digits.loaded, digits.pictures, digits.to_calibrate, small_network().reference

@@ -12,8 +12,9 @@ from model.digits.pictures import DigitsError
 
 
 def test_without_pictures_there_are_the_digits() -> None:
-    found, missing = subjects(None, None, first=3)
-    assert [(each.data, len(each.pictures)) for each in found] == [("digits", 3)]
+    found, missing = subjects(None, None, count=10)
+    assert [each.data for each in found] == ["digits"]
+    assert {each.true_class for each in found[0].pictures} == set(range(10)), "one of each class"
     assert list(missing) == ["pictures"]
 
 
