@@ -10,7 +10,7 @@ import contextlib
 import functools
 import math
 import statistics
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -68,8 +68,8 @@ def time_in_turns(
 ) -> tuple[Timings, dict[str, str]]:
     """The times of `entries` by name, and of those that could not take part the reason.
 
-    All compute in `dtype`. A peer that cannot run the network, or that answers something else, does
-    not take part; ours has to: its failure is raised as `EngineError`.
+    All compute in `dtype`. A peer that cannot run the network, that answers something else, or that
+    fails in any round, has no times; ours has to: its failure is raised as `EngineError`.
     """
     failed: dict[str, str] = {}
     with contextlib.ExitStack() as stack:
@@ -77,17 +77,25 @@ def time_in_turns(
         networks = {id(entry.network): entry.network for entry in entries.values()}
         expected = {key: each.reference(each.example_input()) for key, each in networks.items()}
         for name, entry in entries.items():
-            try:
+            with _named(name, entry, failed):
                 workers[name] = _verified(entry, expected[id(entry.network)], dtype, stack)
-            except EngineError as error:
-                if entry.engine.name == ENGINE:
-                    raise
-                failed[name] = str(error)
-        calls = {n: calls_of_sample(lambda w=w: w.sample(1).ms) for n, w in workers.items()}
-        sample = {n: functools.partial(worker.sample, calls[n]) for n, worker in workers.items()}
-        taken = samples_in_turns(sample, rounds, "processes")
+        calls: dict[str, int] = {}
+        for name, worker in workers.items():
+            with _named(name, entries[name], failed):
+                calls[name] = calls_of_sample(lambda w=worker: w.sample(1).ms)
+
+        def sample(name: str) -> Sample | None:
+            if name not in failed:
+                with _named(name, entries[name], failed):
+                    return workers[name].sample(calls[name])
+            return None
+
+        turns = {name: functools.partial(sample, name) for name in calls}
+        taken = samples_in_turns(turns, rounds, "processes")
         timings = {
-            name: _timing(samples, workers[name], calls[name]) for name, samples in taken.items()
+            name: _timing(samples, workers[name], calls[name])
+            for name, samples in taken.items()
+            if name not in failed
         }
     return timings, failed
 
@@ -95,6 +103,17 @@ def time_in_turns(
 def calls_of_sample(one_ms: Callable[[], float]) -> int:
     """How many inferences last `SAMPLE_MS`, each as long as `one_ms()`; warms up on the way."""
     return max(1, math.ceil(SAMPLE_MS / min(one_ms() for _ in range(WARM_UPS))))
+
+
+@contextlib.contextmanager
+def _named(name: str, entry: Entry, failed: dict[str, str]) -> Iterator[None]:
+    """Notes in `failed` what a peer fails by; our own failure is raised."""
+    try:
+        yield
+    except EngineError as error:
+        if entry.engine.name == ENGINE:
+            raise
+        failed[name] = str(error)
 
 
 def _verified(

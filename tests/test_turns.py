@@ -13,8 +13,9 @@ from bench import turns
 from bench.engines import Engine, our_engine
 from bench.limited import EngineError
 from bench.peer_files import PeerFiles
+from bench.rows import ENGINE
 from bench.turns import Entry, time_in_turns
-from bench.workers import Worker
+from bench.workers import Sample, Worker
 from compile.library import build_library
 from compile.link import find_linker
 from compile.lower import lower
@@ -69,6 +70,43 @@ def test_our_own_wrong_answer_is_an_error(network: Network, ours: Engine) -> Non
     other = dataclasses.replace(network, references=lambda _: [np.eye(1, 1000)])
     with pytest.raises(EngineError, match="answers wrong"):
         time_in_turns({"fused": Entry(other, ours)}, ROUNDS)
+
+
+class Mortal:
+    """A worker without a process, whose engine fails when it has been asked `LIVES` times."""
+
+    LIVES = turns.WARM_UPS + 1  # the first round
+
+    def __init__(self, engine: Engine, *_: object) -> None:
+        self._is_mortal = engine.model == "mortal"
+        self._asked = 0
+        self.output = np.ones(1)
+
+    def sample(self, _: int) -> Sample:
+        self._asked += 1
+        if self._is_mortal and self._asked > self.LIVES:
+            raise EngineError(f"died when asked {self._asked} times")
+        return Sample(ms=1.0, memory_bytes=0)
+
+    def stop(self) -> None:
+        pass
+
+
+@pytest.mark.parametrize(("lives", "asked"), [(turns.WARM_UPS + 1, 5), (turns.WARM_UPS - 1, 3)])
+def test_a_peer_that_fails_after_its_first_answer_costs_no_other_its_times(
+    network: Network, monkeypatch: pytest.MonkeyPatch, lives: int, asked: int
+) -> None:
+    monkeypatch.setattr(turns, "Worker", Mortal)
+    monkeypatch.setattr(turns, "check_output", lambda *_: None)
+    monkeypatch.setattr(Mortal, "LIVES", lives)
+    peer, sound = Engine("ncnn", "mortal"), Engine(ENGINE, "sound")
+    timings, failed = time_in_turns(
+        {"peer": Entry(network, peer), "fused": Entry(network, sound)}, ROUNDS
+    )
+    assert {name: len(timing.samples_ms) for name, timing in timings.items()} == {"fused": ROUNDS}
+    assert failed == {"peer": f"died when asked {asked} times"}
+    with pytest.raises(EngineError, match=f"died when asked {asked} times"):
+        time_in_turns({"fused": Entry(network, Engine(ENGINE, "mortal"))}, ROUNDS)
 
 
 def test_a_worker_that_dies_is_an_error(network: Network, ours: Engine) -> None:
