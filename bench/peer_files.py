@@ -37,7 +37,7 @@ def peer_engines(
 ) -> tuple[dict[str, Engine], dict[str, str]]:
     """Those of `peers` with their files of `network` in `folder`; and why others have none.
 
-    A reason is under the peer's name where it is not installed, else its network's name is beside.
+    A reason is under the peer's name where it is not installed, else network and input are beside.
     """
     made, failed = {}, missing_engines(peers)
     files = PeerFiles(network, folder, dtype)
@@ -53,7 +53,8 @@ def peer_engines(
 
 def of_network(peer: str, network: Network) -> str:
     """What a report calls `peer` where `network` is what it fails at."""
-    return f"{peer} ({network.name})"
+    height, width = network.input_shape[2:]
+    return f"{peer} ({network.name}, {height}x{width})"
 
 
 class PeerFiles:

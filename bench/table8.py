@@ -14,6 +14,7 @@ from bench.interval import median_interval
 from bench.measured_peers import engine_entries, entry_row, our_rungs, peer_row
 from bench.our_networks import time_ours
 from bench.paper import BASELINE, SPEEDUP_GOALS, paper_ms, paper_speedup
+from bench.peer_files import of_network
 from bench.peers import measure_peers
 from bench.rows import ENGINE, Row
 from bench.turns import Entry, time_in_turns
@@ -41,8 +42,8 @@ def measure_table8(
     if board.kind == "modelled":
         rows, failed = [], {}
         for network in networks:
-            of_network, missing = measure_peers(network, target, board)
-            rows += of_network
+            measured, missing = measure_peers(network, target, board)
+            rows += measured
             failed |= missing
         return with_speedups(rows), failed
     rungs = [rung for network in networks for rung in our_rungs(network, target)]
@@ -72,12 +73,14 @@ def _measure_here(
             entries |= {f"{model} {key}": entry for key, entry in made.items()}
             failed |= missing
         timings, refused = time_in_turns(entries, rounds)
+    for key, why in refused.items():
+        failed[of_network(entries[key].engine.name, entries[key].network)] = why
     macs = {rung.network.name: rung.macs for rung in rungs}
     rows = [
         entry_row(entries[key], target, timing, macs[entries[key].network.name])
         for key, timing in timings.items()
     ]
-    return rows, failed | refused
+    return rows, failed
 
 
 def with_speedups(rows: Iterable[Row]) -> list[Row]:

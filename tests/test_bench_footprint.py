@@ -51,9 +51,9 @@ def test_startup_is_of_ours_and_of_each_peer_that_does_not_fail_which_is_named(
     assert (row["engine"], row["unit"], len(row["samples"])) == (ENGINE, "ms", 2)
     assert row["median"] > 0
     missing, network = report["context"]["not_measured"], SMALL[3]
-    assert missing[f"odd ({network})"] == "no file of it"
-    assert missing[f"wrong ({network})"].startswith("wrong failed: KeyError: 'wrong'")
-    assert f"without odd ({network}): no file of it" in capsys.readouterr().out
+    assert missing[f"odd ({network}, 32x32)"] == "no file of it"
+    assert missing[f"wrong ({network}, 32x32)"].startswith("wrong failed: KeyError: 'wrong'")
+    assert f"without odd ({network}, 32x32): no file of it" in capsys.readouterr().out
 
 
 def odd_or_wrong(_: PeerFiles, name: str) -> Engine:

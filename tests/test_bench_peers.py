@@ -10,7 +10,7 @@ from bench import peer_files, peers
 from bench.engine_loaders import OTHER_TYPES
 from bench.engines import ARM_PEERS, ARM_PEERS_IN, Engine, missing_engines
 from bench.limited import EngineError
-from bench.peer_files import PeerFiles
+from bench.peer_files import PeerFiles, of_network
 from bench.peers import check_arithmetic, measure_peers, peers_table
 from bench.rows import ENGINE
 from compile.source import random_network
@@ -75,10 +75,9 @@ def test_a_peer_that_fails_on_a_modelled_board_is_named_and_costs_no_other_row(
     target = parse_target("cortex-a72")
     rows, failed = measure_peers(small_network(), target, parse_board("modelled"))
     assert [row["engine"] for row in rows] == [ENGINE, "onnxruntime", "litert"]
-    name = small_network().name
     assert failed == {
-        f"ncnn ({name})": "ncnn answers wrong",
-        f"mnn ({name})": "it ended with -11 under QEMU",
+        of_network("ncnn", small_network()): "ncnn answers wrong",
+        of_network("mnn", small_network()): "it ended with -11 under QEMU",
     }
 
 

@@ -44,6 +44,6 @@ def test_a_converter_that_fails_in_any_way_costs_its_own_engine_alone(
     made, failed = peer_engines(small_network(), ("ncnn", "onnxruntime"), tmp_path)
     assert made == {"onnxruntime": Engine("onnxruntime", "its file")}
     assert failed == {
-        f"ncnn ({small_network().name})": "its file of the network cannot be made: RuntimeError: "
-        "no such operator"
+        peer_files.of_network("ncnn", small_network()): "its file of the network cannot be made: "
+        "RuntimeError: no such operator"
     }

@@ -9,8 +9,9 @@ from typing import Any
 
 import pytest
 
-from bench.engines import PEERS
+from bench.engines import PEERS, Engine
 from bench.paper import BASELINE, SPEEDUP_GOALS, TABLE8_MS, paper_speedup
+from bench.peer_files import PeerFiles
 from bench.rows import ENGINE
 from bench.run import main
 from bench.suites import SUITES
@@ -81,6 +82,22 @@ def test_all_networks_and_engines_are_measured_in_one_run(monkeypatch: pytest.Mo
     ]
     assert all(row["fastest"] and len(row["samples"]) == 9 for row in rows)
     assert failed == {"nobody": "not installed: pip install no_such_package"}
+
+
+def test_an_engine_that_fails_at_one_network_and_input_is_named_with_both(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setitem(PEERS, "broken", ("numpy",))
+    monkeypatch.setattr(PeerFiles, "engine", lambda _, name: Engine(name, "no.file"))
+    networks = [named("shufflenet-0.25x-g1"), named(BASELINE)]
+    here = parse_board("local")
+    rows, failed = measure_table8(networks, host_target(), here, rounds=9, engines=["broken"])
+    assert [row["engine"] for row in rows] == [ENGINE, ENGINE]
+    height, width = networks[0].input_shape[2:]
+    assert failed == dict.fromkeys(
+        [f"broken ({each.name}, {height}x{width})" for each in networks],
+        "broken failed: KeyError: 'broken'",
+    )
 
 
 def test_the_alexnet_that_the_others_are_compared_with_is_never_left_out(
