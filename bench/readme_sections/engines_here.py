@@ -8,8 +8,8 @@ from bench.engines import peers_in
 from bench.readme_sections.committed import (
     committed_report,
     engine_of,
-    markdown,
     measured_conditions,
+    section,
 )
 from bench.reports import Report
 from bench.rows import ENGINE, Row
@@ -34,14 +34,8 @@ def _section(report: Report, dtype: Dtype, headings: Sequence[str]) -> str:
     lines = (_line(row, report)[: len(headings)] for row in report.rows)
     missing = report.context["not_measured"]
     named = "; ".join(f"{name} ({_reason(name, missing[name], dtype)})" for name in missing)
-    return "\n".join(
-        [
-            *markdown(headings, lines),
-            "",
-            measured_conditions(report, "interleaved rounds"),
-            *([f"Not measured: {named}."] if named else []),
-        ]
-    )
+    below = [f"Not measured: {named}."] if named else []
+    return section(headings, lines, measured_conditions(report, "interleaved rounds"), *below)
 
 
 def _reason(engine: str, reason: str, dtype: Dtype) -> str:
