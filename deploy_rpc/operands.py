@@ -31,8 +31,8 @@ ARM_READ_ONLY = re.compile(
 )
 ARM_KEEPS = re.compile(  # some or all of what its target holds goes into what it writes
     r"(f|[su]|sqr?d|bf)?ml[as]|fcmla|[a-z]+(dot|mmla) |[su]abal?|[su]adalp|[su]r?sra|s[lr]i |"
-    r"\w+n2 |(su|us)qadd|(orr|bic) v[^,]*, #|bsl|bit |bif |tbx|bfi|bfc |bfxil|movk|ins |"
-    r"mov [^,]*\[|ld[1-4] \{[^}]*}\["
+    r"(?!trn)\w+n2 |(su|us)qadd|(orr|bic) v[^,]*, #|bsl|bit |bif |tbx|bfi|bfc |bfxil|movk|ins |"
+    r"f?mov [^,]*\[|ld[1-4] \{[^}]*}\[|aes[ed] |sha(1[cmps]|256)"
 )
 
 

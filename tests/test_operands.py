@@ -61,6 +61,14 @@ OF_AARCH64 = {
     "strb wzr, [x1]": ("", "", "store 1 at x1 +0 of x1"),
     "stp xzr, xzr, [x1, #16]": ("", "", "store 16 at x1 +16 of x1"),
     "ld1 { v0.8b }, [x0], x6": ("", "v0 x0", "load 8 at x0 +0 of x0 x6"),
+    "trn2 v0.4s, v1.4s, v2.4s": ("v1 v2", "v0", ""),
+    "fcvtn2 v0.8h, v1.4s": ("v0 v1", "v0", ""),
+    "fmov x0, v1.d[1]": ("v1", "x0", ""),
+    "aese v0.16b, v1.16b": ("v0 v1", "v0", ""),
+    "aesmc v0.16b, v1.16b": ("v1", "v0", ""),
+    "sha1su1 v0.4s, v1.4s": ("v0 v1", "v0", ""),
+    "sha1h s0, s1": ("v1", "v0", ""),
+    "sha256h2 q0, q1, v2.4s": ("v0 v1 v2", "v0", ""),
 }
 REGISTERS = frozenset(f"{kind}{number}" for kind in "xv" for number in range(10))  # not sp
 
@@ -115,6 +123,10 @@ def test_llvm_takes_the_same_registers_to_be_read_and_written() -> None:
         base = operation.access.registers if operation.access else set()
         assert (operation.reads | base) & REGISTERS == reads, text
         assert operation.writes & REGISTERS == writes, text
+
+
+def test_a_value_into_the_upper_half_keeps_the_lower_one() -> None:  # not so in LLVM's models
+    assert in_words(aarch64_operation("fmov v0.d[1], x1")) == ("v0 x1", "v0", "")
 
 
 def test_an_indexed_address_is_its_text() -> None:
