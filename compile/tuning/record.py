@@ -101,8 +101,8 @@ class Record:
         """The median, in `unit`, of cycles with a share for misses.
 
         Modelled cycles know no caches: a share of a cycle for each miss of L1 lets a tile of a few
-        more cycles win that misses less. So it is with 24 kernels of the shipped logs, by 2.6 % of
-        the cycles at most (A72, 1x1 of 1.0x g2: 18 k misses for 133 k). Half a cycle on A72, whose
+        more cycles win that misses less. So it is with 24 kernels of the shipped logs, by 1.6 % of
+        the cycles at most (A72, one of 1.0x g1). Half a cycle on A72, whose
         L1 has two ways, leaves 0.99 M misses of 1x g3's 1.31 M, with fewer cycles; on N1 it would
         cost 0.1 % for a tenth of the misses (2026-11-26).
         """
