@@ -12,14 +12,10 @@ from compile.tuning.auto_candidate import trace_of
 from compile.tuning.plain_kernel import plain_kernel
 from compile.tuning.trial import Where
 from deploy_rpc.board_spec import BoardSpec
-from deploy_rpc.cycles import missing_modelling_tools
 
 TARGET = parse_target("cortex-a72")
 WHERE = Where(TARGET, "cortex-a72", BoardSpec("modelled", core="cortex-a72"), TARGET.core)
 TINY = plain_kernel(PointwiseWorkload(2, 4, 4, 16, relu=True, shortcut=True))
-needs_a_model = pytest.mark.skipif(
-    bool(missing_modelling_tools()), reason="; ".join(missing_modelling_tools())
-)
 
 
 def shorten(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -4,14 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import pytest
-
 from deploy_rpc.compiled_once import zig
-from deploy_rpc.cycles import missing_modelling_tools
-
-needs_cycle_model = pytest.mark.skipif(
-    bool(missing_modelling_tools()), reason="; ".join(missing_modelling_tools()) or "all there"
-)
 
 ROUNDS = 1000
 LOOP = """

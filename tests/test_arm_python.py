@@ -11,9 +11,10 @@ import pytest
 from deploy_rpc import arm_python as module
 from deploy_rpc.arm_python import ArmPythonError, arm_python, missing_arm_python_tools
 from deploy_rpc.emulator import missing_emulation_tools
+from tests.needs import skip_for
 
 MISSING = [*missing_arm_python_tools(), *missing_emulation_tools()]
-needs_arm_python = pytest.mark.skipif(bool(MISSING), reason="; ".join(MISSING) or "all there")
+needs_arm_python = skip_for(MISSING)
 
 
 @needs_arm_python

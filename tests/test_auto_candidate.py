@@ -9,10 +9,11 @@ import tvm
 from compile.schedules.pointwise_workload import PointwiseWorkload
 from compile.tuning.auto_candidate import examine_scheduled, scheduled_by, trace_of
 from compile.tuning.plain_kernel import plain_kernel
-from tests.auto_searches import TINY, needs_a_model, split_trace
+from tests.auto_searches import TINY, split_trace
+from tests.needs import needs_cycle_model
 
 
-@needs_a_model
+@needs_cycle_model
 def test_a_schedule_that_answers_wrong_has_no_price() -> None:
     right = tvm.IRModule({"main": TINY})
     without_relu = PointwiseWorkload(2, 4, 4, 16, relu=False, shortcut=True)

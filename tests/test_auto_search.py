@@ -8,7 +8,8 @@ import pytest
 
 from compile.tuning.auto_search import BATCH, MODULE, AutoSearch, AutoTrial
 from compile.tuning.workers import WorkerPool
-from tests.auto_searches import TARGET, TINY, needs_a_model, shorten
+from tests.auto_searches import TARGET, TINY, shorten
+from tests.needs import needs_cycle_model
 
 
 @pytest.fixture(scope="module")
@@ -18,7 +19,7 @@ def pool() -> Iterator[WorkerPool]:
     workers.close()
 
 
-@needs_a_model
+@needs_cycle_model
 def test_metaschedule_finds_schedules_that_are_right_and_goes_on_from_known_ones(
     pool: WorkerPool, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -20,13 +20,14 @@ from deploy_rpc.board_spec import parse_board
 from deploy_rpc.cycles import CycleReport, HotBlock
 from deploy_rpc.emulated_program import ProgramError
 from deploy_rpc.network_cycles import missing_modelled_board_tools
+from tests.needs import skip_for
 from tests.small_networks import small_network
 
 ONE_PEER = ("onnxruntime",)  # each takes half a minute, most of it to be imported
 MISSING = [*missing_arm_python_tools(), *missing_modelled_board_tools()]
 
 
-@pytest.mark.skipif(bool(MISSING), reason="; ".join(MISSING) or "all there")
+@skip_for(MISSING)
 @pytest.mark.timeout(600)
 def test_each_engine_has_a_row_and_ours_comes_first(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(ARM_PEERS_IN, "float32", ONE_PEER)

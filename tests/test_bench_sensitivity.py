@@ -14,12 +14,11 @@ from bench.sensitivity import measure_int8_by_layer, sensitivity_tables
 from compile.sensitivity.table import LayerCost, Sensitivity
 from compile.targets import parse_target, with_dtype
 from deploy_rpc.board_spec import parse_board
-from deploy_rpc.network_cycles import missing_modelled_board_tools
 from model.labelled_pictures import LabelledPicture
+from tests.needs import needs_modelled_board
 from tests.packages import picture
 from tests.small_networks import small_network
 
-MISSING = missing_modelled_board_tools()
 MEASURED = Sensitivity(
     (
         LayerCost("stem1", "3 -> 12 channels", 900, ("dense1",), 0.001, 0, 0.002, 1),
@@ -37,7 +36,7 @@ class SmallSubject(Subject):
         return small_network()
 
 
-@pytest.mark.skipif(bool(MISSING), reason="; ".join(MISSING) or "all there")
+@needs_modelled_board
 def test_layers_have_rows_and_so_has_the_network_in_int8(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

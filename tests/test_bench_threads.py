@@ -12,10 +12,8 @@ from bench.run import main
 from bench.threads import check_same_bits, measure_threads, model_threads, threads_table
 from compile.targets import host_target, parse_target
 from deploy_rpc.board_spec import parse_board
-from deploy_rpc.network_cycles import missing_modelled_board_tools
+from tests.needs import needs_modelled_board
 from tests.small_networks import small_network
-
-MISSING = missing_modelled_board_tools()
 
 
 def test_two_threads_stand_beside_one() -> None:
@@ -35,7 +33,7 @@ def test_a_bit_that_differs_is_an_error() -> None:
         check_same_bits(one, np.nextafter(one, 2), "two threads")
 
 
-@pytest.mark.skipif(bool(MISSING), reason="; ".join(MISSING) or "all there")
+@needs_modelled_board
 def test_on_a_modelled_board_the_rows_have_cycles_and_say_what_is_not_in_them() -> None:
     board = parse_board("modelled:cortex-a72")
     one, two = model_threads(small_network(), "fused", parse_target("cortex-a72"), board, most=2)

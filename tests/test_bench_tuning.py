@@ -13,15 +13,12 @@ from compile.targets import parse_target
 from compile.tuning.plain_kernel import WEIGHTS, plain_kernel
 from compile.tuning.trial import Where
 from deploy_rpc.board_spec import BoardSpec
-from deploy_rpc.cycles import missing_modelling_tools
 from tests.cores import A72
+from tests.needs import needs_cycle_model
 
 TARGET = parse_target("cortex-a72")
 BOARD = BoardSpec("modelled", core="cortex-a72")
 TINY = PointwiseWorkload(2, 4, 4, 16, relu=True, shortcut=True)
-needs_a_model = pytest.mark.skipif(
-    bool(missing_modelling_tools()), reason="; ".join(missing_modelling_tools())
-)
 
 
 @pytest.mark.parametrize("kernel", KERNELS, ids=lambda each: each.name)
@@ -47,7 +44,7 @@ def test_what_is_no_better_than_the_start_leaves_the_start() -> None:
     assert (run.best, run.best_at) == (100.0, 0.0)
 
 
-@needs_a_model
+@needs_cycle_model
 def test_our_search_ends_before_its_time_in_a_small_space() -> None:
     kernel = PlainKernel("tiny", PointwiseWorkload(1, 1, 4, 4, relu=True, shortcut=False))
     run = search_template(kernel, Where(TARGET, "cortex-a72", BOARD, A72), 600.0)
@@ -56,7 +53,7 @@ def test_our_search_ends_before_its_time_in_a_small_space() -> None:
     assert not run.is_over
 
 
-@needs_a_model
+@needs_cycle_model
 def test_a_kernel_has_a_row_for_each_space() -> None:
     rows = list(measure_spaces(TARGET, BOARD, 0.0, [PlainKernel("tiny", TINY)]))
     assert [(row["space"], row["trials"], row["kind"]) for row in rows] == [

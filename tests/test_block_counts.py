@@ -9,7 +9,8 @@ import pytest
 from deploy_rpc.block_counts import PLUGIN_SOURCE, Block, CountError, _basic_blocks, count_blocks
 from deploy_rpc.cores import find_core
 from deploy_rpc.emulated_program import ProgramError
-from tests.marked_program import ROUNDS, marked_loop, marked_program, needs_cycle_model
+from tests.marked_program import ROUNDS, marked_loop, marked_program
+from tests.needs import needs_cycle_model
 
 A72 = find_core("cortex-a72")  # L1 of 32 KiB in 2 ways: addresses 16 KiB apart share a set
 NOP, BRANCH, OTHER = ((bytes.fromhex(code),) for code in ("1f2003d5", "e0ffff54", "0000018b"))

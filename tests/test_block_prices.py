@@ -9,7 +9,7 @@ import pytest
 from deploy_rpc import block_prices
 from deploy_rpc.block_prices import PriceError, price_blocks, price_text
 from deploy_rpc.isa import AARCH64, X86_64
-from tests.marked_program import needs_cycle_model
+from tests.needs import needs_cycle_model
 
 FMLA = (bytes.fromhex("c0cf3f4e"),)  # fmla v0.4s, v30.4s, v31.4s
 NONSENSE = (bytes.fromhex("ffffffff"),)

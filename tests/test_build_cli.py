@@ -17,9 +17,9 @@ from PIL import Image
 from compile.build import main, publish
 from compile.build_options import parse_options, print_options
 from deploy_rpc.elf import elf_machine
-from deploy_rpc.emulator import missing_emulation_tools
 from model.feature_maps import STRIDES
 from model.zoo import create_model
+from tests.needs import needs_qemu
 from tests.programs import run_main
 from tests.small_networks import ShuffledBlock
 
@@ -143,9 +143,8 @@ def test_the_report_says_what_was_built_and_how_right_and_fast_it_is(
         assert "this machine" in row["where"]  # times of an x86 core are not passed off as ARM's
 
 
+@needs_qemu
 def test_the_emulated_board_verifies_every_output_of_the_library_itself(tmp_path: Path) -> None:
-    if missing_emulation_tools():
-        pytest.skip("; ".join(missing_emulation_tools()))
     result = build("--target", "arm_cpu", *SMALL, "--threads", 2, "--features", cwd=tmp_path)
     assert result.returncode == 0, result.stdout + result.stderr
     report = json.loads((tmp_path / "build/shufflenet-0.25x-g3-features.arm_cpu.json").read_text())
@@ -159,9 +158,8 @@ def test_the_emulated_board_verifies_every_output_of_the_library_itself(tmp_path
     assert not any("emulated" in row["where"] for row in report["latencies"])
 
 
+@needs_qemu
 def test_a_library_of_float16_answers_on_an_emulated_core_that_has_it(tmp_path: Path) -> None:
-    if missing_emulation_tools():
-        pytest.skip("; ".join(missing_emulation_tools()))
     result = build(
         "--target", "neoverse-n1", "--dtype", "float16", *SMALL, "--board", "emulated", cwd=tmp_path
     )  # fmt: skip

@@ -11,7 +11,7 @@ from deploy_rpc.block_prices import price_text
 from deploy_rpc.core_models import CoreModelError, _faults, llvm_model, modelled_cores
 from deploy_rpc.cores import Dtype, find_core
 from deploy_rpc.isa import AARCH64
-from tests.marked_program import needs_cycle_model
+from tests.needs import needs_cycle_model
 
 
 @needs_cycle_model

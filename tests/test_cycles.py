@@ -9,7 +9,8 @@ import pytest
 from deploy_rpc.core_models import CoreModelError
 from deploy_rpc.cores import find_core
 from deploy_rpc.cycles import missing_modelling_tools, modelled_cycles
-from tests.marked_program import ROUNDS, marked_loop, needs_cycle_model
+from tests.marked_program import ROUNDS, marked_loop
+from tests.needs import needs_cycle_model
 
 FMLAS = [f"fmla v{i}.4s, v30.4s, v31.s[0]" for i in range(16)]
 

@@ -21,7 +21,6 @@ from compile.quantise.inputs import calibration_on_pictures
 from compile.source import import_network
 from compile.targets import parse_target, with_dtype
 from deploy_rpc.board_spec import parse_board
-from deploy_rpc.emulator import missing_emulation_tools
 from deploy_rpc.session import open_session
 from model.checkpoints import load_checkpoint
 from model.digits import pictures
@@ -30,6 +29,7 @@ from model.evaluate import main as evaluate
 from model.labelled_pictures import labelled_pictures
 from model.preprocess import PREPROCESSINGS, load_image
 from model.training.options import parse_options
+from tests.needs import needs_qemu
 
 WEIGHTS = Path(pictures.__file__).parent / "shufflenet-0.25x-g3.safetensors"
 HELD_OUT = 359
@@ -108,10 +108,7 @@ def network() -> Network:
             "arm_cpu",
             "emulated",
             4,
-            marks=pytest.mark.skipif(
-                bool(missing_emulation_tools()),
-                reason="; ".join(missing_emulation_tools()) or "all there",
-            ),
+            marks=needs_qemu,
         ),
     ],
 )

@@ -8,7 +8,8 @@ import pytest
 
 from deploy_rpc.cores import Core, find_core
 from deploy_rpc.emulated_program import ProgramError, missing_program_tools, run_emulated
-from tests.marked_program import marked_program, needs_cycle_model
+from tests.marked_program import marked_program
+from tests.needs import needs_cycle_model
 
 A72 = find_core("cortex-a72")
 WRITES = """#include <stdio.h>

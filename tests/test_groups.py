@@ -10,12 +10,10 @@ from bench.groups import MODELS, groups_table, measure_groups
 from compile.network import Network
 from compile.targets import host_target, parse_target
 from deploy_rpc.board_spec import parse_board
-from deploy_rpc.network_cycles import missing_modelled_board_tools
 from model.workloads import layer_workloads, total_macs
 from model.zoo import create_model
+from tests.needs import needs_modelled_board
 from tests.small_networks import ShuffledBlock, small_network
-
-MISSING = missing_modelled_board_tools()
 
 
 @pytest.fixture(scope="module")
@@ -43,7 +41,7 @@ def test_each_network_is_timed_with_its_macs(networks: list[Network]) -> None:
     assert groups_table(rows).row_count == 2
 
 
-@pytest.mark.skipif(bool(MISSING), reason="; ".join(MISSING) or "all there")
+@needs_modelled_board
 def test_the_modelled_board_has_cycles_of_them(networks: list[Network]) -> None:
     board = parse_board("modelled:cortex-a72")
     rows = measure_groups(networks, "fused", parse_target("cortex-a72"), board, rounds=9)

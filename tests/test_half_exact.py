@@ -13,8 +13,8 @@ from compile.lower import lower
 from compile.network import Network
 from compile.targets import parse_target, with_dtype
 from deploy_rpc.board_spec import parse_board
-from deploy_rpc.emulator import missing_emulation_tools
 from model.outputs import the_only
+from tests.needs import needs_qemu
 
 TARGET = with_dtype(parse_target("neoverse-n1"), "float16")
 SIDE = 28  # 14x14, then 7x7: whole vectors, half ones and short rows
@@ -23,10 +23,7 @@ BOARDS = [
     pytest.param("local", id="converting"),
     pytest.param(
         "emulated:neoverse-n1",
-        marks=pytest.mark.skipif(
-            bool(missing_emulation_tools()),
-            reason="; ".join(missing_emulation_tools()) or "all there",
-        ),
+        marks=needs_qemu,
         id="emulated",
     ),
 ]

@@ -16,7 +16,7 @@ from compile.quantise.reference import checked_by_integers
 from compile.targets import parse_target, with_dtype
 from compile.verify import VerificationError
 from deploy_rpc.board_spec import parse_board
-from deploy_rpc.emulator import missing_emulation_tools
+from tests.needs import needs_qemu
 from tests.small_networks import small_network
 
 KEPT = (
@@ -48,9 +48,7 @@ def on_host() -> Lowered:
         "host",
         pytest.param(
             "neoverse-n1",
-            marks=pytest.mark.skipif(
-                bool(missing_emulation_tools()), reason="; ".join(missing_emulation_tools())
-            ),
+            marks=needs_qemu,
         ),
     ],
 )

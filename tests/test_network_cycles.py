@@ -17,17 +17,13 @@ from compile.targets import parse_target
 from compile.verify import verify_outputs
 from deploy_rpc.board_spec import BoardError, parse_board
 from deploy_rpc.cores import find_core
-from deploy_rpc.network_cycles import NetworkFile, missing_modelled_board_tools, network_cycles
+from deploy_rpc.network_cycles import NetworkFile, network_cycles
 from deploy_rpc.run import main as run
+from tests.needs import needs_modelled_board
 from tests.programs import run_main
 from tests.small_networks import small_maps, small_network
 
 A72 = find_core("cortex-a72")
-
-needs_modelled_board = pytest.mark.skipif(
-    bool(missing_modelled_board_tools()),
-    reason="; ".join(missing_modelled_board_tools()) or "all there",
-)
 
 
 @pytest.fixture(scope="module")

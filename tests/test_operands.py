@@ -6,7 +6,7 @@ import pytest
 
 from deploy_rpc.operands import Operation, aarch64_operation, x86_operation
 from tests.llvm_operands import read_and_written
-from tests.marked_program import needs_cycle_model
+from tests.needs import needs_cycle_model
 
 OF_AARCH64 = {
     "ldr q3, [sp, #32]": ("", "v3", "load 16 at sp +32 of sp"),

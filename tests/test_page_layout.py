@@ -15,6 +15,7 @@ import pytest
 from bench.page import write_page
 from bench.readme_sections.committed import RESULTS
 from bench.reports import read_report
+from tests.needs import skip_for
 from tests.report_rows import report_of_every_suite
 
 CHROMIUM = shutil.which("chromium")
@@ -22,7 +23,7 @@ MISSING = [
     *(["no chromium (Debian's package chromium)"] if CHROMIUM is None else []),
     *(["no playwright (pip install playwright)"] if find_spec("playwright") is None else []),
 ]
-pytestmark = pytest.mark.skipif(bool(MISSING), reason="; ".join(MISSING) or "all there")
+pytestmark = skip_for(MISSING)
 
 ARGUMENTS = [  # headless, also as root in a container, and silent on the network
     "--no-sandbox", "--disable-gpu", "--disable-background-networking",

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from deploy_rpc.emulator import missing_emulation_tools
 from deploy_rpc.run import main
+from tests.needs import needs_qemu
 from tests.packages import BOARD, HOST, System, make_library
 from tests.programs import run_main
 from tests.trained import trained_network
@@ -16,13 +16,14 @@ from tests.trained import trained_network
 EVERY_UNDER_EMULATION = 20  # pictures: one takes about 0.4 s
 
 
-@pytest.mark.parametrize("system", [HOST, BOARD], ids=lambda system: system.target)
+@pytest.mark.parametrize(
+    "system",
+    [pytest.param(HOST, id=HOST.target), pytest.param(BOARD, id=BOARD.target, marks=needs_qemu)],
+)
 def test_every_top_class_equals_pytorchs(
     system: System, checkpoint: Path, test_data: Path, tmp_path: Path
 ) -> None:
     on_arm = system is BOARD
-    if on_arm and missing_emulation_tools():
-        pytest.skip("; ".join(missing_emulation_tools()))
     library = make_library(trained_network(checkpoint), system, tmp_path)
     pictures = sorted((test_data / "imagenet_sample/images").iterdir())
     pictures = pictures[::EVERY_UNDER_EMULATION] if on_arm else pictures

@@ -16,7 +16,7 @@ from compile.schedules.window_tiles import default_tile as default_window_tile
 from compile.schedules.window_workload import WindowWorkload
 from compile.targets import parse_target
 from deploy_rpc.cores import Core, find_core
-from tests.marked_program import needs_cycle_model
+from tests.needs import needs_cycle_model
 
 TARGET = parse_target("arm_cpu")
 A72, N1 = find_core("cortex-a72"), find_core("neoverse-n1")

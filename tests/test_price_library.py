@@ -16,12 +16,10 @@ from compile.targets import parse_target
 from deploy_rpc.board_spec import BoardError
 from deploy_rpc.cores import find_core
 from deploy_rpc.cycles import CycleReport
-from deploy_rpc.network_cycles import missing_modelled_board_tools
+from tests.needs import needs_modelled_board
 from tests.small_networks import small_network
 
 A72, TARGET = find_core("cortex-a72"), parse_target("cortex-a72")
-MISSING = missing_modelled_board_tools()
-needs_modelled_board = pytest.mark.skipif(bool(MISSING), reason="; ".join(MISSING) or "all there")
 
 
 def built(level: str, path: Path) -> Lowered:

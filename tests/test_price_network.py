@@ -10,7 +10,7 @@ from compile.price_network import price_network
 from compile.targets import parse_target
 from deploy_rpc.cores import find_core
 from model.zoo import create_model
-from tests.marked_program import needs_cycle_model
+from tests.needs import needs_cycle_model
 from tests.small_networks import small_network
 
 A72 = find_core("cortex-a72")

@@ -14,7 +14,7 @@ from compile.price_kernel import kernel_program, price_kernel
 from compile.price_share import Share
 from compile.targets import host_target, parse_target
 from deploy_rpc.cores import find_core
-from tests.marked_program import needs_cycle_model
+from tests.needs import needs_cycle_model
 
 TARGET, A72 = parse_target("arm_cpu"), find_core("cortex-a72")
 

@@ -16,11 +16,10 @@ from PIL import Image
 from compile.source import random_network
 from deploy_rpc.cycles import CycleReport, HotBlock
 from deploy_rpc.emulator import missing_emulation_tools
-from deploy_rpc.network_cycles import missing_modelled_board_tools
 from deploy_rpc.run import _print_cycles, main
 from model.cli import run_command
 from model.zoo import create_model
-from tests.needs import needs_qemu
+from tests.needs import needs_modelled_board, needs_qemu
 from tests.packages import BOARD, HOST, System, make_library
 
 MODEL = "shufflenet-0.25x-g3"
@@ -165,6 +164,7 @@ def test_an_emulated_board_has_the_core_that_the_library_is_for(
     assert json.loads(report.read_text())["board"] == "emulated:neoverse-n1"
 
 
+@needs_modelled_board
 @pytest.mark.parametrize(
     ("words", "fault"),
     [
@@ -175,8 +175,6 @@ def test_an_emulated_board_has_the_core_that_the_library_is_for(
 def test_what_a_board_cannot_do_is_refused_before_pictures_are_read(
     words: list[str], fault: str, library: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    if missing_modelled_board_tools():
-        pytest.skip("; ".join(missing_modelled_board_tools()))
     status, _, err = _run(capsys, library, "--image", "no-such-picture", *words)
     assert status == 1
     assert fault in err

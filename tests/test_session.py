@@ -25,7 +25,7 @@ from deploy_rpc.session import Session, open_session
 from deploy_rpc.session_program import PlainProgram, VmProgram
 from deploy_rpc.time_limit import LimitedThread, call_within
 from tests.agents import becomes_true, native_agent, tracker_process
-from tests.marked_program import needs_cycle_model
+from tests.needs import needs_cycle_model
 from tests.programs import WITHOUT_TORCH
 from tests.tiny_library import SHAPE, tiny_library, tiny_plain_library, tiny_reference
 

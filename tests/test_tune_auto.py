@@ -10,12 +10,13 @@ import pytest
 from compile.tune import main
 from compile.tuning.auto_search import BATCH
 from compile.tuning.log import TuningLog
-from tests.auto_searches import needs_a_model, shorten
+from tests.auto_searches import shorten
+from tests.needs import needs_cycle_model
 from tests.small_networks import small_network
 from tests.test_auto_task import Sines
 
 
-@needs_a_model
+@needs_cycle_model
 def test_each_kernel_is_searched_and_compared_and_a_later_search_goes_on(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -39,9 +39,9 @@ from deploy_rpc.block_counts import CountError
 from deploy_rpc.block_prices import PriceError
 from deploy_rpc.board_spec import BoardSpec
 from deploy_rpc.cores import Core, find_core
-from deploy_rpc.cycles import missing_modelling_tools
 from deploy_rpc.emulated_program import ProgramError
 from tests.cores import A72, AVX512
+from tests.needs import needs_cycle_model
 from tests.running import output_of
 from tests.small_networks import small_network
 from tests.tuning_records import TILES, WORKLOAD, record
@@ -50,9 +50,6 @@ TARGET = parse_target("arm_cpu")
 WHERE = Where(TARGET, "arm_cpu", BoardSpec("modelled", core="cortex-a72"), TARGET.core)
 TASKS = tasks_of(lower(small_network(), "fused", TARGET))
 POINTWISE = next(task for task in TASKS if task.made.template == "pointwise")
-needs_a_model = pytest.mark.skipif(
-    bool(missing_modelling_tools()), reason="; ".join(missing_modelling_tools())
-)
 
 
 @pytest.fixture(scope="module")
@@ -159,7 +156,7 @@ def test_every_tile_of_a_space_answers_alike(task: Task) -> None:
         assert error_of(with_tile(task.made, tile), task.made) <= MOST_ERROR, tile
 
 
-@needs_a_model
+@needs_cycle_model
 def test_a_right_candidate_has_cycles_and_a_wrong_one_has_none(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -181,7 +178,7 @@ def test_a_candidate_that_tvm_refuses_is_an_outcome(monkeypatch: pytest.MonkeyPa
     assert (examined.outcome, examined.reason) == ("does not build", "no such loop")
 
 
-@needs_a_model
+@needs_cycle_model
 def test_what_a_search_ends_with_is_what_a_build_takes_and_is_all_in_the_log(
     tmp_path: Path, core: ModelledCore
 ) -> None:
@@ -209,7 +206,7 @@ def test_what_a_search_ends_with_is_what_a_build_takes_and_is_all_in_the_log(
     assert {record.kind for record in records} == {"modelled"}
 
 
-@needs_a_model
+@needs_cycle_model
 def test_an_interrupted_search_goes_on_where_it_was(tmp_path: Path, core: ModelledCore) -> None:
     log = TuningLog(tmp_path / "net.jsonl")
     tasks = TASKS
@@ -371,7 +368,7 @@ class Failing(Priced):
             yield index, Examined("does not build") if fails else examined
 
 
-@needs_a_model
+@needs_cycle_model
 def test_a_log_that_cannot_be_written_ends_the_search(
     tmp_path: Path, core: ModelledCore, monkeypatch: pytest.MonkeyPatch
 ) -> None:

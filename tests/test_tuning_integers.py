@@ -31,9 +31,9 @@ from compile.tuning.integers import (
 )
 from compile.tuning.verify import faults_of
 from deploy_rpc.cores import find_core
-from deploy_rpc.cycles import missing_modelling_tools
 from deploy_rpc.emulated_program import ProgramError
 from tests.cores import A72
+from tests.needs import needs_cycle_model
 from tests.tuning_records import WORKLOAD, record
 
 N1 = find_core("neoverse-n1")
@@ -45,9 +45,6 @@ WORKLOADS: dict[str, Any] = {
     "stem": W(1, 8, 3, (32, 32), (3, 3), 2, (1, 1), relu=True, picture_scale=40.0, zero=3),
     "dense": Int8DenseWorkload(40, 30, False, 9, shift=4),
 }
-needs_a_model = pytest.mark.skipif(
-    bool(missing_modelling_tools()), reason="; ".join(missing_modelling_tools())
-)
 
 
 def default(name: str) -> Made:
@@ -117,7 +114,7 @@ def test_kernels_of_floats_are_none_of_integers() -> None:
     assert inputs_of(made)[0].dtype == np.float32
 
 
-@needs_a_model
+@needs_cycle_model
 @pytest.mark.parametrize("name", WORKLOADS)
 def test_a_candidate_of_dot_products_is_right_under_qemu_and_priced(name: str) -> None:
     made = default(name)
@@ -128,7 +125,7 @@ def test_a_candidate_of_dot_products_is_right_under_qemu_and_priced(name: str) -
     assert set(examined.counters) == {"l1_misses", "l2_misses"}
 
 
-@needs_a_model
+@needs_cycle_model
 def test_a_kernel_that_loses_its_shortcut_is_a_wrong_answer(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -140,7 +137,7 @@ def test_a_kernel_that_loses_its_shortcut_is_a_wrong_answer(
     assert (examined.outcome, examined.samples) == ("wrong answer", ())
 
 
-@needs_a_model
+@needs_cycle_model
 def test_one_wrong_bit_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
     made = default("depthwise")
     assert error_in_integers(made, made, N1) == 0
@@ -172,7 +169,7 @@ def int8_record(tile: Any, **changed: Any) -> Any:  # noqa: ANN401 (any template
     )
 
 
-@needs_a_model
+@needs_cycle_model
 def test_a_program_that_dies_under_qemu_is_an_outcome(monkeypatch: pytest.MonkeyPatch) -> None:
     def dies(*arguments: object) -> None:
         raise ProgramError("kernel ended with 132")

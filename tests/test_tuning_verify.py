@@ -17,6 +17,7 @@ from compile.tuning.log import TuningLog
 from compile.tuning.log_file import LogError
 from compile.tuning.verify import faults_of, logs_in, verify_logs
 from deploy_rpc.emulated_program import missing_program_tools
+from tests.needs import skip_for
 from tests.tuning_records import record
 
 
@@ -110,9 +111,7 @@ def test_every_shipped_record_of_int8_is_what_a_build_takes(log: Path) -> None:
         assert tile_of(shipped) in space_of(default.workload, core)
 
 
-@pytest.mark.skipif(
-    bool(missing_program_tools()), reason="; ".join(missing_program_tools()) or "all there"
-)
+@skip_for(missing_program_tools())
 @pytest.mark.parametrize("log", OF_INT8, ids=lambda log: f"{log.parent.name}-{log.stem}")
 def test_shipped_records_of_int8_answer_right(log: Path) -> None:
     replayed = TuningLog(log).read().records[::REPLAYED]

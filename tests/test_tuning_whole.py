@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import pytest
-
 from compile.lower import lower
 from compile.passes.take_decisions import Decision
 from compile.schedules.spaces import space_of
@@ -11,8 +9,8 @@ from compile.schedules.templates import Workload
 from compile.targets import host_target, parse_target
 from compile.tuning.whole import before_and_after
 from deploy_rpc.board_spec import parse_board
-from deploy_rpc.network_cycles import missing_modelled_board_tools
 from tests.cores import A72
+from tests.needs import needs_modelled_board
 from tests.small_networks import small_network
 
 
@@ -30,9 +28,7 @@ def test_both_are_timed_in_turns_on_a_real_board() -> None:
     assert len(latencies[0].samples) == len(latencies[1].samples) > 1
 
 
-@pytest.mark.skipif(
-    bool(missing_modelled_board_tools()), reason="; ".join(missing_modelled_board_tools())
-)
+@needs_modelled_board
 def test_a_modelled_board_prices_both() -> None:
     fused = lower(small_network(), "fused", parse_target("arm_cpu"))
     same = before_and_after(fused, lambda workload: None, parse_board("modelled"))
