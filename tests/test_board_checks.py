@@ -5,18 +5,15 @@ from __future__ import annotations
 import socket
 import subprocess
 import sys
-import tempfile
 import threading
 from pathlib import Path
 
 import pytest
 
 from deploy_rpc import board_checks as module
-from deploy_rpc.agent_process import agent_process
 from deploy_rpc.board_checks import check_board
 from deploy_rpc.board_files import FILES
 from deploy_rpc.board_spec import parse_board
-from deploy_rpc.bundle import board_bundle
 from deploy_rpc.findings import BROKEN, FOUND
 from deploy_rpc.host import machine_isa
 from deploy_rpc.shared_key import write_key
@@ -58,21 +55,20 @@ def test_a_state_that_is_no_number_is_told_as_it_is(
     assert findings["temperature"].detail == "n/a °C"
 
 
-def test_our_agent_tells_the_board_s_state() -> None:
-    agent = str(board_bundle(machine_isa()) / "agent")
-    command = [agent, "--port", "0", "--work", tempfile.gettempdir()]
-    with agent_process(command, what="the agent", timeout_s=LIMIT_S) as running:
-        board = parse_board(f"rpc://127.0.0.1:{running.address.port}")
+def test_our_agent_tells_the_board_s_state(tmp_path: Path) -> None:
+    with native_agent(tmp_path) as agent:
+        board = parse_board(f"rpc://127.0.0.1:{agent.address.port}")
         findings = {finding.part: finding for finding in check_board(board, 10)}
     assert findings[f"board {board}"].detail == machine_isa()
     assert float(findings["load"].detail) >= 0
     assert findings["test kernel"].state == FOUND
 
 
-def test_a_board_with_another_key_is_mended_by_the_right_one(tmp_path: Path) -> None:
-    for name in ("board.key", "other.key"):
-        write_key(tmp_path / name)
-    with native_agent(tmp_path, "--key-file", str(tmp_path / "board.key")) as agent:
+def test_a_board_with_another_key_is_mended_by_the_right_one(
+    tmp_path: Path, key_file: Path
+) -> None:
+    write_key(tmp_path / "other.key")
+    with native_agent(tmp_path, "--key-file", str(key_file)) as agent:
         address = f"rpc://127.0.0.1:{agent.address.port}"
         for end in (f"?key-file={tmp_path / 'other.key'}", ""):
             (finding,) = check_board(parse_board(address + end), LIMIT_S)

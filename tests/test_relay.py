@@ -11,7 +11,6 @@ from deploy_rpc import relay
 from deploy_rpc.host import machine_isa
 from deploy_rpc.relay import RelayError, start_relay
 from deploy_rpc.session import open_session
-from deploy_rpc.shared_key import write_key
 from tests.agents import becomes_true, free_boards, native_agent, tracker_process
 
 LIMIT_S = 30
@@ -30,9 +29,7 @@ def slow_relay(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.usefixtures("slow_relay")
-def test_a_client_that_starts_slowly_gets_its_session(tmp_path: Path) -> None:
-    key_file = tmp_path / "board.key"
-    write_key(key_file)
+def test_a_client_that_starts_slowly_gets_its_session(tmp_path: Path, key_file: Path) -> None:
     with (
         tracker_process() as (tracker, _),
         native_agent(
