@@ -19,7 +19,7 @@ import torch
 from bench.accuracy_subjects import Subject
 from bench.layer_errors import layer_errors
 from bench.our_networks import our_row
-from bench.over_pictures import predictions_of, spread, target_on
+from bench.over_pictures import predictions_of, target_on
 from bench.provenance import is_one_state
 from bench.rows import Row
 from compile.lower import Lowered, lower
@@ -28,6 +28,7 @@ from compile.tuning.decisions import TUNING_LOGS, recorded_decisions
 from deploy_rpc.board_spec import BoardSpec
 from deploy_rpc.cores import Dtype
 from model.cli import phase
+from model.labelled_pictures import spread
 from model.partial_results import partial_of
 from model.predictions import KEPT, Prediction, accuracy, agreement
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from bench.over_pictures import remembered, spread
+from bench.over_pictures import remembered
 from compile.frontend.torch_import import ONE_OUTPUT, import_torch
 from compile.network import Network
 from compile.quantise.inputs import Calibration, calibration_on_pictures
@@ -21,7 +21,7 @@ from model.checkpoints import LoadedCheckpoint, load_checkpoint
 from model.cli import phase
 from model.digits.pictures import DIGITS, HELD_OUT, TRAIN, DigitsError, digits_folder
 from model.errors import InputError
-from model.labelled_pictures import LabelledPicture, labelled_pictures
+from model.labelled_pictures import LabelledPicture, labelled_pictures, spread
 from model.layer_outputs import LayerOutputs
 from model.predictions import Run
 

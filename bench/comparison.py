@@ -192,9 +192,10 @@ def _interval(old: Sequence[float], new: Sequence[float]) -> tuple[float, float]
 
 
 def _p_value(old: Row, new: Row) -> float:
-    if len({*old["samples"], *new["samples"]}) == 1:
-        return 1.0  # all the same: the test's variance would be nought
     sides = old["samples"], new["samples"]
-    are_tied = len({*sides[0], *sides[1]}) < sum(map(len, sides))
+    different = len({*sides[0], *sides[1]})
+    if different == 1:
+        return 1.0  # all the same: the test's variance would be nought
+    are_tied = different < sum(map(len, sides))
     method = "asymptotic" if are_tied or max(map(len, sides)) > EXACT_UP_TO else "exact"
     return float(stats.mannwhitneyu(*sides, method=method).pvalue)

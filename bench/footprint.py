@@ -21,11 +21,12 @@ from rich.progress import track
 from bench.engine_output import check_output
 from bench.engines import Engine, our_engine
 from bench.limited import EngineError, run_limited
+from bench.our_networks import our_library
 from bench.packaged import build_program, packaged_library
 from bench.peer_files import of_network, peer_engines
 from bench.rows import ENGINE, Row, report_row
-from compile.library import Library, build_library
-from compile.link import find_linker
+from bench.turns import failure_noted
+from compile.library import Library
 from compile.lower import Lowered, lower
 from compile.network import Network
 from compile.targets import CompileTarget, with_abi
@@ -88,8 +89,7 @@ def measure_startup(
 
 def _ours(network: Network, target: CompileTarget, folder: Path) -> tuple[Lowered, Library]:
     lowered = lower(network, "fused", target)
-    path = folder / f"{network.name}.so"
-    return lowered, build_library(lowered, target, find_linker("auto", target), path)
+    return lowered, our_library(lowered, folder / f"{network.name}.so")
 
 
 def _measure(
@@ -107,17 +107,14 @@ def _measure(
     reports: dict[str, list[dict[str, float]]] = {name: [] for name in engines}
     for kept in track([False] + rounds * [True], description="processes", transient=True):
         for name in list(reports):
-            try:
+            key = of_network(name, network)
+            with failure_noted(key, name, failed):
                 report = _one_process(engines[name], folder, expected.size)
                 check_output(name, network, np.load(folder / "output.npy"), expected)
-            except EngineError as error:
-                if name == ENGINE:
-                    raise
-                failed[of_network(name, network)] = str(error)
+                if kept:
+                    reports[name].append(report)
+            if key in failed:
                 del reports[name]
-                continue
-            if kept:
-                reports[name].append(report)
     return reports, failed
 
 

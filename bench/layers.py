@@ -18,12 +18,10 @@ from bench.kernel_timing import (
     load_kernels,
     samples_in_turns,
 )
-from bench.our_networks import our_row
+from bench.our_networks import our_library, our_row
 from bench.peak import Peak, peak_kernels, peak_loops, peak_of, peak_row
 from bench.rows import Row
 from compile.kernels import Kernel
-from compile.library import build_library
-from compile.link import find_linker
 from compile.lower import Lowered, lower
 from compile.network import Network
 from compile.targets import CompileTarget
@@ -98,7 +96,7 @@ def _load_network(session: Session, lowered: Lowered) -> LoadedModule:
     network, target = lowered.network, lowered.target
     with tempfile.TemporaryDirectory() as folder:
         library = Path(folder) / "network.so"
-        build_library(lowered, target, find_linker("auto", target), library)
+        our_library(lowered, library)
         module = session.load(library, output_shapes=network.output_shapes, threads=lowered.threads)
     expected = network.references(network.example_input())
     where = f"board {session.spec}"

@@ -50,7 +50,7 @@ def time_ours(rungs: Mapping[str, Lowered], board: BoardSpec, rounds: int) -> Ti
 
 def our_entry(lowered: Lowered, path: Path) -> Entry:
     """What takes part in a run: the library of `lowered`, built as `path`."""
-    engine = our_engine(_library(lowered, path))
+    engine = our_engine(our_library(lowered, path))
     return Entry(lowered.network, engine, lowered.threads, lowered.level)
 
 
@@ -121,7 +121,8 @@ def _mean_ms(module: LoadedModule, x: np.ndarray, calls: int) -> float:
     return statistics.mean(module.time_ms(x, repeats=calls, warmup=0))
 
 
-def _library(lowered: Lowered, path: Path) -> Library:
+def our_library(lowered: Lowered, path: Path) -> Library:
+    """The library of `lowered`, written as `path` for the target that it was lowered for."""
     target = lowered.target
     return build_library(lowered, target, find_linker("auto", target), path)
 
@@ -137,7 +138,7 @@ def modelled_inference(
     """What one inference costs on `core`, as `price_library` has it, and its verified output."""
     network = lowered.network
     with tempfile.TemporaryDirectory() as folder:
-        library = _library(lowered, Path(folder) / "network.so")
+        library = our_library(lowered, Path(folder) / "network.so")
         report, outputs = price_library(lowered, library.path, core, price)
     expected = network.references(network.example_input())
     where = f"board modelled:{core.name}"

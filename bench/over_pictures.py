@@ -66,13 +66,6 @@ def predictions_of(
     return [Prediction(**row) for row in report["predictions"]]
 
 
-def spread(pictures: Sequence[LabelledPicture], count: int | None) -> list[LabelledPicture]:
-    """`count` of `pictures`, or all, at equal distances: they stand by class, the first in one."""
-    if count is None or count >= len(pictures):
-        return list(pictures)
-    return [pictures[index * len(pictures) // count] for index in range(count)]
-
-
 def remembered(run: Run) -> Run:
     """`run`, which computes nothing twice: every library sees the same pictures."""
 

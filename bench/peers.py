@@ -19,10 +19,9 @@ import bench
 from bench.engine_output import check_output
 from bench.engines import ARM_PEERS_IN, Engine, our_engine
 from bench.limited import EngineError
+from bench.our_networks import modelled_core, our_library
 from bench.peer_files import of_network, peer_engines
 from bench.rows import ENGINE, Row, report_row
-from compile.library import build_library
-from compile.link import find_linker
 from compile.lower import DEFAULT_LEVEL, lower
 from compile.network import Network
 from compile.targets import CompileTarget
@@ -30,7 +29,7 @@ from deploy_rpc.arm_python import ArmPython, arm_python
 from deploy_rpc.block_counts import CountError
 from deploy_rpc.board_spec import BoardSpec
 from deploy_rpc.compiled_once import compiled_once
-from deploy_rpc.cores import Core, Dtype, find_core
+from deploy_rpc.cores import Core, Dtype
 from deploy_rpc.cycles import CycleReport, modelled_cycles
 from deploy_rpc.emulated_program import ProgramError
 from model.cli import phase
@@ -68,12 +67,12 @@ def measure_peers(
     that fails, answers wrong or computes in another number format is named, and left out. Raises
     `EngineError` where ours answers wrong, `ArmPythonError` where the engines cannot be fetched.
     """
-    core = find_core(board.core) if board.core else target.core
+    core = modelled_core(target, board)
     peers = ARM_PEERS_IN.get(target.dtype, ())
     lowered = lower(network, DEFAULT_LEVEL, target)
     with tempfile.TemporaryDirectory(prefix="peers-") as name:
         folder = Path(name)
-        library = build_library(lowered, target, find_linker("auto", target), folder / "network.so")
+        library = our_library(lowered, folder / "network.so")
         np.save(folder / "input.npy", network.example_input())
         python = arm_python(ARM_PACKAGES, core.name)
         run = _Run(network, python, core, folder, target.dtype)

@@ -16,10 +16,11 @@ from rich.table import Table
 
 from bench.boards import BOARDS
 from bench.context import measurement_context
+from bench.our_networks import our_row
 from bench.over_pictures import predictions_of, remembered
 from bench.provenance import command_line
 from bench.reports import with_kept_rows
-from bench.rows import ENGINE, Row, report_row
+from bench.rows import Row
 from compile.frontend.torch_import import import_torch
 from compile.lower import LEVELS, lower
 from compile.network import Network
@@ -132,16 +133,12 @@ def _row(
     predictions = predictions_of(lowered, parse_board(board), pictures, reference)
     judged, compared = accuracy(predictions), agreement(predictions)
     errors = [each.reference_error / each.reference_range for each in predictions]
-    return report_row(
+    return our_row(
         "pictures",
-        target,
-        network=network,
-        engine=ENGINE,
-        level=level,
-        threads=1,
-        kind="measured",
-        unit="of the logits' range",
-        samples=errors,
+        lowered,
+        "measured",
+        "of the logits' range",
+        errors,
         board=board,
         pictures=len(predictions),
         kernels=len(lowered.kernels),

@@ -8,10 +8,8 @@ from pathlib import Path
 
 from rich.table import Table
 
-from bench.our_networks import our_row
+from bench.our_networks import our_library, our_row
 from bench.rows import Row
-from compile.library import build_library
-from compile.link import find_linker
 from compile.lower import lower
 from compile.network import Network
 from compile.targets import CompileTarget
@@ -22,7 +20,7 @@ def measure_size(network: Network, target: CompileTarget, threads: int) -> Row:
     lowered = lower(network, "fused", target, threads=threads)
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / f"{network.name}.so"
-        library = build_library(lowered, target, find_linker("auto", target), path)
+        library = our_library(lowered, path)
         size = path.stat().st_size
     return our_row(
         "size",

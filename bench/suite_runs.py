@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from bench.ablation import SEEDS, SHORT_SEEDS, measure_ablation
 from bench.accuracy import measure_accuracy
@@ -65,17 +65,21 @@ def size(options: argparse.Namespace) -> Iterator[Row]:
 
 
 def memory(options: argparse.Namespace) -> Iterator[Row]:
-    _name_missing(options, _started(options))
-    for network in _networks(options):
-        rows, failed = measure_memory(network, options.target, options.rounds, _started(options))
-        _name_failed(options, failed)
-        yield from rows
+    return _beside_started(options, measure_memory)
 
 
 def startup(options: argparse.Namespace) -> Iterator[Row]:
-    _name_missing(options, _started(options))
+    return _beside_started(options, measure_startup)
+
+
+def _beside_started(
+    options: argparse.Namespace, measure: Callable[..., tuple[list[Row], dict[str, str]]]
+) -> Iterator[Row]:
+    """The rows that `measure` makes of each network, ours beside peers that start every round."""
+    started = _started(options)
+    _name_missing(options, started)
     for network in _networks(options):
-        rows, failed = measure_startup(network, options.target, options.rounds, _started(options))
+        rows, failed = measure(network, options.target, options.rounds, started)
         _name_failed(options, failed)
         yield from rows
 

@@ -77,16 +77,16 @@ def time_in_turns(
         networks = {id(entry.network): entry.network for entry in entries.values()}
         expected = {key: each.reference(each.example_input()) for key, each in networks.items()}
         for name, entry in entries.items():
-            with _named(name, entry, failed):
+            with failure_noted(name, entry.engine.name, failed):
                 workers[name] = _verified(entry, expected[id(entry.network)], dtype, stack)
         calls: dict[str, int] = {}
         for name, worker in workers.items():
-            with _named(name, entries[name], failed):
+            with failure_noted(name, entries[name].engine.name, failed):
                 calls[name] = calls_of_sample(lambda w=worker: w.sample(1).ms)
 
         def sample(name: str) -> Sample | None:
             if name not in failed:
-                with _named(name, entries[name], failed):
+                with failure_noted(name, entries[name].engine.name, failed):
                     return workers[name].sample(calls[name])
             return None
 
@@ -106,14 +106,14 @@ def calls_of_sample(one_ms: Callable[[], float]) -> int:
 
 
 @contextlib.contextmanager
-def _named(name: str, entry: Entry, failed: dict[str, str]) -> Iterator[None]:
-    """Notes in `failed` what a peer fails by; our own failure is raised."""
+def failure_noted(key: str, engine: str, failed: dict[str, str]) -> Iterator[None]:
+    """Notes in `failed`, under `key`, what a peer fails by; a failure of our `engine` is raised."""
     try:
         yield
     except EngineError as error:
-        if entry.engine.name == ENGINE:
+        if engine == ENGINE:
             raise
-        failed[name] = str(error)
+        failed[key] = str(error)
 
 
 def _verified(

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 from model.labels import LabelsError, read_true_classes
 
 PICTURE_SUFFIXES = (".bmp", ".gif", ".jpeg", ".jpg", ".png", ".ppm", ".tif", ".tiff", ".webp")
 LABELS, IMAGES = "labels.csv", "images"
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -46,6 +50,13 @@ def labelled_pictures(folder: Path, classes: int) -> list[LabelledPicture]:
     if not pictures:
         raise LabelsError(f"no picture in the class folders of {folder}")
     return pictures
+
+
+def spread(items: Sequence[T], count: int | None) -> list[T]:
+    """`count` of `items`, or all, at equal distances: pictures stand by class, the first in one."""
+    if count is None or count >= len(items):
+        return list(items)
+    return [items[index * len(items) // count] for index in range(count)]
 
 
 def class_folders(folder: Path) -> dict[int, Path]:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from model.labelled_pictures import labelled_pictures
+from model.labelled_pictures import LabelledPicture, labelled_pictures, spread
 from model.labels import LabelsError
 
 
@@ -62,3 +62,10 @@ def test_a_table_of_missing_pictures_is_refused(rows: str, message: str, tmp_pat
     (tmp_path / "labels.csv").write_text(f"file,label\n{rows}")
     with pytest.raises(LabelsError, match=message):
         labelled_pictures(tmp_path, 2)
+
+
+def test_some_pictures_are_taken_of_all_that_stand_by_class() -> None:
+    pictures = [LabelledPicture(Path(f"{n}"), f"{n}", n // 9) for n in range(36)]
+    assert [each.true_class for each in spread(pictures, 8)] == [0, 0, 1, 1, 2, 2, 3, 3]
+    assert [each.true_class for each in spread(pictures, 4)] == [0, 1, 2, 3]
+    assert spread(pictures, 36) == spread(pictures, 50) == spread(pictures, None) == pictures

@@ -2,27 +2,17 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
 
-from bench.over_pictures import remembered, spread, target_on
+from bench.over_pictures import remembered, target_on
 from compile.targets import parse_target
 from deploy_rpc.board_spec import parse_board
-from model.labelled_pictures import LabelledPicture
 
 
 def test_a_library_is_for_the_board_it_runs_on() -> None:
     target = parse_target("neoverse-n1")
     assert target_on(target, parse_board("local")).is_host
     assert target_on(target, parse_board("emulated:neoverse-n1")) == target
-
-
-def test_some_pictures_are_taken_of_all_that_stand_by_class() -> None:
-    pictures = [LabelledPicture(Path(f"{n}"), f"{n}", n // 9) for n in range(36)]
-    assert [each.true_class for each in spread(pictures, 8)] == [0, 0, 1, 1, 2, 2, 3, 3]
-    assert [each.true_class for each in spread(pictures, 4)] == [0, 1, 2, 3]
-    assert spread(pictures, 36) == spread(pictures, 50) == spread(pictures, None) == pictures
 
 
 def test_what_is_remembered_is_computed_once() -> None:

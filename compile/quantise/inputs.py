@@ -18,7 +18,7 @@ import numpy as np
 
 from compile.network import Network
 from model.errors import InputError
-from model.labelled_pictures import PICTURE_SUFFIXES
+from model.labelled_pictures import PICTURE_SUFFIXES, spread
 from model.preprocess import PREPROCESSINGS, load_image
 
 ENOUGH_PICTURES = 100
@@ -76,7 +76,7 @@ def calibration_on_pictures(folder: Path, network: Network) -> Calibration:
         )
     size = network.input_shape[2:]
     count = min(len(found), max(ENOUGH_PICTURES, ENOUGH_PIXELS // math.prod(size)))
-    taken = [found[index * len(found) // count] for index in range(count)]
+    taken = spread(found, count)
     preprocessing = PREPROCESSINGS[network.preprocessing]
     inputs = tuple(load_image(path, preprocessing, size) for path in taken)
     described = f"{len(taken)} of {len(found)} pictures of {folder.name}"
