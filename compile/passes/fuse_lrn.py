@@ -14,14 +14,15 @@ from collections.abc import Callable
 
 import tvm
 from tvm import relax
-from tvm.relax.dpl import is_const, is_op, wildcard
+from tvm.relax.dpl import DFPattern, is_const, is_op, wildcard
 
 from compile.passes.rewriting import (
     Choices,
     Matched,
+    Replace,
     call_kernel,
     in_layout,
-    rewrite_main,
+    in_turn,
     shape_of,
 )
 from compile.schedules.lrn import EXPONENT, LrnWorkload
@@ -32,14 +33,12 @@ def fuse_lrn(choices: Choices) -> Callable[[tvm.IRModule], tvm.IRModule]:
 
     def apply(module: tvm.IRModule) -> tvm.IRModule:
         most = sum(_calls(b.value, "strided_slice") for b in _bindings(module))
-        for neighbours in range(most, 0, -1):
-            module = _fuse(module, neighbours, choices)
-        return relax.transform.DeadCodeElimination()(module)
+        return in_turn([_over(neighbours, choices) for neighbours in range(most, 0, -1)])(module)
 
     return apply
 
 
-def _fuse(module: tvm.IRModule, neighbours: int, choices: Choices) -> tvm.IRModule:
+def _over(neighbours: int, choices: Choices) -> tuple[DFPattern, Replace]:
     """Fuses normalisations over exactly so many channels."""
     x, alpha, bias, exponent = wildcard(), is_const(), is_const(), is_const()
     padded = is_op("relax.nn.pad")(is_op("relax.multiply")(x, x))
@@ -78,7 +77,7 @@ def _fuse(module: tvm.IRModule, neighbours: int, choices: Choices) -> tvm.IRModu
         operands = [in_layout(matched[x], workload.layout)]
         return call_kernel(builder, choices.make(workload), "lrn", operands, shape)
 
-    return rewrite_main(module, pattern, replace)
+    return pattern, replace
 
 
 def _first_channel(call: relax.Call, shape: tuple[int, ...]) -> int | None:

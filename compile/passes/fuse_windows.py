@@ -19,14 +19,15 @@ from tvm.relax.dpl import DFPattern, is_const, is_op, wildcard
 from compile.passes.rewriting import (
     Choices,
     Matched,
+    Replace,
     call_kernel,
     constant,
     flat,
     in_layout,
+    in_turn,
     is_per_channel,
     is_zero,
     padding_of,
-    rewrite_main,
     shape_of,
     windows_reach_the_picture,
 )
@@ -39,17 +40,12 @@ POOLS = {"relax.nn.max_pool2d": "max", "relax.nn.avg_pool2d": "average"}
 def fuse_windows(choices: Choices) -> Callable[[tvm.IRModule], tvm.IRModule]:
     """The pass for `choices`: Relax to Relax, main only. Unfused, only the bias is taken."""
 
-    def apply(module: tvm.IRModule) -> tvm.IRModule:
-        for relu in (True, False) if choices.fused else (False,):
-            module = _fuse_convolutions(module, relu, choices)
-        for operator in POOLS:
-            module = _fuse_pools(module, operator, choices)
-        return relax.transform.DeadCodeElimination()(module)
-
-    return apply
+    relus = (True, False) if choices.fused else (False,)
+    convolutions = [_convolutions(relu, choices) for relu in relus]
+    return in_turn([*convolutions, *(_pools(operator, choices) for operator in POOLS)])
 
 
-def _fuse_convolutions(module: tvm.IRModule, relu: bool, choices: Choices) -> tvm.IRModule:
+def _convolutions(relu: bool, choices: Choices) -> tuple[DFPattern, Replace]:
     x, bias = wildcard(), is_const()
     conv = is_op("relax.nn.conv2d")(x, is_const())
     biased = is_op("relax.add")(conv, bias)
@@ -71,10 +67,10 @@ def _fuse_convolutions(module: tvm.IRModule, relu: bool, choices: Choices) -> tv
         ]
         return call_kernel(builder, made, "window_conv", operands, shape_of(call))
 
-    return rewrite_main(module, pattern, replace)
+    return pattern, replace
 
 
-def _fuse_pools(module: tvm.IRModule, operator: str, choices: Choices) -> tvm.IRModule:
+def _pools(operator: str, choices: Choices) -> tuple[DFPattern, Replace]:
     x = wildcard()
     pattern = is_op(operator)(x)
 
@@ -93,7 +89,7 @@ def _fuse_pools(module: tvm.IRModule, operator: str, choices: Choices) -> tvm.IR
         name = f"window_{workload.kind}"
         return call_kernel(builder, choices.make(workload), name, operands, shape_of(call))
 
-    return rewrite_main(module, pattern, replace)
+    return pattern, replace
 
 
 def _is_plain(call: relax.Call) -> bool:

@@ -31,10 +31,11 @@ BOOSTING = {"max_depth": 5, "eta": 0.15, "nthread": 1, "seed": 0}
 
 @dataclass(frozen=True)
 class _Space:
-    """The features of each of `tiles`, a row each, their orders of magnitude, and where each is."""
+    """The features of each of `tiles`, a row each, as the ensemble takes them and in orders of
+    magnitude, and where each tile is."""
 
     tiles: Sequence[Any]
-    rows: np.ndarray
+    data: DMatrix
     orders: np.ndarray
     places: dict[Any, int]
 
@@ -70,7 +71,7 @@ class Model:
         if len(known) < LEAST_LEARNED or not space:
             return None
         kept = self._space(made, space)
-        costs = np.exp(self._booster(made.template).predict(DMatrix(kept.rows)))
+        costs = np.exp(self._booster(made.template).predict(kept.data))
         costs[[kept.places[tile] for tile in tried]] = math.inf
         return costs
 
@@ -107,7 +108,7 @@ class Model:
         if kept is None or kept.tiles is not space:
             rows = np.stack([_features(made.workload, tile, self._core) for tile in space])
             places = {tile: place for place, tile in enumerate(space)}
-            kept = _Space(space, rows, _orders(rows), places)
+            kept = _Space(space, DMatrix(rows), _orders(rows), places)
             self._spaces[made.workload] = kept
         return kept
 

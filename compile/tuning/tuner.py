@@ -248,9 +248,10 @@ class Tuner:
         """
         if each.best_score == math.inf:
             return math.inf if len(each.tried) < LEAST_LEARNED else 0.0
-        costs = self._model.predict(each.task.made, each.space, each.tried)
+        known = len(each.tried) >= LEAST_LEARNED and each.compares
+        costs = self._model.predict(each.task.made, each.space, each.tried) if known else None
         least = self._least(each)
-        if costs is not None and len(each.tried) >= LEAST_LEARNED and each.compares:
+        if costs is not None:
             hoped = float(each.default_score * costs.min()) * (1 - HOPE)
             least = max(hoped, least) if self._examiner.unit == "cycles" else hoped
         return each.task.calls * (each.best_score - least) / len(each.tried)
