@@ -21,9 +21,25 @@ LIMIT_S = 60
 
 @contextmanager
 def native_agent(folder: Path, *words: str) -> Iterator[RunningAgent]:
-    command = [str(board_bundle(machine_isa()) / "agent"), "--port", "0", "--work", str(folder)]
-    with agent_process([*command, *words], what="the agent", timeout_s=LIMIT_S) as agent:
+    with agent_process([*_command(folder), *words], what="the agent", timeout_s=LIMIT_S) as agent:
         yield agent
+
+
+@contextmanager
+def agent_with_words(folder: Path, *words: str) -> Iterator[subprocess.Popen]:
+    """An agent whose lines can be read, also those of its log."""
+    agent = subprocess.Popen(
+        [*_command(folder), *words], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    try:
+        yield agent
+    finally:
+        agent.terminate()
+        agent.communicate(timeout=LIMIT_S)
+
+
+def _command(folder: Path) -> list[str]:
+    return [str(board_bundle(machine_isa()) / "agent"), "--port", "0", "--work", str(folder)]
 
 
 @contextmanager

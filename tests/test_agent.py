@@ -11,8 +11,6 @@ import struct
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -26,7 +24,13 @@ from deploy_rpc.compiled_once import compiled_once
 from deploy_rpc.host import machine_isa
 from deploy_rpc.session import open_session
 from deploy_rpc.time_limit import call_within
-from tests.agents import becomes_true, free_boards, native_agent, tracker_process
+from tests.agents import (
+    agent_with_words,
+    becomes_true,
+    free_boards,
+    native_agent,
+    tracker_process,
+)
 from tests.programs import WITHOUT_TORCH
 from tests.tiny_library import SHAPE, tiny_plain_library, tiny_reference
 
@@ -56,20 +60,6 @@ def _answers(address: Address, key: str = "") -> bool:
     """Whether a session can be had."""
     remote = rpc.connect(address.host, address.port, key, session_timeout=LIMIT_S)
     return remote.get_function("shufflenet.board_isa")() == machine_isa()
-
-
-@contextmanager
-def _agent_with_words(folder: Path, *words: str) -> Iterator[subprocess.Popen]:
-    """An agent whose lines can be read, also those of its log."""
-    command = [str(board_bundle(machine_isa()) / "agent"), "--port", "0", "--work", str(folder)]
-    agent = subprocess.Popen(
-        [*command, *words], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    )
-    try:
-        yield agent
-    finally:
-        agent.terminate()
-        agent.communicate(timeout=LIMIT_S)
 
 
 def test_a_library_is_uploaded_run_and_gone_with_its_session(tmp_path: Path) -> None:
@@ -293,7 +283,7 @@ def test_without_descriptors_there_is_no_session_and_no_folder(tmp_path: Path, l
 def test_a_client_without_a_descriptor_for_it_waits_and_does_not_keep_the_agent_busy(
     tmp_path: Path,
 ) -> None:
-    with _agent_with_words(tmp_path) as agent:
+    with agent_with_words(tmp_path) as agent:
         address = Address("127.0.0.1", int(agent.stdout.readline().rpartition(":")[2]))
         used = {int(path.name) for path in Path(f"/proc/{agent.pid}/fd").iterdir()}
         usual = resource.prlimit(agent.pid, resource.RLIMIT_NOFILE)
@@ -313,7 +303,7 @@ def test_a_client_without_a_descriptor_for_it_waits_and_does_not_keep_the_agent_
 
 def test_a_tracker_without_a_name_is_told_with_the_resolver_s_words(tmp_path: Path) -> None:
     words = ("--key", "here", "--tracker", "no.such.host.invalid:9190")
-    with _agent_with_words(tmp_path, *words) as agent:
+    with agent_with_words(tmp_path, *words) as agent:
         assert re.match(
             r"agent: no tracker at no\.such\.host\.invalid:9190 \(\w.*\); trying again every 2 s",
             agent.stderr.readline(),

@@ -28,7 +28,7 @@ from deploy_rpc.shared_key import (
     read_key,
     write_key,
 )
-from tests.agents import becomes_true, connected, native_agent, no_session
+from tests.agents import agent_with_words, becomes_true, connected, native_agent, no_session
 from tests.tiny_library import SHAPE, tiny_plain_library, tiny_reference
 
 LIMIT_S = 30
@@ -183,13 +183,8 @@ def test_a_key_that_is_not_there_says_what_makes_one(tmp_path: Path) -> None:
 
 
 def test_on_another_address_the_agent_says_what_that_means(tmp_path: Path, key_file: Path) -> None:
-    command = [str(board_bundle(machine_isa()) / "agent"), "--port", "0", "--work", str(tmp_path)]
-    agent = subprocess.Popen(
-        [*command, "--host", "0.0.0.0", "--allow-remote", "--key-file", str(key_file)],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    assert agent.stdout.readline().startswith("listening on 0.0.0.0:")
-    agent.terminate()
-    assert "whoever holds the key can run code here" in agent.communicate(timeout=LIMIT_S)[1]
+    words = ("--host", "0.0.0.0", "--allow-remote", "--key-file", str(key_file))
+    with agent_with_words(tmp_path, *words) as agent:
+        assert agent.stdout.readline().startswith("listening on 0.0.0.0:")
+        agent.terminate()
+        assert "whoever holds the key can run code here" in agent.communicate(timeout=LIMIT_S)[1]
