@@ -24,6 +24,7 @@ WORKLOADS = {
     "three pixels":              (4,   5,  3,   3, True,  True,     4,    1),
 }
 # fmt: on
+ON_7X7 = PointwiseWorkload(3, 320, 80, 49, True, True)
 
 
 def workload_of(name: str) -> PointwiseWorkload:

@@ -7,10 +7,8 @@ import dataclasses
 import pytest
 
 from compile.schedules.pointwise_choices import has_tail
-from compile.schedules.pointwise_workload import PointwiseWorkload
 from tests.cores import A72
-
-ON_7X7 = PointwiseWorkload(3, 320, 80, 49, True, True)
+from tests.pointwise_kernels import ON_7X7
 
 
 @pytest.mark.parametrize(

@@ -13,9 +13,7 @@ from compile.schedules.pointwise_workload import PointwiseWorkload
 from compile.schedules.registers import accumulator_budget
 from deploy_rpc.cores import Core
 from tests.cores import A72, AVX2, AVX512, N1
-from tests.pointwise_kernels import WORKLOADS, workload_of
-
-ON_7X7 = PointwiseWorkload(3, 320, 80, 49, True, True)
+from tests.pointwise_kernels import ON_7X7, WORKLOADS, workload_of
 
 
 def test_a_tile_that_runs_in_place_is_preferred_where_it_costs_nothing() -> None:

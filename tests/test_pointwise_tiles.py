@@ -6,10 +6,8 @@ import dataclasses
 
 from compile.schedules.pointwise_default import default_tile
 from compile.schedules.pointwise_tiles import runs_in_place, tile_counts, tiled_pixels
-from compile.schedules.pointwise_workload import PointwiseWorkload
 from tests.cores import A72
-
-ON_7X7 = PointwiseWorkload(3, 320, 80, 49, True, True)
+from tests.pointwise_kernels import ON_7X7
 
 
 def test_a_tail_makes_a_shortcut_on_7x7_run_in_place() -> None:
