@@ -7,9 +7,10 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
+import psutil
 from tvm import rpc
 
 from deploy_rpc.agent_process import Address, RunningAgent, agent_process
@@ -76,6 +77,17 @@ def free_boards(tracker: str) -> int:
 def connected(address: Address) -> socket.socket:
     """A connection to the agent at `address`, for a test to say what it likes."""
     return socket.create_connection((address.host, address.port), timeout=LIMIT_S)
+
+
+def processes_and_listeners() -> tuple[set[int], set[tuple[str, int]]]:
+    """Of this process and all that it started: their ids, and the addresses they listen on."""
+    processes = [psutil.Process(), *psutil.Process().children(recursive=True)]
+    listeners = set()
+    for process in processes:
+        with suppress(psutil.NoSuchProcess):
+            connections = process.net_connections("inet")
+            listeners |= {tuple(c.laddr) for c in connections if c.status == psutil.CONN_LISTEN}
+    return {process.pid for process in processes}, listeners
 
 
 def no_session(work: Path) -> bool:

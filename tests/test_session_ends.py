@@ -12,7 +12,7 @@ import pytest
 from deploy_rpc.board_spec import BoardError
 from deploy_rpc.host import machine_isa
 from deploy_rpc.session import open_session
-from tests.agents import becomes_true, native_agent, no_session
+from tests.agents import becomes_true, native_agent, no_session, processes_and_listeners
 from tests.needs import needs_qemu
 from tests.tiny_library import SHAPE, tiny_plain_library
 
@@ -50,28 +50,17 @@ def test_no_process_and_no_port_is_left_however_a_session_ends(
     tmp_path: Path, key_file: Path, end: type[BaseException] | None
 ) -> None:
     """Counted: agent, its session, the relay, and what they listen on."""
-    before = _processes_and_ports()
+    before = processes_and_listeners()
     with native_agent(tmp_path, "--key-file", str(key_file)) as agent:
         board = f"rpc://127.0.0.1:{agent.address.port}?key-file={key_file}"
         with suppress(RuntimeError, KeyboardInterrupt), open_session(board) as session:
-            during = _processes_and_ports()
+            during = processes_and_listeners()
             assert session.isa == machine_isa()
             if end:
                 raise end
     assert len(during[0] - before[0]) == 3
     assert len(during[1] - before[1]) == 1
-    assert becomes_true(lambda: _processes_and_ports() == before)
-
-
-def _processes_and_ports() -> tuple[set[int], set[int]]:
-    """Of this process and all that it started."""
-    processes = [psutil.Process(), *psutil.Process().children(recursive=True)]
-    ports = set()
-    for process in processes:
-        with suppress(psutil.NoSuchProcess):
-            listening = process.net_connections("inet")
-            ports |= {c.laddr.port for c in listening if c.status == psutil.CONN_LISTEN}
-    return {process.pid for process in processes}, ports
+    assert becomes_true(lambda: processes_and_listeners() == before)
 
 
 def test_a_board_that_hung_in_a_session_with_a_key_is_free_again_when_that_is_closed(

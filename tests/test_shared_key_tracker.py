@@ -10,7 +10,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-import psutil
 import pytest
 from tvm import rpc
 from tvm.rpc.base import RPC_TRACKER_MAGIC, TrackerCode, recvall, recvjson, sendjson
@@ -27,6 +26,7 @@ from tests.agents import (
     free_boards,
     native_agent,
     no_session,
+    processes_and_listeners,
     tracker_process,
 )
 from tests.needs import needs_qemu
@@ -137,12 +137,6 @@ def test_by_default_nothing_listens_but_on_the_loopback(
             open_session(f"tracker://{tracker}/here?key-file={key_file}", timeout_s=LIMIT_S),
             open_session("emulated", timeout_s=60),
         ):
-            processes = [psutil.Process(), *psutil.Process().children(recursive=True)]
-            listening = [
-                connection.laddr.ip
-                for process in processes
-                for connection in process.net_connections("inet")
-                if connection.status == psutil.CONN_LISTEN
-            ]
+            listening = [host for host, _ in processes_and_listeners()[1]]
     assert len(listening) >= 3
     assert set(listening) == {"127.0.0.1"}
