@@ -16,7 +16,7 @@ from deploy_rpc.board_spec import BoardError, BoardSpec
 from deploy_rpc.relay import Relay, start_relay
 from deploy_rpc.shared_key import KeyRefusedError, asks_for_a_key, place_of, prove, read_key
 from deploy_rpc.time_limit import BoardTimeoutError, call_within
-from deploy_rpc.tracker_client import TRACKER_WAITS, request_board
+from deploy_rpc.tracker_client import request_board
 
 SESSION_LIMIT_S = 24 * 3600  # after this a board's server ends a session that was left behind
 GREETING_LIMIT_S = 1  # for an agent's first words
@@ -35,18 +35,7 @@ def connect_board(spec: BoardSpec, timeout_s: float, until_closed: ExitStack) ->
         address = Address(spec.host, spec.port, secret)
         return connect_server(address, "", spec, timeout_s, until_closed)
     relay = _relay(secret, timeout_s, until_closed)  # first: a board waits for us only for seconds
-    try:
-        what = f"asking the tracker for {spec}"
-        host, port, key = call_within(
-            TRACKER_WAITS * timeout_s, request_board, spec, timeout_s, what=what
-        )
-    except TimeoutError as error:
-        raise BoardError(
-            f"no tracker at {spec.host}:{spec.port}: it accepted the connection but did not "
-            f"answer within {timeout_s:g} s; {diagnosis(spec)}"
-        ) from error
-    except OSError as error:
-        raise unreachable(spec.host, spec.port, spec, timeout_s, error) from error
+    host, port, key = request_board(spec, timeout_s)
     return _connect(Address(host, port, secret), key, spec, timeout_s, relay)
 
 

@@ -29,12 +29,23 @@ SERVER_PREFIX = "server:"  # of a board's key in the summary
 def request_board(spec: BoardSpec, timeout_s: float) -> tuple[str, int, str]:
     """Host, port and password of a free board with the key of `spec`.
 
-    Raises `BoardError`; `TimeoutError` and `OSError` where nothing answers.
+    Each wait at most `timeout_s`, all together `TRACKER_WAITS` times that. Raises `BoardError`.
     """
+    what = f"asking the tracker for {spec}"
+    try:
+        return call_within(TRACKER_WAITS * timeout_s, _request, spec, timeout_s, what=what)
+    except TimeoutError as error:
+        raise BoardError(
+            f"no tracker at {spec.host}:{spec.port}: it accepted the connection but did not "
+            f"answer within {timeout_s:g} s; {diagnosis(spec)}"
+        ) from error
+    except OSError as error:
+        raise unreachable(spec.host, spec.port, spec, timeout_s, error) from error
+
+
+def _request(spec: BoardSpec, timeout_s: float) -> tuple[str, int, str]:
     with closing(socket.create_connection((spec.host, spec.port), timeout=timeout_s)) as tracker:
-        _greet(tracker, spec)
-        with _understood(spec):
-            known = _keys(_ask(tracker, spec, [TrackerCode.SUMMARY]))
+        known = _known(tracker, spec)
         if spec.key not in known:
             raise BoardError(
                 f"the tracker at {spec.host}:{spec.port} has no board with key {spec.key!r}; its "
@@ -65,9 +76,14 @@ def tracker_summary(spec: BoardSpec, timeout_s: float) -> dict[str, str]:
 
 def _summary(spec: BoardSpec, timeout_s: float) -> dict[str, str]:
     with closing(socket.create_connection((spec.host, spec.port), timeout=timeout_s)) as tracker:
-        _greet(tracker, spec)
-        with _understood(spec):
-            return _keys(_ask(tracker, spec, [TrackerCode.SUMMARY]))
+        return _known(tracker, spec)
+
+
+def _known(tracker: socket.socket, spec: BoardSpec) -> dict[str, str]:
+    """What `tracker_summary` gives, over a connection that was just made."""
+    _greet(tracker, spec)
+    with _understood(spec):
+        return _keys(_ask(tracker, spec, [TrackerCode.SUMMARY]))
 
 
 def _place(answer: Any) -> tuple[str, int, str]:  # noqa: ANN401 (JSON)
