@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import sys
-import time
 from pathlib import Path
 
 import pytest
 
 from bench import suite_process
 from bench.suite_process import SuiteError, run_suite
+from tests.agents import becomes_true
 
 # Starts a program of its own, names it, and hangs.
 HANGS = """import subprocess, sys, time
@@ -26,15 +26,6 @@ def python(text: str) -> list[str]:
 def is_running(pid: int) -> bool:
     stat = Path(f"/proc/{pid}/stat")
     return stat.exists() and stat.read_text().rsplit(")", 1)[1].split()[0] != "Z"
-
-
-def ends(pid: int) -> bool:
-    """Whether it does so within seconds."""
-    for _ in range(500):
-        if not is_running(pid):
-            return True
-        time.sleep(0.01)
-    return False
 
 
 def test_the_log_says_what_was_printed_and_how_it_ended(tmp_path: Path) -> None:
@@ -69,7 +60,8 @@ def test_what_hangs_is_ended_with_all_that_it_started(tmp_path: Path) -> None:
         run_suite(python(HANGS), tmp_path / "log", limit_s=4)
     lines = (tmp_path / "log").read_text().splitlines()
     assert lines[-1].startswith("no end within 4 s, after ")
-    assert ends(int(lines[0].split()[1]))
+    child = int(lines[0].split()[1])
+    assert becomes_true(lambda: not is_running(child))
 
 
 def test_interrupted_it_ends_all_that_it_started(
@@ -84,4 +76,5 @@ def test_interrupted_it_ends_all_that_it_started(
     monkeypatch.setattr(suite_process.subprocess.Popen, "wait", interrupted)
     with pytest.raises(KeyboardInterrupt):
         run_suite(python(HANGS), tmp_path / "log", limit_s=60)
-    assert ends(int((tmp_path / "log").read_text().splitlines()[0].split()[1]))
+    child = int((tmp_path / "log").read_text().splitlines()[0].split()[1])
+    assert becomes_true(lambda: not is_running(child))
