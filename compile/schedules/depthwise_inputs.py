@@ -13,9 +13,9 @@ from tvm.script.ir_builder import tirx as T
 
 from compile.schedules.depthwise_vectors import Columns
 from compile.schedules.short_rows import blanked, load_row
+from compile.schedules.spans import Index
 from compile.schedules.window_workload import WindowWorkload
 
-Index = int | tirx.Expr
 BORDER = 1
 
 

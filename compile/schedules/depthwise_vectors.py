@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from tvm import tirx
 from tvm.script.ir_builder import tirx as T
 
-Index = int | tirx.Expr
+from compile.schedules.spans import Index
 
 
 @dataclass(frozen=True)

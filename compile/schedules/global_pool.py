@@ -8,7 +8,7 @@ from contextlib import AbstractContextManager
 from tvm import tirx
 from tvm.script.ir_builder import tirx as T
 
-from compile.schedules.dense_tiles import DenseTile, each_value
+from compile.schedules.dense_tiles import HALF, DenseTile, each_value
 from compile.schedules.dense_workload import DenseWorkload
 from compile.schedules.overlap import start_of, tile_starts
 from compile.schedules.precision import converted
@@ -16,7 +16,6 @@ from compile.schedules.precision import converted
 SUM_DTYPE = "float32"  # of the mean
 POOL_VECTORS = 4  # vectors of channels that are averaged at a time: sums that do not wait
 Loop = Callable[..., AbstractContextManager]  # T.serial or T.parallel
-HALF = "float16"
 
 
 def average(

@@ -13,10 +13,9 @@ from tvm import tirx
 from tvm.script.ir_builder import tirx as T
 
 from compile.schedules.overlap import start_of, tile_starts
+from compile.schedules.spans import Index
 from compile.schedules.threads import Bounds
 from compile.schedules.window_workload import WindowWorkload
-
-Index = int | tirx.Expr
 
 
 def fill_phases(

@@ -9,8 +9,6 @@ where it halves them (`pool_rows`).
 
 from __future__ import annotations
 
-import functools
-
 from tvm import tirx
 from tvm.script.ir_builder import IRBuilder
 from tvm.script.ir_builder import tirx as T
@@ -18,7 +16,6 @@ from tvm.script.ir_builder import tirx as T
 from compile.schedules.pool_lines import by_lines
 from compile.schedules.pool_rows import pool_rows
 from compile.schedules.pool_tiles import PoolTile
-from compile.schedules.pool_values import combined, neutral
 from compile.schedules.threads import share_of
 from compile.schedules.window_workload import WindowWorkload
 
@@ -40,8 +37,7 @@ def pool(workload: WindowWorkload, tile: PoolTile, threads: int) -> tirx.PrimFun
         y = T.arg("Y", T.Buffer(y_shape, workload.dtype))
         with share_of(rows, threads) as share:
             if tile.in_registers:
-                combine = functools.partial(combined, workload, maxnum=tile.maxnum)
-                pool_rows(workload, tile.lanes, combine, neutral(workload), share, x, y)
+                pool_rows(workload, tile.lanes, tile.maxnum, share, x, y)
             else:
                 by_lines(workload, tile, share, x, y)
     return builder.get().without_attr("global_symbol")

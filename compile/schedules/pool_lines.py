@@ -23,13 +23,12 @@ from compile.schedules.overlap import start_of, tile_starts
 from compile.schedules.phases import columns_inside
 from compile.schedules.pool_tiles import PoolTile
 from compile.schedules.pool_values import combined, neutral, share_of_a_tap
+from compile.schedules.spans import Index
 from compile.schedules.threads import Bounds
 from compile.schedules.tiles import vector_width
 from compile.schedules.window_workload import WindowWorkload
 
 UNROLLS = (7, 4, 3, 2, 1)
-
-Index = int | tirx.Expr
 
 
 def by_lines(

@@ -17,18 +17,16 @@ against 92 / 53 by `pool`, 240x28x28 153 / 93 against 311 / 310, 480x14x14 72 / 
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 from tvm import tirx
 from tvm.script.ir_builder import tirx as T
 
+from compile.schedules.pool_values import combined, neutral, share_of_a_tap
 from compile.schedules.short_rows import load_row, store_row
 from compile.schedules.spans import span
 from compile.schedules.threads import Bounds
 from compile.schedules.window_workload import WindowWorkload
-
-Combine = Callable[[tirx.Expr, tirx.Expr], tirx.Expr]
 
 
 def can_pool_rows(workload: WindowWorkload) -> bool:
@@ -42,18 +40,14 @@ def can_pool_rows(workload: WindowWorkload) -> bool:
 def pool_rows(
     workload: WindowWorkload,
     lanes: int,
-    combine: Combine,
-    neutral: tirx.Expr,
+    maxnum: bool,
     share: Bounds,
     x: tirx.Buffer,
     y: tirx.Buffer,
 ) -> None:
-    """The loops over the channels and a thread's `share` of the rows; X and Y are planes.
-
-    `combine` makes one of two values, of which a `neutral` one changes nothing.
-    """
+    """The loops over the channels and a thread's `share` of the rows; X and Y are planes."""
     with T.serial(workload.channels) as channel, T.serial(*share) as row:
-        one = _Row(workload, lanes, combine, neutral, x, y, channel, row)
+        one = _Row(workload, lanes, maxnum, x, y, channel, row)
         with T.If(row > 0):
             with T.Then():
                 one.pool(range(-1, 2))
@@ -67,8 +61,7 @@ class _Row:
 
     workload: WindowWorkload
     lanes: int
-    combine: Combine
-    neutral: tirx.Expr
+    maxnum: bool
     x: tirx.Buffer
     y: tirx.Buffer
     channel: tirx.Expr
@@ -89,7 +82,7 @@ class _Row:
         columns, lanes = self.columns, self.lanes
         left = T.alloc_buffer((lanes,), self.workload.dtype)
         every = span(0, lanes)
-        T.buffer_store(left, tirx.Broadcast(self.neutral, lanes), [every])
+        T.buffer_store(left, tirx.Broadcast(neutral(self.workload), lanes), [every])
         if self.is_short:
             self._pool_vector(0, lanes, taps, left[every])
             return
@@ -119,13 +112,19 @@ class _Row:
 
         Lane `last` of `before`, by default its last one, is the odd column to the left.
         """
-        both = T.bind(_folded(self.combine, [self._load(tap, column, width) for tap in taps]))
+        both = T.bind(self._folded([self._load(tap, column, width) for tap in taps]))
         even, odd = (tirx.Shuffle([both], list(range(e, 2 * width, 2))) for e in range(2))
         end = _width(before)
         last = end - 1 if last is None else last
         left = tirx.Shuffle([before, odd], [last, *range(end, end + width - 1)])
-        self._store(_folded(self.combine, [left, even, odd]), column, width)
+        self._store(self._folded([left, even, odd]), column, width)
         return odd
+
+    def _folded(self, values: list[tirx.Expr]) -> tirx.Expr:
+        first, *others = values
+        for value in others:
+            first = combined(self.workload, first, value, maxnum=self.maxnum)
+        return first
 
     def _load(self, tap: int, column: tirx.Expr, width: int) -> tirx.Expr:
         at = [self.channel, self.row * 2 + tap]
@@ -135,20 +134,13 @@ class _Row:
 
     def _store(self, value: tirx.Expr, column: tirx.Expr, width: int) -> None:
         if self.workload.kind == "average":
-            share = tirx.const(1 / 9, self.workload.dtype)
+            share = share_of_a_tap(self.workload, self.row, column)
             value = value * (tirx.Broadcast(share, width) if width > 1 else share)
         at = [self.workload.first_channel + self.channel, self.row]
         if self.is_short:
             store_row(self.y, at, value, self.columns, width)
         else:
             T.buffer_store(self.y, value, [*at, span(column, width)])
-
-
-def _folded(combine: Combine, values: list[tirx.Expr]) -> tirx.Expr:
-    first, *others = values
-    for value in others:
-        first = combine(first, value)
-    return first
 
 
 def _width(value: tirx.Expr) -> int:

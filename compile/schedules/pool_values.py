@@ -8,9 +8,8 @@ from tvm import tirx
 from tvm.script.ir_builder import tirx as T
 
 from compile.schedules.maximum import larger
+from compile.schedules.spans import Index
 from compile.schedules.window_workload import WindowWorkload
-
-Index = int | tirx.Expr
 
 
 def neutral(workload: WindowWorkload) -> tirx.Expr:

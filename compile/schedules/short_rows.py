@@ -18,9 +18,8 @@ from collections.abc import Sequence
 from tvm import tirx
 from tvm.script.ir_builder import tirx as T
 
+from compile.schedules.spans import Index
 from deploy_rpc.cores import Core
-
-Index = int | tirx.Expr
 
 
 def is_short(rows: int, columns: int, core: Core) -> bool:

@@ -54,17 +54,17 @@ def _pointwise(workload: PointwiseWorkload, core: Core) -> Iterator[PointwiseTil
     orders = [(True, False), (False, False)]  # pixels_outer, groups_inner
     if workload.layout == "channels" and workload.groups > 1:
         orders.append((False, True))
+    fetches = _different(pointwise_choices.prefetches_shortcut(workload, core), False)
+    spread_bias = pointwise_choices.can_spread_bias(workload, core)
     for shape in shapes:
         tails = _different(pointwise_choices.has_tail(workload, core, *shape), False)
         sharings = _different(pointwise_choices.sharing_of(workload, *shape), 1)
-        spread_bias = pointwise_choices.can_spread_bias(workload, core)
         paired = pointwise_choices.can_pair(workload, core, shape[1])
         peels = [(True, False, False), (False, False, False)]  # peel, peel_first, eased
         if spread_bias or paired:  # both where both can be: each alone tripled the space
             peels += [(True, False, True), (False, False, True)]
         if spread_bias:  # there is something for the first step to overlap
             peels.append((False, True, True))
-        fetches = _different(pointwise_choices.prefetches_shortcut(workload, core), False)
         choices = itertools.product(unrolls, orders, peels, tails, sharings, fetches)
         for unroll, (outer, inner), (peel, peel_first, eased), tail, sharing, fetched in choices:
             rows, vectors, lanes = shape
