@@ -9,7 +9,7 @@ from bench.rows import Row
 # What a row is about; two rows of one report that agree in all of these are repetitions.
 IDENTITY = (
     "suite", "model", "input", "engine", "level", "kernel", "process", "target", "core", "threads",
-    "kind", "unit", "dtype", "data", "layer", "kept", "board",
+    "kind", "unit", "dtype", "data", "weights", "layer", "kept", "board",
 )  # fmt: skip
 
 

@@ -1,18 +1,20 @@
 """python bench/light_models.py --json FILE: onnx's light models through build.py, end to end.
 
 Nine networks that come with the package onnx, as Caffe2 exported them in 2018, their weights equal
-or made by operators of the graph. Equal weights would hide a wrong shuffle: random ones are written
-into the graph instead. Those of the last layer are scaled: a softmax of logits in their thousands
-is 1 for one class and 0 for all others, whatever an error in them. Each is built by the command
-line that a user has, in a process of its own, so that its time and its peak of memory are the
-build's.
+or made by operators of the graph. Each is built as it comes, and again with random weights written
+into the graph: equal ones would hide a wrong shuffle. Those of the last layer are scaled: a softmax
+of logits in their thousands is 1 for one class and 0 for all others, whatever an error in them. It
+is built by the command line that a user has, in a process of its own, so that its time and its peak
+of memory are the build's.
 """
 
 from __future__ import annotations
 
 import argparse
+import itertools
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -42,6 +44,8 @@ from model.errors import InputError
 LIGHT = Path(onnx.backend.test.__file__).parent / "data" / "light"
 NAMES = tuple(sorted(path.stem.removeprefix("light_") for path in LIGHT.glob("light_*.onnx")))
 BUILD = Path(__file__).resolve().parent.parent / "compile" / "build.py"
+WEIGHTS = ("shipped", "random")  # those of the file, or drawn ones instead
+SUBJECT = ("model", "target", "weights")  # what a row is about
 DRAWN = (0.5, 1.5)  # factors, shifts, means and variances of batch norms; biases
 PLAIN_WIDTH = 140
 ERRORS_ONLY = 3  # of ONNX Runtime's severities of what it logs
@@ -54,22 +58,21 @@ class LightModelError(InputError):
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Builds them, prints a table, writes the report; ends at the first one that fails."""
+    """Builds them, prints a table, adds each to the report; ends at the first one that fails."""
     options = _parser().parse_args(arguments)
     context = measurement_context(command_line("bench/light_models.py", arguments))
-    rows = []
-    for target in options.target:
-        for name in options.model:
-            rows.append(_built(name, target))
-            print(f"{name} for {target}: {rows[-1]['median']:.0f} s", flush=True)
-    rows = with_kept_rows(options.json, rows, context, ("model", "target"))
-    write_json(options.json, {"context": context, "rows": rows})
+    rows: list[Row] = []
+    for weights, target, name in itertools.product(options.weights, options.target, options.model):
+        row = _built(name, target, weights)
+        print(f"{name} for {target}, {weights} weights: {row['median']:.0f} s", flush=True)
+        rows = with_kept_rows(options.json, [row], context, SUBJECT)
+        write_json(options.json, {"context": context, "rows": rows})
     table_console(PLAIN_WIDTH).print(light_models_table(rows))
 
 
 def write_with_random_weights(name: str, path: Path, seed: int = 0) -> None:
     """Writes the light model `name` to `path`, its generated weights drawn from `seed`."""
-    model = onnx.load(LIGHT / f"light_{name}.onnx")
+    model = onnx.load(_shipped(name))
     random = np.random.default_rng(seed)
     shapes = {t.name: numpy_helper.to_array(t) for t in model.graph.initializer}
     for node in [node for node in model.graph.node if node.op_type == "ConstantOfShape"]:
@@ -88,8 +91,8 @@ def write_with_random_weights(name: str, path: Path, seed: int = 0) -> None:
 
 def light_models_table(rows: Sequence[Row]) -> Table:
     """A row a build: what it took, and how near the output is to ONNX Runtime's."""
-    table = Table(title="Light models of onnx, random weights", title_justify="left")
-    for column in ("model", "target", "verified on"):
+    table = Table(title="Light models of onnx", title_justify="left")
+    for column in ("model", "target", "weights", "verified on"):
         table.add_column(column)
     for column in ("of the range", "kernels", "generic", "shuffles", "build", "CPU", "memory"):
         table.add_column(column, justify="right")
@@ -97,6 +100,7 @@ def light_models_table(rows: Sequence[Row]) -> Table:
         table.add_row(
             row["model"],
             row["target"],
+            row["weights"],
             row["board"],
             f"{row['relative_error']:.1e}",
             str(row["kernels"]),
@@ -107,6 +111,10 @@ def light_models_table(rows: Sequence[Row]) -> Table:
             f"{row['peak_bytes'] / 1e9:.1f} GB",
         )
     return table
+
+
+def _shipped(name: str) -> Path:
+    return LIGHT / f"light_{name}.onnx"
 
 
 def _scale_logits(model: onnx.ModelProto) -> None:
@@ -142,10 +150,13 @@ def _values_of(model: onnx.ModelProto, name: str) -> np.ndarray:
     return session.run([name], {picture.name: x})[0]
 
 
-def _built(name: str, target: str) -> Row:
+def _built(name: str, target: str, weights: str) -> Row:
     with tempfile.TemporaryDirectory(prefix="light-models-") as folder:
         path, report_path = Path(folder) / f"{name}.onnx", Path(folder) / "report.json"
-        write_with_random_weights(name, path)
+        if weights == "random":
+            write_with_random_weights(name, path)
+        else:
+            shutil.copyfile(_shipped(name), path)
         words = ["--onnx", path.name, "--target", target, "--board", BOARDS[target]]
         command = [sys.executable, str(BUILD), *words, "--json", report_path.name]
         start = time.perf_counter()
@@ -153,12 +164,13 @@ def _built(name: str, target: str) -> Row:
         seconds = time.perf_counter() - start
         if code != 0:
             raise LightModelError(
-                f"{name} does not build for {target} (exit {code}): {complaint}; to see where, "
-                "write it with `write_with_random_weights` and build it with --dump DIR"
+                f"{name} with {weights} weights does not build for {target} (exit {code}): "
+                f"{complaint}; to see where, build {_shipped(name)}, or what "
+                "`write_with_random_weights` writes, with --dump DIR"
             )
         report = json.loads(report_path.read_text(encoding="utf-8"))
     took = {"median": seconds, "samples": [seconds], "cpu_s": cpu_s, "peak_bytes": peak_bytes}
-    return _row(name, target, report) | took
+    return _row(name, target, weights, report) | took
 
 
 def _run_measured(command: Sequence[str], folder: Path) -> tuple[int, str, float, int]:
@@ -186,19 +198,21 @@ def _run_measured(command: Sequence[str], folder: Path) -> tuple[int, str, float
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="light_models.py",
-        description="Builds onnx's light models with random weights, and says what it took.",
+        description="Builds onnx's light models, and says what it took.",
     )
     add = parser.add_argument
     add("--model", choices=NAMES, nargs="+", default=NAMES, metavar="NAME",
         help=f"{', '.join(NAMES)} (default: all)")  # fmt: skip
     add("--target", choices=tuple(BOARDS), nargs="+", default=tuple(BOARDS),
         help="verified on this machine, and on the emulated core (default: both)")  # fmt: skip
+    add("--weights", choices=WEIGHTS, nargs="+", default=WEIGHTS,
+        help="those of the files, and random ones written into them (default: both)")  # fmt: skip
     add("--json", type=new_file, required=True, metavar="FILE",
-        help="the report; rows of other networks and targets that it has already stay")  # fmt: skip
+        help="the report; rows about something else that it has already stay")  # fmt: skip
     return parser
 
 
-def _row(name: str, target: str, report: dict[str, Any]) -> Row:
+def _row(name: str, target: str, weights: str, report: dict[str, Any]) -> Row:
     shipped = [row for row in report["verification"] if row["level"] == report["level"]]
     return {
         "suite": "light-models",
@@ -206,6 +220,7 @@ def _row(name: str, target: str, report: dict[str, Any]) -> Row:
         "engine": ENGINE,
         "level": report["level"],
         "target": target,
+        "weights": weights,
         "board": shipped[0]["where"],
         "kind": "measured",
         "unit": "s",

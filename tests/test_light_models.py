@@ -19,14 +19,14 @@ NAME = "shufflenet"
 REPORT = """
 import json, pathlib, sys
 words = dict(zip(sys.argv[1::2], sys.argv[2::2]))
-assert pathlib.Path(words["--onnx"]).is_file() and words["--board"] == "local"
+assert words["--board"] == "local"
 row = {"level": "fused", "where": "board local"}
 pathlib.Path(words["--json"]).write_text(json.dumps({
     "level": "fused",
     "verification": [row | {"relative_error": 2e-6}, row | {"relative_error": 1e-6}],
     "kernels": [{"name": "softmax", "source": "generic"}, {"name": "stem", "source": "default"}],
     "operators": {"shuffles": {"imported": 16, "left": 0}},
-    "library_bytes": 7,
+    "library_bytes": pathlib.Path(words["--onnx"]).stat().st_size,
 }))
 held = bytearray(300_000_000)
 """
@@ -45,14 +45,20 @@ def test_weights_are_drawn_and_the_same_every_time(tmp_path: Path) -> None:
     assert all(len(np.unique(values)) > values.size // 2 for values in drawn)
 
 
-def test_a_build_s_time_memory_and_verification_are_reported(
+def test_a_build_s_time_memory_and_verification_are_reported_with_both_weights(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     program, report = tmp_path / "build.py", tmp_path / "report.json"
     program.write_text(REPORT)
     monkeypatch.setattr(light_models, "BUILD", program)
     light_models.main(["--model", NAME, "--target", "host", "--json", str(report)])
-    (row,) = read_report(str(report)).rows
+    shipped, row = read_report(str(report)).rows
+    assert (shipped["weights"], row["weights"]) == ("shipped", "random")
+    write_with_random_weights(NAME, tmp_path / "random.onnx")
+    files = (light_models.LIGHT / f"light_{NAME}.onnx", tmp_path / "random.onnx")
+    assert (shipped["library_bytes"], row["library_bytes"]) == tuple(
+        f.stat().st_size for f in files
+    )
     assert (row["model"], row["target"], row["kind"], row["unit"]) == (
         NAME,
         "host",
@@ -74,7 +80,8 @@ def test_a_build_that_fails_is_named_with_its_words(
     program.write_text("import sys; sys.exit('error: no such operator')")
     monkeypatch.setattr(light_models, "BUILD", program)
     words = ["--model", NAME, "--target", "host", "--json", str(tmp_path / "report.json")]
-    with pytest.raises(LightModelError, match=r"shufflenet does not build .*: no such operator"):
+    message = r"shufflenet with shipped weights does not build .*: no such operator"
+    with pytest.raises(LightModelError, match=message):
         light_models.main(words)
 
 

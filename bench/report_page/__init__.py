@@ -60,7 +60,9 @@ SUITES = {
         "Trained networks over pictures", "Ours against the reference.", plain_blocks
     ),
     "light-models": SuitePage(
-        "Networks of the ONNX project", "Built and verified with random weights.", plain_blocks
+        "Networks of the ONNX project",
+        "Built and verified, as shipped and with random weights.",
+        plain_blocks,
     ),
 }
 
