@@ -12,6 +12,7 @@ from bench.boards import cores_of
 from bench.context import measurement_context
 from bench.engines import peers_in, quick_peers
 from bench.machine import measured_machine
+from bench.model_warnings import model_warnings
 from bench.noise import noise_warnings
 from bench.page import write_page
 from bench.provenance import command_line
@@ -54,7 +55,7 @@ def main(arguments: list[str] | None = None) -> None:
     around = measured_machine if measured else lambda *_: contextlib.nullcontext()
     with around(options.target, options.board, context):
         rows = list(suite.measure(options))
-    context["warnings"] = list(noise_warnings(context, rows))
+    context["warnings"] = [*noise_warnings(context, rows), *model_warnings(rows)]
     write_json(options.json, {"context": context, "rows": rows})
     for path in options.leftovers:
         path.unlink(missing_ok=True)

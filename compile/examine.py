@@ -127,7 +127,8 @@ def _model(
             dtype=rung.target.dtype,
         )
         figures = ("modelled", "Mcycles", where, rung.threads, [report.cycles / 1e6])
-        latencies.append(Latency(rung.level, *figures, note_on(rung.threads)))
+        notes = filter(None, (note_on(rung.threads), *report.doubts))
+        latencies.append(Latency(rung.level, *figures, "; ".join(notes) or None))
     return verifications, latencies
 
 

@@ -45,6 +45,7 @@ class NetworkPrice:
             llvm_model=self.kernels[0][1].llvm_model,
             coverage=priced / totals["instructions"],
             hottest=(),
+            doubts=self.kernels[0][1].doubts,
             **totals,
         )
 

@@ -19,7 +19,7 @@ from pathlib import Path
 
 from deploy_rpc.block_counts import Block, count_blocks, missing_counting_tools
 from deploy_rpc.block_prices import Price, missing_pricing_tools, price_blocks
-from deploy_rpc.core_models import llvm_model
+from deploy_rpc.core_models import llvm_model, model_doubts
 from deploy_rpc.cores import Core
 from deploy_rpc.isa import AARCH64, Isa, isa_called
 from deploy_rpc.memory_ports import busy_cycles
@@ -42,7 +42,8 @@ class CycleReport:
     """Modelled, one thread, of `core` by LLVM's model `llvm_model`.
 
     `loads` and `stores` are instructions, the misses those of the simulated data caches, `coverage`
-    the share of the executed instructions that the model could price, `hottest` the dearest first.
+    the share of the executed instructions that the model could price, `hottest` the dearest first,
+    `doubts` what is published of the core and contradicts its model (`core_models`).
     """
 
     core: str
@@ -55,6 +56,7 @@ class CycleReport:
     l2_misses: int
     coverage: float
     hottest: tuple[HotBlock, ...]
+    doubts: tuple[str, ...]
 
 
 def missing_modelling_tools(isa: Isa = AARCH64) -> list[str]:
@@ -91,6 +93,7 @@ def modelled_cycles(
         l2_misses=counts.l2_misses,
         coverage=sum(block.executions * price.priced for block, price in priced) / instructions,
         hottest=tuple(_hottest(priced)),
+        doubts=model_doubts(core),
     )
 
 

@@ -18,9 +18,9 @@ class Isa:
 
     `markers` are the instructions around what is counted (`cycle_model/markers.h`), `jumps` says of
     an instruction's bytes whether it ends a block, `loads` and `stores` match LLVM's text of one.
-    `multiply_adds`, `half_multiply_adds` (of float16), `dot_products` (of int8) and `vector_loads`
-    are independent of each other, of the longest vectors that QEMU knows: what a pipeline model is
-    tested with.
+    `multiply_adds`, `half_multiply_adds` (of float16), `dot_products` (of int8), `vector_loads` and
+    `vector_stores` are independent of each other, of the longest vectors that QEMU knows: what a
+    pipeline model is tested with.
     `jumps_from_end`: a jump's distance is from the instruction's end, not its beginning.
     """
 
@@ -37,6 +37,7 @@ class Isa:
     half_multiply_adds: tuple[str, ...]
     dot_products: tuple[str, ...]
     vector_loads: tuple[str, ...]
+    vector_stores: tuple[str, ...]
     jumps_from_end: bool
 
     def loops(self, code: Code, last: str) -> bool:
@@ -86,6 +87,7 @@ AARCH64 = Isa(
     half_multiply_adds=tuple(f"fmla v{i}.8h, v30.8h, v15.h[0]" for i in (*range(14), 24, 25)),
     dot_products=tuple(f"sdot v{i}.4s, v30.16b, v31.4b[0]" for i in range(16)),
     vector_loads=tuple(f"ldr q{16 + i}, [x0, #{16 * i}]" for i in range(8)),
+    vector_stores=tuple(f"str q{16 + i}, [x1, #{16 * i}]" for i in range(8)),
     jumps_from_end=False,
 )
 X86_64 = Isa(
@@ -102,6 +104,7 @@ X86_64 = Isa(
     half_multiply_adds=(),
     dot_products=(),
     vector_loads=tuple(f"vmovups {32 * i}(%rax), %ymm{12 + i % 2}" for i in range(8)),
+    vector_stores=tuple(f"vmovups %ymm{i}, {32 * i}(%rbx)" for i in range(8)),
     jumps_from_end=True,
 )
 ISAS = {isa.name: isa for isa in (AARCH64, X86_64)}

@@ -15,7 +15,7 @@ from deploy_rpc.block_counts import missing_counting_tools
 from deploy_rpc.block_prices import ANALYSER, missing_pricing_tools
 from deploy_rpc.bundle import ZIG_TARGETS, board_bundle, bundle_folder
 from deploy_rpc.compiled_once import zig
-from deploy_rpc.core_models import modelled_cores
+from deploy_rpc.core_models import model_doubts, modelled_cores
 from deploy_rpc.cores import find_core
 from deploy_rpc.cycles import modelled_cycles
 from deploy_rpc.emulated_board import DEFAULT_EMULATED_CORE
@@ -104,6 +104,9 @@ def _pricing() -> Iterator[Finding]:
     if not missing:
         yield _program(ANALYSER, "llvm-19", "no modelled boards")
         yield Finding("cores that can be modelled", FOUND, ", ".join(modelled_cores()))
+        for name in modelled_cores():
+            for doubt in model_doubts(find_core(name)):
+                yield Finding(f"model of {name}", FOUND, f"offered with a doubt: {doubt}")
 
 
 def _plugin() -> Iterator[Finding]:

@@ -202,6 +202,8 @@ def _print_cycles(report: CycleReport) -> None:
         f"{report.stores / 1e6:.2f} M stores; simulated misses: L1 {report.l1_misses / 1e6:.2f} M, "
         f"L2 {report.l2_misses / 1e6:.2f} M; cache misses cost nothing in the model"
     )
+    for doubt in report.doubts:
+        print(f"a doubt of LLVM's model of {report.llvm_model}: {doubt}")
     table = Table("hottest blocks, their last instructions", title_justify="left")
     for column in ("runs", "M cycles", "of all"):
         table.add_column(column, justify="right")

@@ -119,4 +119,4 @@ def test_peers_in_int8_are_given_files_of_int8(tmp_path: Path) -> None:
 
 def report_of(*disassembly: str) -> CycleReport:
     block = HotBlock(0, 1, 10.0, disassembly)
-    return CycleReport("neoverse-n1", "neoverse-n1", 10.0, 2, 1, 0, 0, 0, 1.0, (block,))
+    return CycleReport("neoverse-n1", "neoverse-n1", 10.0, 2, 1, 0, 0, 0, 1.0, (block,), ())

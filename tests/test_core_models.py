@@ -8,7 +8,14 @@ import pytest
 
 from deploy_rpc import core_models
 from deploy_rpc.block_prices import price_text
-from deploy_rpc.core_models import CoreModelError, _faults, llvm_model, modelled_cores
+from deploy_rpc.core_models import (
+    MODELS,
+    CoreModelError,
+    _faults,
+    llvm_model,
+    model_doubts,
+    modelled_cores,
+)
 from deploy_rpc.cores import Dtype, find_core
 from deploy_rpc.isa import AARCH64
 from tests.needs import needs_cycle_model
@@ -62,6 +69,36 @@ def test_a_model_that_misprices_a_smaller_format_is_refused(
 
 
 @needs_cycle_model
+def test_loads_and_stores_of_the_cores_offered_are_priced_as_published() -> None:
+    assert [model_doubts(find_core(name)) for name in modelled_cores()] == [(), (), (), ()]
+
+
+@needs_cycle_model
+@pytest.mark.parametrize(
+    ("published", "doubts"),
+    [
+        ({"loads": 1}, ("8 loads of 128 bits cost 4.1 cycles there, 8 as published",)),
+        ({"stores": 2}, ("8 stores of 128 bits cost 8.0 cycles there, 4 as published",)),
+        ({"loads": 2.5}, ("8 loads of 128 bits cost 4.1 cycles there, 3.2 as published",)),
+        ({"loads": 2.05, "stores": 1.04}, ()),
+        ({"loads": None, "stores": None}, ()),
+    ],
+)
+def test_a_model_that_loads_or_stores_otherwise_than_published_is_doubted_and_offered(
+    published: dict[str, float], doubts: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(
+        MODELS, "neoverse-n1", dataclasses.replace(MODELS["neoverse-n1"], **published)
+    )
+    model_doubts.cache_clear()
+    try:
+        assert model_doubts(find_core("neoverse-n1")) == doubts
+        assert llvm_model(find_core("neoverse-n1")) == "neoverse-n1"
+    finally:
+        model_doubts.cache_clear()
+
+
+@needs_cycle_model
 def test_the_a76_is_modelled_as_the_n1_that_was_made_from_it() -> None:
     assert llvm_model(find_core("cortex-a76")) == "neoverse-n1"
 
@@ -71,7 +108,11 @@ def test_the_a76_is_modelled_as_the_n1_that_was_made_from_it() -> None:
     ("core", "reason"),
     [
         ("cortex-a53", r"16 FMLAs with 8 loads between them cost .*more than one after the other"),
-        ("cortex-a55", r"16 FMLAs cost 8\.0 cycles there, 16 in silicon"),
+        (
+            "cortex-a55",
+            r"16 FMLAs cost 8\.0 cycles there, 16 in silicon.*"
+            r"8 loads of 128 bits cost 8\.0 cycles there, 16 as published",
+        ),
         ("cortex-x1", r"LLVM has no pipeline model of cortex-x1"),
     ],
 )

@@ -32,7 +32,7 @@ def built(level: str, path: Path) -> Lowered:
 def test_of_two_threads_the_library_answers_right_and_costs_the_sum(tmp_path: Path) -> None:
     path = tmp_path / "network.so"
     lowered = built("fused", path)
-    each = CycleReport("cortex-a72", "cortex-a72", 10.0, 20, 3, 2, 1, 0, 1.0, ())
+    each = CycleReport("cortex-a72", "cortex-a72", 10.0, 20, 3, 2, 1, 0, 1.0, (), ())
     price = NetworkPrice("cortex-a72", 2, tuple((kernel, each) for kernel in lowered.kernels))
     report, (y,) = price_library(lowered, path, A72, price)
     calls = sum(kernel.calls for kernel in lowered.kernels)

@@ -74,12 +74,16 @@ def test_one_picture_gives_a_table_of_five_named_classes(
     assert str(picture) in out.replace("\n", "")
 
 
-def test_the_hottest_instructions_are_told_with_their_operands(
+def test_the_hottest_instructions_are_told_with_their_operands_and_doubts_of_the_model(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     block = HotBlock(0, 7, 21.0, ("ldr q0, [x0, #16]", "b.ne #-4"))
-    _print_cycles(CycleReport("cortex-a72", "cortex-a72", 21.0, 14, 7, 0, 1, 1, 1.0, (block,)))
-    assert "ldr q0, [x0, #16]" in capsys.readouterr().out
+    doubts = ("8 stores of 128 bits cost 8.0 cycles there, 4 as published",)
+    report = CycleReport("cortex-a72", "cortex-a72", 21.0, 14, 7, 0, 1, 1, 1.0, (block,), doubts)
+    _print_cycles(report)
+    out = capsys.readouterr().out
+    assert "ldr q0, [x0, #16]" in out
+    assert "a doubt of LLVM's model of cortex-a72: 8 stores of 128 bits cost 8.0" in out
 
 
 def test_a_folder_gives_a_line_for_each_picture_and_agrees_with_pytorch(
