@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-import json
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from bench.report_fields import fault_of_context, fault_of_row
 from bench.rows import Row
 from model.errors import InputError
+from model.strict_json import JsonError, strict_json
 
-NEEDED = {
-    "suite": str, "engine": str, "kind": str, "unit": str, "median": (int, float), "samples": list,
-}  # fmt: skip
-KINDS = ("measured", "modelled")
 OWN = ("date", "revision", "command")  # of each row, where a report is made bit by bit
 
 
@@ -39,16 +35,18 @@ def read_report(text: str) -> Report:
         what = "a folder" if path.is_dir() else "nothing"
         raise ReportError(f"expected a report, found {what} at {path}")
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except (json.JSONDecodeError, UnicodeDecodeError, OSError) as error:
+        content = strict_json(path.read_bytes())
+    except (JsonError, OSError) as error:
         raise ReportError(f"{path} is no report: expected JSON ({error})") from error
     if not isinstance(content, dict) or not isinstance(content.get("context"), dict):
         raise ReportError(f"{path} is no report: no `context`; bench/run.py --json writes one")
+    if fault := fault_of_context(content["context"]):
+        raise ReportError(f"{path} is no report: `context`: {fault}")
     rows = content.get("rows")
     if not isinstance(rows, list) or not rows:
         raise ReportError(f"{path} is no report: `rows` is no list with rows in it")
     for number, row in enumerate(rows):
-        if fault := _fault(row):
+        if fault := fault_of_row(row):
             raise ReportError(f"{path} is no report: row {number}: {fault}")
     return Report(text, content["context"], rows)
 
@@ -67,22 +65,3 @@ def with_kept_rows(
     others = [row for row in kept if tuple(row.get(column) for column in columns) not in made]
     own = {name: context[name] for name in OWN}
     return [*others, *(row | own for row in rows)]
-
-
-def _fault(row: object) -> str | None:
-    """What is wrong with one row, None for nothing."""
-    if not isinstance(row, dict):
-        return f"expected an object, got {row!r}"
-    for name, type_ in NEEDED.items():
-        if not isinstance(row.get(name), type_):
-            return f"`{name}` is {row.get(name)!r}"
-    if row["kind"] not in KINDS:
-        return f"`kind` is {row['kind']!r}, neither {' nor '.join(KINDS)}"
-    values = [row["median"], *row["samples"]]
-    if len(values) < 2 or not all(_is_finite(value) for value in values):
-        return "`median` and `samples` are not all finite numbers, one sample at least"
-    return None
-
-
-def _is_finite(value: object) -> bool:
-    return isinstance(value, (int, float)) and math.isfinite(value)

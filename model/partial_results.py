@@ -16,7 +16,8 @@ from typing import Any, TextIO
 
 from model.cli import write_atomically
 from model.errors import InputError
-from model.predictions import Prediction
+from model.predictions import Prediction, kept_prediction
+from model.strict_json import JsonError, strict_json
 
 
 class PartialResultsError(InputError):
@@ -88,18 +89,18 @@ def _read(path: Path, of: dict[str, Any]) -> dict[str, Prediction]:
             "that one, or remove the file"
         )
     try:
-        return {row.pop("picture"): Prediction(**row) for row in rows}
-    except (KeyError, TypeError) as error:
-        raise PartialResultsError(f"{path} is of another version: remove it") from error
+        return {row.pop("picture"): kept_prediction(row) for row in rows}
+    except (KeyError, TypeError, ValueError) as error:
+        raise PartialResultsError(f"{path} is of another version ({error}): remove it") from error
 
 
 def _whole_lines(path: Path) -> list[dict[str, Any]]:
     """All lines up to the first that is none."""
     lines = []
-    for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
+    for line in path.read_bytes().splitlines():
         try:
-            lines.append(json.loads(line))
-        except ValueError:
+            lines.append(strict_json(line))
+        except JsonError:
             break
     return [line for line in lines if isinstance(line, dict)]
 

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from model.preprocess import Preprocessing, load_image
+from model.strict_json import shown
 
 KEPT = 5  # best classes of each picture that are shown and reported, and that top-5 counts
 
@@ -64,6 +65,32 @@ def predict(
     )
 
 
+def kept_prediction(fields: dict[str, Any]) -> Prediction:
+    """The `Prediction` of `fields` that were read from a file.
+
+    Raises `TypeError` for fields that it does not have, `ValueError` for a value that none has.
+    """
+    made = Prediction(**fields)
+    of_reference = made.reference_class, made.reference_error, made.reference_range, made.same_best
+    fitting = {
+        "image": isinstance(made.image, str),
+        "classes": _are(int, made.classes) and made.classes,
+        "names": _are(str, made.names) and len(made.names) == len(made.classes),
+        "probabilities": _are(float, made.probabilities)
+        and len(made.probabilities) == len(made.classes),
+        "true_class": made.true_class is None or _are(int, [made.true_class]),
+        "reference_class": of_reference == (None,) * 4 or _are(int, [made.reference_class]),
+        "reference_error": (made.reference_error is None) == (made.reference_range is None),
+        "reference_range": made.reference_range is None
+        or (_are(float, of_reference[1:3]) and made.reference_range > 0),
+        "same_best": made.same_best is None or isinstance(made.same_best, bool),
+    }
+    for name, fits in fitting.items():
+        if not fits:
+            raise ValueError(f"{name} is {shown(getattr(made, name))}")
+    return made
+
+
 def accuracy(predictions: Sequence[Prediction]) -> dict[str, Any] | None:
     """Top-1 and top-5 over the pictures whose class is known; None where there are none."""
     judged = [p for p in predictions if p.true_class is not None]
@@ -100,6 +127,12 @@ def disagreements(predictions: Sequence[Prediction]) -> list[Prediction]:
     """Those whose best class is not the reference's, or whose logits are not finite."""
     compared = [p for p in predictions if p.reference_class is not None]
     return [p for p in compared if p.reference_error is None or p.classes[0] != p.reference_class]
+
+
+def _are(kind: type, values: object) -> bool:
+    """Whether it is a list of them; a whole number is a float, too, but true is no number."""
+    kinds = (int, float) if kind is float else (kind,)
+    return isinstance(values, (list, tuple)) and all(type(value) in kinds for value in values)
 
 
 def _best(logits: np.ndarray) -> list[int]:

@@ -69,6 +69,33 @@ def test_results_of_another_evaluation_are_refused_and_kept(tmp_path: Path) -> N
     assert path.read_bytes() == before
 
 
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [("image", 3), ("classes", ["c"]), ("classes", []), ("names", ["c"]),
+     ("probabilities", [True, 0]), ("true_class", "cat"),
+     ("reference_error", 1e-6), ("same_best", 1), ("more", 1)],
+)  # fmt: skip
+def test_what_is_no_prediction_is_refused(field: str, value: object, tmp_path: Path) -> None:
+    path = tmp_path / "partial"
+    interrupted(path, "a")
+    of, kept = path.read_text().splitlines()
+    path.write_text("\n".join([of, json.dumps(json.loads(kept) | {field: value})]))
+    with (
+        pytest.raises(PartialResultsError, match=r"of another version \(.* is |argument"),
+        partial_results(path, OF),
+    ):
+        pass
+
+
+def test_endless_nesting_ends_the_results(tmp_path: Path) -> None:
+    path = tmp_path / "partial"
+    interrupted(path, "a")
+    with path.open("a") as file:
+        file.write(99999 * "[" + "\n")
+    with partial_results(path, OF) as results:
+        assert results.done.keys() == {"a"}
+
+
 def test_without_a_path_nothing_is_kept(tmp_path: Path) -> None:
     with partial_results(None, OF) as results:
         results.keep("a", prediction("a"))

@@ -40,14 +40,30 @@ def test_every_committed_report_is_one(path: Path) -> None:
         ("[1, 2]", "no `context`"),
         ('{"rows": []}', "no `context`"),
         (json.dumps({"context": CONTEXT, "rows": []}), "no list with rows"),
+        (
+            json.dumps({"context": CONTEXT | {"cores": "two"}, "rows": [a_row()]}),
+            "`cores` is 'two'",
+        ),
         (json.dumps({"context": CONTEXT, "rows": [3]}), "row 0: expected an object, got 3"),
         (json.dumps({"context": CONTEXT, "rows": [a_row(unit=None)]}), "`unit` is None"),
-        (json.dumps({"context": CONTEXT, "rows": [a_row(kind="guessed")]}), "'guessed', neither"),
         (
-            json.dumps({"context": CONTEXT, "rows": [a_row(), a_row(samples=[float("nan")])]}),
-            "row 1: `median` and `samples` are not all finite",
+            json.dumps({"context": CONTEXT, "rows": [a_row(kind="guessed")]}),
+            "'guessed', expected measured or",
         ),
-        (json.dumps({"context": CONTEXT, "rows": [a_row() | {"samples": []}]}), "one sample"),
+        (json.dumps({"context": CONTEXT, "rows": [a_row([float("nan")])]}), "got NaN"),
+        ('{"context": ' + 9999 * "[", "expected JSON"),
+        (json.dumps({"context": CONTEXT, "rows": [a_row() | {"samples": []}]}), "one at least"),
+        (
+            json.dumps({"context": CONTEXT, "rows": [a_row(), a_row(level="\x1b[2J")]}),
+            "row 1: `lev",
+        ),
+        (json.dumps({"context": CONTEXT, "rows": [a_row(what=["\x1b[2J"])]}), "one can print"),
+        (json.dumps({"context": CONTEXT, "rows": [a_row(what={"is": 1e300})]}), "of usual size"),
+        (
+            json.dumps({"context": CONTEXT, "rows": [a_row([0.0])]}),
+            "expected a number above nought",
+        ),
+        (json.dumps({"context": CONTEXT, "rows": [a_row(suite="layers")]}), "`kernel` is None"),
     ],
 )
 def test_what_is_no_report_is_refused_with_the_reason(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from compile.tuning.strict_json import MAX_WHOLE, JsonError, strict_json
+from model.strict_json import MAX_WHOLE, JsonError, strict_json
 
 
 def test_plain_json_is_read() -> None:

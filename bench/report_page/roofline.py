@@ -40,7 +40,11 @@ def roofline(
     Intensity is multiply-adds per byte of the buffers, each counted once. The peak is that against
     which the rows state their share; a dot's area is the kernel's share of the network's time.
     """
-    shown = [row for row in kernels if row["macs"] and row.get("bytes") and row["peak_share"]]
+    shown = [
+        row
+        for row in kernels
+        if row["macs"] and row.get("bytes") and row["peak_share"] and _rate(row)
+    ]
     if not shown:
         return
     roof = _roof(report, shown[0])

@@ -18,7 +18,6 @@ display.py     what one sees of all this
 curve.py       how the network's cost fell, as a picture
 record.py      one result as a line of JSON, and what it scores
 record_fields.py  what each of its fields must hold
-strict_json.py    the JSON that all readers take alike
 log.py         a log of records: appended to, and read
 log_file.py    its file, which neither a crash nor a second writer spoils
 log_upkeep.py  logs merged, and pruned

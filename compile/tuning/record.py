@@ -21,8 +21,8 @@ from compile.tuning.record_fields import (
     is_trace,
     is_whole,
 )
-from compile.tuning.strict_json import JsonError, shown, strict_json
 from model.errors import InputError
+from model.strict_json import JsonError, shown, strict_json
 
 MISS_CYCLES = {"cortex-a72": 0.5}  # of a modelled miss of L1, in a record's score
 OTHER_MISS_CYCLES = 0.1

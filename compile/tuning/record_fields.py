@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from compile.tuning.strict_json import MAX_WHOLE
+from model.strict_json import MAX_WHOLE
 
 RECORD_FORMAT = 1
 IN_NETWORK = "in network"

@@ -3,36 +3,67 @@
 from __future__ import annotations
 
 import argparse
+import dataclasses
+import faulthandler
 import time
 import warnings
-from collections import Counter
+from collections.abc import Callable
 
 from hypothesis import HealthCheck, given, seed, settings
 
 from model.cli import positive_int, run_command
 from model.errors import InputError
+from tests.fuzz.held import held
 from tests.fuzz.parsers import PARSERS, Parser
 
 EXAMPLES = 300  # between two looks at the clock
+HANG_S = 60  # an input that takes longer
+
+
+@dataclasses.dataclass
+class Tally:
+    """How many inputs were taken and refused, and how long the slowest took."""
+
+    taken: int = 0
+    refused: int = 0
+    longest_s: float = 0.0
 
 
 def main(arguments: list[str] | None = None) -> None:
     """Prints a line a parser; an exception that is no `InputError` ends it, with what caused it."""
     options = _parser().parse_args(arguments)
     for name in options.parsers or PARSERS:
-        begin, tally, number = time.monotonic(), Counter(), options.seed
-        while time.monotonic() - begin < options.seconds:
-            fuzz(PARSERS[name], EXAMPLES, number, tally)
-            number += 1
-        seconds = time.monotonic() - begin
-        print(
-            f"{name}: {tally.total()} inputs in {seconds:.0f} s: {tally['taken']} taken, "
-            f"{tally['refused']} refused, none that did anything else",
-            flush=True,
-        )
+        print(f"{name}: {fuzz_for(PARSERS[name], options.seconds, options.seed)}", flush=True)
 
 
-def fuzz(parser: Parser, examples: int, number: int, tally: Counter[str]) -> None:
+def fuzz_for(parser: Parser, seconds: float, number: int) -> str:
+    """Fuzzes for so long, and says what came.
+
+    Raises `GrowthError` where more is held than behind the first examples, and what `parser.end`
+    raises. An input that takes `HANG_S` ends this process, with a traceback.
+    """
+    begin, tally = time.monotonic(), Tally()
+    watched = dataclasses.replace(parser, parse=_watched(parser.parse))
+    for value in parser.sound:
+        parser.parse(value)  # starts programs
+    fuzz(watched, EXAMPLES, number, tally)  # fills caches
+    before = held()
+    is_over = False
+    while not is_over:
+        number += 1
+        fuzz(watched, EXAMPLES, number, tally)
+        is_over = time.monotonic() - begin >= seconds
+    after = held()
+    after.check(before)
+    parser.end()
+    return (
+        f"{tally.taken + tally.refused} inputs in {time.monotonic() - begin:.0f} s: {tally.taken} "
+        f"taken, {tally.refused} refused, none that did anything else; the longest took "
+        f"{tally.longest_s:.2f} s; behind the first {EXAMPLES}: {before}; at the end: {after}"
+    )
+
+
+def fuzz(parser: Parser, examples: int, number: int, tally: Tally) -> None:
     """So many inputs, the same ones for a `number`; raises what a parser must not."""
 
     @seed(number)
@@ -44,16 +75,31 @@ def fuzz(parser: Parser, examples: int, number: int, tally: Counter[str]) -> Non
     )
     @given(parser.strategy)
     def one(value: object) -> None:
+        begin = time.monotonic()
         try:
             parser.parse(value)
         except InputError:
-            tally["refused"] += 1
+            tally.refused += 1
         else:
-            tally["taken"] += 1
+            tally.taken += 1
+        tally.longest_s = max(tally.longest_s, time.monotonic() - begin)
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # Pillow has something to say of every broken picture
         one()
+
+
+def _watched(parse: Callable[..., object]) -> Callable[..., object]:
+    """`parse`, whose hanging, in C, too, ends the process."""
+
+    def watched(value: object) -> None:
+        faulthandler.dump_traceback_later(HANG_S, exit=True)
+        try:
+            parse(value)
+        finally:
+            faulthandler.cancel_dump_traceback_later()
+
+    return watched
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -2,42 +2,44 @@
 
 from __future__ import annotations
 
-import ctypes
 import dataclasses
 import functools
+import math
+import struct
 import tempfile
 from pathlib import Path
 
-import numpy as np
 from hypothesis import strategies as st
 
 from compile.library import build_library
 from compile.link import find_linker
 from compile.lower import lower
 from compile.targets import host_target
-from tests.c_options import Options
 from tests.fuzz.c_coverage import COUNTING, counting_folder
+from tests.fuzz.sanitised import SANITIZERS, FedProgram, compile_sanitised, gcc_sanitizes
 from tests.small_networks import small_network
 
+PROGRAM = Path(__file__).with_name("interface_program.c")
 OK, STATUSES = 0, range(7)
 SIZES = st.sampled_from([0, 1, 2**31, 2**63, 2**64 - 1])
-PLACES = st.sampled_from(["null", "right", "one byte further"])
+NOWHERE, RIGHT_PLACE, FURTHER = range(3)
+PLACES = st.sampled_from([NOWHERE, RIGHT_PLACE, FURTHER])
 
 
 @dataclasses.dataclass(frozen=True)
 class Call:
     """One create, run and destroy; sizes of None are the right ones."""
 
-    workspace: str
+    workspace: int
     workspace_bytes: int | None
     threads: int
-    input: str
+    input: int
     input_values: int | None
-    output: str
+    output: int
     output_values: int | None
 
 
-RIGHT_CALL = Call("right", None, 1, "right", None, "right", None)
+RIGHT_CALL = Call(RIGHT_PLACE, None, 1, RIGHT_PLACE, None, RIGHT_PLACE, None)
 calls = st.lists(
     st.builds(
         Call,
@@ -55,44 +57,42 @@ calls = st.lists(
 
 def makes_calls(made: list[Call]) -> None:
     """Each status is one of the header's, and OK only where all was right."""
-    for call in made:
-        _make(call)
+    built = fuzzed_library(gcc_sanitizes())
+    message = b"".join(_packed(call, built) for call in made)
+    answers = INTERFACE.feed(message, ANSWER.size * len(made))
+    for call, answer in zip(made, ANSWER.iter_unpack(answers), strict=True):
+        _check(call, answer, built)
 
 
-def _make(call: Call) -> None:
-    library, workspace_bytes, inputs, outputs = _library()
-    memory = np.zeros(workspace_bytes + 256, np.uint8)
-    x, y = np.zeros(inputs + 1, np.float32), np.zeros(outputs + 1, np.float32)
-    start = -(-memory.ctypes.data // 128) * 128
-    bytes_given = workspace_bytes if call.workspace_bytes is None else call.workspace_bytes
-    if call.workspace != "null" and call.workspace_bytes not in (None, 0, 1):
-        bytes_given = workspace_bytes  # a larger size would be a lie about memory
-    options = Options(_at(start, call.workspace), bytes_given, call.threads, None, None)
-    network = ctypes.c_void_p()
-    status = library.small_create(ctypes.byref(network), ctypes.byref(options))
-    assert status in STATUSES
-    assert (status == OK) == bool(network.value)
-    sizes = [
-        right if given is None else given
-        for right, given in ((inputs, call.input_values), (outputs, call.output_values))
-    ]
-    status = library.small_run(
-        network,
-        ctypes.c_void_p(_at(x.ctypes.data, call.input)),
-        ctypes.c_size_t(sizes[0]),
-        ctypes.c_void_p(_at(y.ctypes.data, call.output)),
-        ctypes.c_size_t(sizes[1]),
-    )
-    right = bool(network.value) and (call.input, call.output) == ("right", "right")
-    assert (status == OK) == (right and sizes == [inputs, outputs])
-    assert status in STATUSES
-    assert library.small_status_text(status)
-    assert bool(library.small_last_error(network)) == (status != OK)
-    library.small_destroy(network)
+CALL, ANSWER = struct.Struct("<3BiQQQ"), struct.Struct("<5B")
 
 
-def _at(address: int, place: str) -> int | None:
-    return {"null": None, "right": address, "one byte further": address + 1}[place]
+def _packed(call: Call, built: FuzzedLibrary) -> bytes:
+    """As `interface_program.c` reads it."""
+    right = built.workspace_bytes
+    if call.workspace == NOWHERE or call.workspace_bytes in (0, 1):
+        bytes_given = right if call.workspace_bytes is None else call.workspace_bytes
+    else:
+        bytes_given = right  # a larger size would be a lie about memory
+    places = call.workspace, call.input, call.output
+    return CALL.pack(*places, call.threads, bytes_given, *_sizes(call, built))
+
+
+def _sizes(call: Call, built: FuzzedLibrary) -> list[int]:
+    pairs = (call.input_values, built.input_shape), (call.output_values, built.output_shape)
+    return [math.prod(shape) if given is None else given for given, shape in pairs]
+
+
+def _check(call: Call, answer: tuple[int, ...], built: FuzzedLibrary) -> None:
+    created, is_made, ran, has_text, has_error = answer
+    assert created in STATUSES
+    assert (created == OK) == bool(is_made)
+    places_are_right = (call.input, call.output) == (RIGHT_PLACE, RIGHT_PLACE)
+    sizes = [math.prod(shape) for shape in (built.input_shape, built.output_shape)]
+    assert (ran == OK) == bool(is_made and places_are_right and _sizes(call, built) == sizes)
+    assert ran in STATUSES
+    assert has_text
+    assert bool(has_error) == (ran != OK)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -106,27 +106,27 @@ class FuzzedLibrary:
 
 
 @functools.cache
-def fuzzed_library() -> FuzzedLibrary:
+def fuzzed_library(is_sanitised: bool = False) -> FuzzedLibrary:
     """Built once; it counts its lines where they are asked for."""
     network, target = small_network(), host_target()
     counted = counting_folder()
-    path = (counted or Path(tempfile.gettempdir())) / "small.so"
+    words = (*(COUNTING if counted else ()), *(SANITIZERS if is_sanitised else ()))
+    folder = (counted or Path(tempfile.gettempdir())) / ("sanitised" if is_sanitised else "plain")
+    folder.mkdir(exist_ok=True)
     lowered = lower(network, "fused", target, threads=2)
-    linker = find_linker("gnu" if counted else "auto", target)
-    if counted:
-        linker = dataclasses.replace(linker, command=(*linker.command, *COUNTING))
-    built = build_library(lowered, target, linker, path)
+    linker = find_linker("gnu" if words else "auto", target)
+    linker = dataclasses.replace(linker, command=(*linker.command, *words))
+    built = build_library(lowered, target, linker, folder / "small.so")
     return FuzzedLibrary(
         built.path, built.workspace_bytes, network.input_shape, network.output_shape
     )
 
 
-@functools.cache
-def _library() -> tuple[ctypes.CDLL, int, int, int]:
-    """With the bytes of its workspace, and how many values go in and come out."""
-    built = fuzzed_library()
-    library = ctypes.CDLL(str(built.path))
-    for text in (library.small_last_error, library.small_status_text):
-        text.restype = ctypes.c_char_p
-    inputs, outputs = (int(np.prod(shape)) for shape in (built.input_shape, built.output_shape))
-    return library, built.workspace_bytes, inputs, outputs
+def _make(made: Path) -> None:
+    library = fuzzed_library(gcc_sanitizes()).path
+    folder = str(library.parent)
+    words = [f"-I{folder}", str(PROGRAM), str(library), f"-Wl,-rpath,{folder}", "-pthread"]
+    compile_sanitised(["-D_DEFAULT_SOURCE", *words], made)
+
+
+INTERFACE = FedProgram("fuzzed-interface", _make)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import socket
 import struct
 import tempfile
@@ -14,6 +15,10 @@ from pathlib import Path
 
 from hypothesis import strategies as st
 
+from bench.compare import THRESHOLD, comparison_table
+from bench.comparison import compare, context_warnings
+from bench.report_page.render import render
+from bench.reports import read_report
 from compile.frontend.onnx_file import load_onnx, picture_input
 from compile.frontend.onnx_import import import_onnx
 from compile.targets import parse_target
@@ -29,11 +34,13 @@ from model.checkpoint_facts import facts_of
 from model.checkpoint_file import bare_tensors, read_checkpoint_file
 from model.errors import InputError
 from model.labels import read_class_names, read_true_classes
+from model.partial_results import evaluation_of, partial_results
+from model.predictions import accuracy, agreement
 from model.preprocess import PREPROCESSINGS, load_image
 from model.zoo import model_name
-from tests.fuzz.agent import greets
-from tests.fuzz.edits import edited_bytes, edited_json, odd_values, seeds
-from tests.fuzz.interface import RIGHT_CALL, calls, makes_calls
+from tests.fuzz.agent import AGENT, greets
+from tests.fuzz.edits import CORPUS, edited_bytes, edited_json, odd_values, seeds
+from tests.fuzz.interface import INTERFACE, RIGHT_CALL, calls, makes_calls
 from tests.fuzz.onnx_models import edited_onnx
 from tests.fuzz.packed import RIGHT, arguments, calls_packed
 
@@ -45,13 +52,15 @@ REPORTED_LIBRARY = b"a fuzzed report's library\n"  # the corpus' reports have it
 class Parser:
     """`parse` is given what `strategy` draws; `examples` are those of the short run.
 
-    It takes each of `sound`, or edits of them would all be refused for the same reason.
+    It takes each of `sound`, or edits of them would all be refused for the same reason. `end`
+    raises where a program that it keeps running has leaked.
     """
 
     strategy: st.SearchStrategy
     parse: Callable[..., object]
     examples: int
     sound: Sequence[object] = ()
+    end: Callable[[], None] = lambda: None
 
 
 def _file(content: bytes, suffix: str) -> Path:
@@ -76,6 +85,23 @@ def _report(content: bytes) -> None:
         for name, program in example_files(built, library.stem).items():
             if name.endswith(".py"):
                 compile(program, name, "exec")
+
+
+def _bench_report(content: bytes) -> None:
+    """What a page and a comparison make of it."""
+    report = read_report(str(_file(content, ".bench.json")))
+    render([report], {})
+    list(context_warnings(SOUND_REPORT, report))
+    comparison_table(compare(report, report, THRESHOLD), THRESHOLD)
+
+
+def _partial_results(content: bytes) -> None:
+    path = _file(content, ".partial")
+    evaluation_of(path)
+    with partial_results(path, json.loads(PARTIAL_LINES[0])) as results:
+        done = list(results.done.values())
+    accuracy(done)
+    agreement(done)
 
 
 def _picture(content: bytes) -> None:
@@ -164,6 +190,13 @@ TRACKER_ANSWERS = st.lists(
     ),
     max_size=3,
 )
+SOUND_REPORT = read_report(str(CORPUS / "bench.fusion.json"))
+PARTIAL_LINES = seeds("partial")[0].splitlines()
+PARTIAL_RESULTS = st.tuples(
+    st.just(PARTIAL_LINES[0]) | edited_json(PARTIAL_LINES[:1]),
+    edited_json(PARTIAL_LINES[1:]),
+    edited_json(PARTIAL_LINES[1:]),
+).map(lambda lines: b"".join(line + b"\n" for line in lines))
 WORDS = ("tracker://127.0.0.1:9190/rpi4?key-file=k", "rpc://[::1]:9090", "emulated:cortex-a72",
          '{"kind": "llvm", "mtriple": "aarch64-linux-gnu", "mcpu": "cortex-a72"}',
          "shufflenet-1.0x-g3", "mobilenet-0.25", "rpi4", "arm_cpu")  # fmt: skip
@@ -183,6 +216,18 @@ PARSERS = {
         _report,
         100,
         seeds("report"),
+    ),
+    "bench report": Parser(
+        st.one_of(edited_json(seeds("bench")), edited_bytes(seeds("bench"))),
+        _bench_report,
+        60,
+        seeds("bench"),
+    ),
+    "partial results": Parser(
+        st.one_of(PARTIAL_RESULTS, edited_bytes(seeds("partial"))),
+        _partial_results,
+        80,
+        seeds("partial"),
     ),
     "picture": Parser(edited_bytes(seeds("picture")), _picture, 100, seeds("picture")),
     "ONNX file": Parser(edited_bytes(seeds("network")), _onnx_file, 100, seeds("network.onnx")),
@@ -207,7 +252,8 @@ PARSERS = {
         greets,
         60,
         [seeds("hello")],
+        AGENT.end,
     ),
-    "C interface": Parser(calls, makes_calls, 60, [[RIGHT_CALL]]),
+    "C interface": Parser(calls, makes_calls, 60, [[RIGHT_CALL]], INTERFACE.end),
     "C interface, by TVM": Parser(arguments, calls_packed, 60, [RIGHT]),
 }
