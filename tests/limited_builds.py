@@ -1,8 +1,8 @@
 """`python -m tests.limited_builds`: build.py's own main, once for each command line, within limits.
 
 Command lines come as JSON on standard input, and what became of them goes to standard output. Each
-runs in a process forked from one that has imported everything, which a build spends most of its
-first seconds with, and dies when it takes more than the limits.
+runs in a process forked from one that has imported everything, and dies when it takes more than the
+limits. They are without the imports: 2.4 CPU seconds (EPYC, November 2026), of any file the same.
 """
 
 from __future__ import annotations
@@ -10,22 +10,24 @@ from __future__ import annotations
 import json
 import os
 import resource
+import signal
 import sys
 import tempfile
+import time
 from pathlib import Path
 from typing import Any
 
 from compile.build import main
 from model.cli import run_command
 
-CPU_S = 10
+LIMIT_S = 10  # by the clock and of CPU time
 MORE_BYTES = 2_000_000_000  # of address space, beyond what the imports take
 
 
 def limited_build(words: list[str]) -> dict[str, Any]:
     """Exit code (negative: the signal that killed it), errors, peak bytes of `build.py WORDS`."""
     with tempfile.TemporaryDirectory() as folder:
-        said = Path(folder) / "stderr"
+        said, begun = Path(folder) / "stderr", time.monotonic()
         child = os.fork()
         if child == 0:
             _build(words, Path(folder), said)
@@ -34,6 +36,7 @@ def limited_build(words: list[str]) -> dict[str, Any]:
             "code": os.waitstatus_to_exitcode(status),
             "said": said.read_text(encoding="utf-8", errors="replace"),
             "left": sorted(path.name for path in Path(folder).iterdir() if path != said),
+            "wall_s": time.monotonic() - begun,
             "cpu_s": usage.ru_utime + usage.ru_stime,
             "peak_bytes": 1024 * usage.ru_maxrss,
         }
@@ -47,7 +50,8 @@ def _build(words: list[str], folder: Path, said: Path) -> None:
         os.dup2(os.open(path, os.O_WRONLY | os.O_CREAT), stream)
     now = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
     resource.setrlimit(resource.RLIMIT_AS, (now + MORE_BYTES, now + MORE_BYTES))
-    resource.setrlimit(resource.RLIMIT_CPU, (CPU_S, CPU_S))
+    resource.setrlimit(resource.RLIMIT_CPU, (LIMIT_S, LIMIT_S))
+    signal.alarm(LIMIT_S)
     code = 1
     try:
         run_command(main)

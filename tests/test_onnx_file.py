@@ -22,6 +22,18 @@ def test_a_malformed_file_is_refused_with_the_reason(name: str, tmp_path: Path) 
         import_onnx(path, input_size=None, preprocessing="imagenet")
 
 
+@pytest.mark.parametrize(("count", "through"), [(1, ""), (2, ", through"), (9, r", .*, \.\.\.")])
+def test_a_cycle_is_told_by_its_first_nodes(count: int, through: str, tmp_path: Path) -> None:
+    model = sound()
+    model.graph.node[0].input[0] = f"y{count - 1}" if count > 1 else "y"
+    for number in range(1, count):
+        given = f"y{number - 1}" if number > 1 else "y"
+        model.graph.node.append(helper.make_node("Relu", [given], [f"y{number}"]))
+    (tmp_path / "net.onnx").write_bytes(model.SerializeToString())
+    with pytest.raises(OnnxError, match=rf"\) needs its own result{through}.*; export it again"):
+        load_onnx(tmp_path / "net.onnx")
+
+
 def test_pnnx_s_picture_of_a_network_is_told(tmp_path: Path) -> None:
     node = helper.make_node("pnnx.Input", [], ["0"])
     path = tmp_path / "net.pnnx.onnx"

@@ -10,6 +10,7 @@ from google.protobuf.message import DecodeError
 from onnx import ModelProto, TensorProto, checker, helper, version_converter
 from onnx.external_data_helper import load_external_data_for_model
 
+from compile.frontend.onnx_contradictions import contradiction_in
 from model.errors import InputError
 
 PICTURE_CHANNELS = (1, 3, 4)  # what tells (N, H, W, C) from (N, C, H, W)
@@ -48,26 +49,18 @@ def load_onnx(path: Path) -> ModelProto:
     Opsets before 7 are lifted to 9. Raises `OnnxError` where the file is cut off, contradicts
     itself, or names weights outside its folder.
     """
+    model = _decoded(path)
+    _refuse_pnnx(model, path)
+    _read_weights_beside(model, path)
+    if contradiction := contradiction_in(model.graph):
+        raise OnnxError(f"{path} cannot be computed: {contradiction}; export it again")
     try:
-        model = onnx.load(path, load_external_data=False)
-        _require_text(model)
-        _refuse_pnnx(model, path)
-        load_external_data_for_model(model, str(path.parent))
         checker.check_model(model)
-    except (DecodeError, checker.ValidationError, ValueError, OSError) as error:
+    except (checker.ValidationError, ValueError) as error:
         raise OnnxError(
-            f"{path} is no complete ONNX model ({first_line(error)}); "
-            f"{path.stat().st_size} bytes came: export or download it again"
+            f"{path} is no sound ONNX model ({first_line(error)}); export or download it again"
         ) from error
-    if opset_of(model) >= OLDEST_OPSET:
-        return model
-    try:
-        return version_converter.convert_version(model, LIFTED_OPSET)
-    except (RuntimeError, ValueError) as error:
-        raise OnnxError(
-            f"{path} is of opset {opset_of(model)} and cannot be lifted to {LIFTED_OPSET} "
-            f"({first_line(error)}); export it again with opset {LIFTED_OPSET} or newer"
-        ) from error
+    return _lifted(model, path)
 
 
 def opset_of(model: ModelProto) -> int:
@@ -94,8 +87,10 @@ def picture_input(model: ModelProto, input_size: tuple[int, int] | None) -> Onnx
             "network in float32"
         )
     dims = [dim.dim_value for dim in kind.shape.dim]
-    if len(dims) != 4 or min(dims) < 0:
+    if len(dims) != 4:
         raise OnnxError(f"expected an input of 4 dimensions (N, C, H, W), got {_named(kind)}")
+    if min(dims) < 0:
+        raise OnnxError(f"the input {name!r} has a negative size, {_named(kind)}; export it again")
     if dims[0] > 1:
         raise OnnxError(
             f"expected one picture at a time, the input {name!r} fixes a batch of {dims[0]}; "
@@ -118,6 +113,43 @@ def picture_input(model: ModelProto, input_size: tuple[int, int] | None) -> Onnx
 def first_line(error: Exception) -> str:
     """The first line of what `error` says, or its type where it says nothing."""
     return (str(error).strip().splitlines() or [type(error).__name__])[0]
+
+
+def _decoded(path: Path) -> ModelProto:
+    """What the file itself holds, without the weights that it keeps in others."""
+    try:
+        model = onnx.load(path, load_external_data=False)
+        _require_text(model)
+        if not model.HasField("graph"):
+            raise ValueError("there is no graph in it")
+    except (DecodeError, ValueError, OSError) as error:
+        raise OnnxError(
+            f"{path} is no complete ONNX model ({first_line(error)}); "
+            f"{path.stat().st_size} bytes came: export or download it again"
+        ) from error
+    return model
+
+
+def _read_weights_beside(model: ModelProto, path: Path) -> None:
+    try:
+        load_external_data_for_model(model, str(path.parent))
+    except (checker.ValidationError, ValueError, OSError) as error:
+        raise OnnxError(
+            f"{path} keeps weights in another file, which cannot be read ({first_line(error)}); "
+            f"put that file where the export wrote it, in the folder of {path.name} or below"
+        ) from error
+
+
+def _lifted(model: ModelProto, path: Path) -> ModelProto:
+    if opset_of(model) >= OLDEST_OPSET:
+        return model
+    try:
+        return version_converter.convert_version(model, LIFTED_OPSET)
+    except (RuntimeError, ValueError) as error:
+        raise OnnxError(
+            f"{path} is of opset {opset_of(model)} and cannot be lifted to {LIFTED_OPSET} "
+            f"({first_line(error)}); export it again with opset {LIFTED_OPSET} or newer"
+        ) from error
 
 
 def _require_text(model: ModelProto) -> None:
