@@ -52,9 +52,10 @@ tuning-logs: $(INSTALLED)  ## the shipped tuning logs anew, on modelled cores: m
 fuzz: $(INSTALLED)  ## every parser of untrusted input for a minute: SECONDS=600 for longer
 	$(RUN) -m tests.fuzz --seconds $(SECONDS)
 
-soak: $(INSTALLED)  ## 10,000 inferences on four threads, faults of boards, an hour of tuning while boards are killed
+soak: $(INSTALLED)  ## 10,000 inferences on four threads, faults of boards and of searches, an hour of tuning
 	$(RUN) -m tests.soak inference
 	$(RUN) -m tests.soak deployment
+	$(RUN) -m tests.soak searches
 	$(RUN) -m tests.soak tuning --minutes 60
 
 check: $(INSTALLED)  ## lint and format, in seconds

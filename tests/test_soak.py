@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,8 +12,9 @@ import pytest
 
 from compile.tuning.log import TuningLog
 from compile.tuning.record import Record
+from tests.agents import becomes_true
 from tests.soak.farm import TEMPORARY
-from tests.soak.judgement import Fault, Judgement, judge
+from tests.soak.judgement import Fault, Judgement, judge, lost_lines, processes_of
 from tests.soak.search import LOGS, Search
 from tests.soak.usage import SoakError, Usage, usage_of
 from tests.tuning_records import record
@@ -135,6 +137,27 @@ def test_temporary_files_that_are_left_are_named(tmp_path: Path) -> None:
     judged(tmp_path)
     (tmp_path / TEMPORARY / "kernel.so").touch()
     assert judge([], [], [], tmp_path).report["left"] == [str(tmp_path / TEMPORARY / "kernel.so")]
+
+
+def test_a_process_that_is_left_is_found_by_its_words_and_by_its_folder(tmp_path: Path) -> None:
+    words = (["sleep", "100"], {"TMPDIR": str(tmp_path / TEMPORARY / "of-a-program")})
+    with subprocess.Popen(words[0], env=words[1]) as child:
+        assert becomes_true(lambda: processes_of(tmp_path) == [child.pid])
+        child.kill()
+    command = ["sh", "-c", "sleep 100; true", str(tmp_path)]
+    with subprocess.Popen(command, start_new_session=True) as child:
+        assert becomes_true(lambda: processes_of(tmp_path) == [child.pid])
+        os.killpg(child.pid, signal.SIGKILL)
+
+
+@pytest.mark.parametrize(
+    ("after", "lost"),
+    [(b"a\nb\nc\n", 0), (b"a\nb\n", 1), (b"b\na\nc\n", 1), (b"a\n", 2)],
+    ids=["all", "a trial without a record", "another order", "a line less"],
+)
+def test_what_a_log_lost_since_a_search_began_is_counted(after: bytes, lost: int) -> None:
+    """Which held one line, of a search that says that it has had two trials."""
+    assert lost_lines(b"a\n", after, 2) == lost
 
 
 def test_usage_is_this_process_s() -> None:

@@ -5,14 +5,28 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
+import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
+import psutil
 import pytest
 
+from bench.provenance import REPOSITORY
 from compile.tuning.workers import WorkerError, WorkerPool, result_of
+from tests.agents import becomes_true
+
+PROGRAM = """
+import os, time
+from compile.tuning.workers import WorkerPool, result_of
+if __name__ == "__main__":
+    pool = WorkerPool(1, "wave")
+    result_of(pool.start(os.getpid))
+    print("up", flush=True)
+    time.sleep(100)
+"""
 
 
 @pytest.fixture
@@ -37,6 +51,33 @@ def test_a_worker_that_dies_is_an_error_with_the_next_step(pool: WorkerPool) -> 
         result_of(pool.start(os._exit, 1))
     with pytest.raises(WorkerError, match="--resume"):
         pool.start(_has_tvm)
+
+
+def test_no_process_outlives_a_program_that_is_killed(tmp_path: Path) -> None:
+    program = subprocess.Popen(
+        [sys.executable, "-c", PROGRAM],
+        env=os.environ | {"TMPDIR": str(tmp_path)},
+        cwd=REPOSITORY,
+        stdout=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    assert program.stdout.readline() == "up\n"
+    assert len(processes_of_session(program.pid)) >= 3  # this one, the fork server, a worker
+    program.kill()
+    program.wait()
+    program.stdout.close()
+    assert becomes_true(lambda: not processes_of_session(program.pid))
+
+
+def processes_of_session(leader: int) -> list[int]:
+    """Those that a program with a session of its own has started, and itself."""
+    found = []
+    for pid in psutil.pids():
+        with contextlib.suppress(ProcessLookupError):
+            if os.getsid(pid) == leader:
+                found.append(pid)
+    return found
 
 
 def test_a_folder_too_long_for_sockets_is_an_error_with_the_next_step(

@@ -7,6 +7,7 @@ import multiprocessing
 import os
 import signal
 import tempfile
+import threading
 from collections.abc import Callable
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
@@ -23,7 +24,8 @@ class WorkerError(InputError):
 
 
 class WorkerPool:
-    """`workers` processes that have `module` imported; they leave Ctrl-C to this one.
+    """`workers` processes that have `module` imported; they leave Ctrl-C to this one, and end with
+    it, also where it is killed.
 
     Python keeps one fork server a process, with what the first pool asked it to load. A worker of
     a later pool imports its own `module` as it begins. Raises `WorkerError` where the folder for
@@ -70,4 +72,11 @@ def _dead() -> WorkerError:
 
 def _begin(module: str) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_end_with_the_program, daemon=True).start()
     importlib.import_module(module)
+
+
+def _end_with_the_program() -> None:
+    """Python itself would leave workers behind where the program is killed: they wait for it."""
+    multiprocessing.parent_process().join()
+    os._exit(1)

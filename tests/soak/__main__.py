@@ -1,8 +1,9 @@
-"""python -m tests.soak inference|deployment|tuning: does it grow, lose or err in the long run?
+"""python -m tests.soak inference|deployment|searches|tuning: does it grow, lose, or err?
 
     inference   10,000 inferences of four instances on four threads: every output is the first
                 one's, to the bit; memory, threads and open files at the start and at the end
     deployment  a library on a board at a tracker, again after each of five faults
+    searches    one search, killed, interrupted, its log torn or its disk full, and resumed
     tuning      a search on two boards at a tracker, of which a session or an agent is killed or
                 stopped every few seconds; then the log is replayed, and what is left is counted
 
@@ -18,6 +19,7 @@ from pathlib import Path
 from model.cli import positive_int, run_command
 from tests.soak.deployment import soak_deployment
 from tests.soak.inference import soak_inference
+from tests.soak.interruptions import soak_interruptions
 from tests.soak.tuning import soak_tuning
 
 
@@ -30,7 +32,7 @@ def main(arguments: list[str] | None = None) -> None:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m tests.soak", description="Long runs.")
-    kinds = parser.add_subparsers(required=True, metavar="inference|deployment|tuning")
+    kinds = parser.add_subparsers(required=True, metavar="inference|deployment|searches|tuning")
     inference = kinds.add_parser("inference")
     inference.set_defaults(run=lambda options: soak_inference(options.model, options.inferences))
     inference.add_argument("--inferences", type=positive_int, default=10_000, metavar="N")
@@ -39,6 +41,10 @@ def _parser() -> argparse.ArgumentParser:
     deployment.set_defaults(run=lambda options: soak_deployment(options.times))
     deployment.add_argument("--times", type=positive_int, default=10, metavar="N",
         help="each fault so often (default: 10)")  # fmt: skip
+    searches = kinds.add_parser("searches")
+    searches.set_defaults(run=lambda options: soak_interruptions(options.times))
+    searches.add_argument("--times", type=positive_int, default=5, metavar="N",
+        help="each fault so often (default: 5)")  # fmt: skip
     tuning = kinds.add_parser("tuning")
     tuning.set_defaults(
         run=lambda given: soak_tuning(

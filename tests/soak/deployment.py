@@ -10,7 +10,7 @@ import tempfile
 import time
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +18,7 @@ import numpy as np
 from deploy_rpc.board_spec import BoardError
 from deploy_rpc.host import machine_isa
 from deploy_rpc.session import Session, open_session
-from tests.soak.farm import Farm, start_farm, start_tracker
+from tests.soak.farm import Farm, restart_tracker, start_farm
 from tests.soak.usage import SoakError
 from tests.tiny_library import SHAPE, tiny_plain_library, tiny_reference
 
@@ -65,7 +65,6 @@ class Deployment:
     farm: Farm
     library: Path
     wrong: int = 0
-    _tracker: list[subprocess.Popen[str]] = field(default_factory=list)
 
     def faults(self) -> Mapping[str, Callable[[], None]]:
         """By their names what injects them."""
@@ -74,7 +73,7 @@ class Deployment:
             "session stopped": lambda: self._while_open(SILENT_S, signal.SIGSTOP),
             "agent killed": self._kill_agent,
             "client killed": self._kill_client,
-            "tracker killed": self._restart_tracker,
+            "tracker killed": lambda: restart_tracker(self.running, self.folder, self.farm),
         }
 
     def recovered(self) -> float:
@@ -118,10 +117,3 @@ class Deployment:
             raise SoakError("a client could not connect")
         client.kill()
         client.communicate()
-
-    def _restart_tracker(self) -> None:
-        tracker = self._tracker.pop() if self._tracker else self.farm.tracker
-        tracker.kill()
-        tracker.wait()
-        port = int(self.farm.board.partition("?")[0].split("/")[2].rpartition(":")[2])
-        self._tracker.append(start_tracker(self.running, self.folder, port)[0])

@@ -21,7 +21,7 @@ OLD_S = 12  # an agent that ends sooner is taken for one that cannot run
 TEMPORARY = "tmp"  # in the folder of a soak, short, for paths of sockets
 
 
-@dataclass(frozen=True)
+@dataclass
 class Farm:
     """Processes that serve the boards; `board` is how all of them are named to a client."""
 
@@ -72,13 +72,26 @@ def start_tracker(
     return tracker, tracker.stdout.readline().split()[-1]
 
 
+def restart_tracker(running: ExitStack, folder: Path, farm: Farm) -> None:
+    """Kills it, where it still runs, and starts another one at its port."""
+    farm.tracker.kill()
+    farm.tracker.wait()
+    port = int(farm.board.partition("?")[0].split("/")[2].rpartition(":")[2])
+    farm.tracker, _ = start_tracker(running, folder, port)
+
+
 def start_program(
-    running: ExitStack, folder: Path, module: str, *words: str
+    running: ExitStack, folder: Path, module: str, *words: str, stderr: int | None = None
 ) -> subprocess.Popen[str]:
-    """`python -m MODULE WORDS`, its temporary files in `folder`, ended with `running`."""
+    """`python -m MODULE WORDS`, its temporary files in `folder`, ended with `running`.
+
+    Errors are told where `stderr` says, which is as for `subprocess`.
+    """
     command: Sequence[str] = [sys.executable, "-m", module, *words]
     environment = os.environ | {"TMPDIR": str(folder / TEMPORARY)}
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment)
+    process = subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=stderr, text=True, env=environment
+    )
     running.callback(end_program, process)
     return process
 

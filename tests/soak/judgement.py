@@ -13,6 +13,7 @@ import re
 import statistics
 from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -107,8 +108,22 @@ def recoveries(faults: Sequence[Fault]) -> dict[str, dict[str, float]]:
 
 def lost_trials(said: Sequence[str], records: Sequence[Record]) -> int:
     """How many of the trials that the search says it has had are not in its records."""
+    return max(0, trials_said(said) - len(distinct(records)))
+
+
+def trials_said(said: Sequence[str]) -> int:
+    """How many trials the search says it has had, without those that it took from the log."""
     counts = [int(found[1]) for line in said if (found := re.match(r" *(\d+)/\d+ trials", line))]
-    return max(0, max(counts, default=0) - len(distinct(records)))
+    return max(counts, default=0)
+
+
+def lost_lines(before: bytes, now: bytes, trials: int) -> int:
+    """How many records a log lost that held `before` when searches of so many trials began.
+
+    What was in it stays where it was, each trial has a line behind that.
+    """
+    gone = 0 if now.startswith(before) else before.count(b"\n")
+    return gone + max(0, trials - (now.count(b"\n") - before.count(b"\n")))
 
 
 def distinct(records: Sequence[Record]) -> set[tuple[str, str]]:
@@ -165,12 +180,14 @@ def what_grew(found: Mapping[str, tuple[float, float]]) -> list[str]:
 
 
 def processes_of(folder: Path) -> list[int]:
-    """Processes whose command line names `folder`."""
-    return [
-        process.pid
-        for process in psutil.process_iter(["cmdline"])
-        if str(folder) in " ".join(process.info["cmdline"] or [])
-    ]
+    """Processes whose command line names `folder`, or that have their temporary files there."""
+    found = []
+    for process in psutil.process_iter():
+        with suppress(psutil.Error):
+            words = [*process.cmdline(), process.environ().get("TMPDIR", "")]
+            if any(str(folder) in word for word in words):
+                found.append(process.pid)
+    return found
 
 
 def temporary_files(folder: Path) -> list[str]:

@@ -23,6 +23,7 @@ class Search:
     process: subprocess.Popen[str]
     logs: Path
     said: list[str]
+    listener: threading.Thread | None = None  # to what it says
     was_interrupted: bool = False
 
     @property
@@ -46,22 +47,27 @@ class Search:
 
 
 def begin_search(
-    running: ExitStack, folder: Path, number: int, farm: Farm, timeout_s: int
+    running: ExitStack, folder: Path, number: int, farm: Farm, timeout_s: int, *more: str
 ) -> Search:
-    """Search `number` of a soak in `folder` on all boards of `farm`, ended with `running`."""
+    """Search `number` of a soak in `folder` on all boards of `farm`, ended with `running`.
+
+    `more` are further words of its command line.
+    """
     logs = folder / LOGS / f"{number:02}"
     process = start_program(
         running, folder, "compile.tune", "--target", "host", "--board", farm.board,
         "--boards", str(len(farm.boards)), "--model", MODEL, "--trials", MANY, "--judge", "0",
         "--timeout", str(timeout_s), "--drift", MANY, "--workers", "1", "--tuning-logs", str(logs),
+        *more, stderr=subprocess.STDOUT,
     )  # fmt: skip
-    search = Search(process, logs, [])
-    threading.Thread(target=_listen, args=(search,), daemon=True).start()
-    return search
+    said: list[str] = []
+    listener = threading.Thread(target=_listen, args=(process, said), daemon=True)
+    listener.start()
+    return Search(process, logs, said, listener)
 
 
-def _listen(search: Search) -> None:
-    for line in search.process.stdout:
-        search.said.append(line)
+def _listen(process: subprocess.Popen[str], said: list[str]) -> None:
+    for line in process.stdout:
+        said.append(line)
         if "failure" in line or "interrupted" in line or "set aside" in line:
             print(line, end="", flush=True)
