@@ -149,7 +149,8 @@ def _add_source(group: argparse._ArgumentGroup) -> None:
         "--input-size",
         type=input_size,
         metavar="N|HxW",
-        help="rows and columns of the input (default: what the weights say, or 224 as published)",
+        help="rows and columns of the input (default: what the weights say, or 224 as published); "
+        "of an ONNX file, where it leaves them open: its batch, where open, is always 1",
     )
     group.add_argument(
         "--features",

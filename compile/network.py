@@ -19,8 +19,9 @@ class Network:
     `module` has one function `main`: float32 (N, C, H, W) in, the float32 tensors `outputs` out, a
     tensor or a tuple of them, convolutions as NCHW/OIHW, parameters bound. `references` maps the
     same input to the outputs it must have, and `reference_name` says who computes them.
-    `provenance` goes into the build report as it is. `tolerance` is the largest error of a build as
-    a share of the reference's range, by default that of the number format.
+    `provenance` goes into the build report as it is, and so do `notes`, which are for whoever
+    builds it. `tolerance` is the largest error of a build as a share of the reference's range, by
+    default that of the number format.
     """
 
     name: str
@@ -33,6 +34,7 @@ class Network:
     reference_name: str
     provenance: dict[str, Any]
     tolerance: float | None = None
+    notes: tuple[str, ...] = ()
 
     @property
     def output_shapes(self) -> list[tuple[int, ...]]:

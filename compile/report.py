@@ -77,6 +77,7 @@ def _model(lowered: Lowered) -> dict[str, Any]:
         "preprocessing": network.preprocessing,
         "parameters": network.parameters,
         "macs": lowered.macs,
+        "notes": list(network.notes),
         **network.provenance,
     }
 

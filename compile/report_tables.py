@@ -29,6 +29,8 @@ def print_report(
         f"{lowered.target.dtype}, level {lowered.level}: {lowered.macs / 1e6:.1f} M MACs, "
         f"{lowered.network.parameters:,} parameters"
     )
+    for note in lowered.network.notes:
+        print(f"note: {note}")
     print(_sizes(lowered, library))
     sources = sorted({kernel.source for kernel in lowered.kernels})
     counts = {s: sum(k.source == s for k in lowered.kernels) for s in sources}

@@ -8,9 +8,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
+import onnx
+from google.protobuf.message import DecodeError
 
 from model.errors import InputError
 from model.onnx_weights import weight_files
+from model.pnnx_graph import in_onnx_operators, is_of_pnnx
 from model.predictions import Run
 
 if TYPE_CHECKING:
@@ -44,9 +47,9 @@ class OnnxNetwork:
 def load_onnx_network(path: Path, input_size: tuple[int, int] | None = None) -> OnnxNetwork:
     """Reads the file at `path`; (H, W) as `input_size` says where the file leaves them open.
 
-    Raises `OnnxNetworkError`.
+    Raises `OnnxNetworkError`; `PnnxError` for a graph of pnnx that has no counterpart in ONNX.
     """
-    session = _session(path)
+    session = _session(path, _readable(path))
     inputs = session.get_inputs()
     if len(inputs) != 1 or len(inputs[0].shape) != 4:
         raise OnnxNetworkError(
@@ -77,14 +80,23 @@ def load_onnx_network(path: Path, input_size: tuple[int, int] | None = None) -> 
     return OnnxNetwork(path.stem, run, size, classes, digest, weight_files(path))
 
 
-def _session(path: Path) -> onnxruntime.InferenceSession:
+def _readable(path: Path) -> Path | bytes:
+    """What ONNX Runtime reads: a graph of pnnx in ONNX's operators, any other file as it is."""
+    try:
+        model = onnx.load(path, load_external_data=False)
+    except (DecodeError, OSError):
+        return path
+    return in_onnx_operators(model).SerializeToString() if is_of_pnnx(model) else path
+
+
+def _session(path: Path, model: Path | bytes) -> onnxruntime.InferenceSession:
     import onnxruntime  # half a second that other engines need not wait
 
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = 1
     options.log_severity_level = ERRORS_ONLY
     try:
-        return onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+        return onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
     except Exception as error:  # its own types derive from no other
         raise OnnxNetworkError(
             f"ONNX Runtime cannot read {path}: {str(error).splitlines()[0]}; export it again"

@@ -52,8 +52,11 @@ def assert_refused(
 
 
 def export_onnx(path: Path) -> None:
-    """An ONNX file of a few layers."""
-    torch.onnx.export(ShuffledBlock().eval(), (torch.zeros(1, 3, 33, 33),), path, dynamo=False)
+    """An ONNX file of a few layers, its batch open."""
+    torch.onnx.export(
+        ShuffledBlock().eval(), (torch.zeros(1, 3, 33, 33),), path, input_names=["x"],
+        dynamic_axes={"x": {0: "n"}}, dynamo=False,
+    )  # fmt: skip
 
 
 def test_of_two_builds_into_one_folder_one_is_whole(
@@ -210,6 +213,9 @@ def test_an_onnx_file_builds_and_the_lowest_level_alone(tmp_path: Path) -> None:
     report = json.loads((tmp_path / "r.json").read_text())
     assert [row["level"] for row in report["latencies"]] == ["stock"]
     assert report["verification"][-1]["where"] == "board local"
+    (note,) = report["model"]["notes"]
+    assert note == "the batch of the input 'x' is open in the file: fixed to 1"
+    assert f"note: {note}" in result.stdout.splitlines()
 
 
 def test_the_program_ends_with_its_exit_code(tmp_path: Path) -> None:

@@ -8,14 +8,12 @@ import numpy as np
 import pytest
 import torch
 import tvm
-from torch import nn
 
 from compile.frontend.onnx_import import import_onnx
 from compile.lower import Lowered, lower
 from compile.network import Network
 from compile.targets import CompileTarget, parse_target
-from model.shufflenet import ShuffleUnit
-from model.variants import shufflenet_config
+from model.zoo import create_model
 from tests.cores import AVX512, host_with_schedules_of
 from tests.onnx_dialects import SIDE, Dialect, write_dialect
 from tests.running import output_of
@@ -114,14 +112,19 @@ def test_the_inverse_shuffle_is_another_graph(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("dynamo", [True, False])
-def test_both_exporters_of_pytorch_give_a_unit_that_leaves_nothing(
+def test_both_exporters_of_pytorch_give_a_shufflenet_that_leaves_nothing(
     dynamo: bool, tmp_path: Path, cortex_a72: CompileTarget
 ) -> None:
-    unit = ShuffleUnit(24, 24, 1, 3, shufflenet_config(0.25, 3))
-    path = tmp_path / "unit.onnx"
-    torch.onnx.export(
-        with_drawn_statistics(nn.Sequential(nn.Conv2d(3, 24, 1), nn.ReLU(), unit)),
-        (torch.zeros(1, 3, 9, 9),), path, dynamo=dynamo, verbose=False,
-    )  # fmt: skip
-    network = import_onnx(path, input_size=None, preprocessing="imagenet")
-    assert_nothing_is_left(lower(network, "fused", cortex_a72))
+    module = with_drawn_statistics(create_model("shufflenet-0.25x-g3", input_size=(64, 64)))
+    path = tmp_path / "network.onnx"
+    torch.onnx.export(module, (torch.zeros(1, 3, 64, 64),), path, dynamo=dynamo, verbose=False)
+    lowered = lower(
+        import_onnx(path, input_size=None, preprocessing="imagenet"), "fused", cortex_a72
+    )
+    assert lowered.operators["shuffles"] == (16, 0)
+    assert_nothing_is_left(lowered)
+    x = lowered.network.example_input()
+    with torch.inference_mode():
+        expected = module(torch.from_numpy(x)).numpy()
+    # float32 in another order through 50 layers; a wrong channel more than 1e-2
+    assert np.abs(output_of(lowered, x) - expected).max() < 1e-5 * np.ptp(expected)

@@ -34,26 +34,17 @@ def test_a_cycle_is_told_by_its_first_nodes(count: int, through: str, tmp_path: 
         load_onnx(tmp_path / "net.onnx")
 
 
-def test_pnnx_s_picture_of_a_network_is_told(tmp_path: Path) -> None:
-    node = helper.make_node("pnnx.Input", [], ["0"])
-    path = tmp_path / "net.pnnx.onnx"
-    path.write_bytes(
-        onnx.ModelProto(graph=helper.make_graph([node], "g", [], [])).SerializeToString()
-    )
-    with pytest.raises(OnnxError, match=r"`export_onnx\(\)`: build what that writes"):
-        load_onnx(path)
-
-
 def test_weights_beside_the_file_are_read(tmp_path: Path) -> None:
     path = tmp_path / "net.onnx"
     onnx.save(sound(), path, save_as_external_data=True, location="net.data", size_threshold=0)
-    weights = load_onnx(path).graph.initializer[0]
+    weights = load_onnx(path).model.graph.initializer[0]
     np.testing.assert_array_equal(numpy_helper.to_array(weights), np.ones((2, 3, 3, 3)))
 
 
 def test_old_opsets_are_lifted(tmp_path: Path) -> None:
-    assert opset_of(load_onnx(write_dialect(Dialect(opset=6, pool="not counted"), tmp_path))) == 9
-    assert opset_of(load_onnx(write_dialect(Dialect(opset=7), tmp_path))) == 7
+    old = write_dialect(Dialect(opset=6, pool="not counted"), tmp_path)
+    assert opset_of(load_onnx(old).model) == 9
+    assert opset_of(load_onnx(write_dialect(Dialect(opset=7), tmp_path)).model) == 7
 
 
 def test_channels_last_are_told_by_their_number() -> None:
@@ -70,8 +61,17 @@ def test_channels_last_are_told_by_their_number() -> None:
 def test_several_pictures_at_a_time_are_refused() -> None:
     model = sound()
     model.graph.input[0].type.tensor_type.shape.dim[0].dim_value = 4
-    with pytest.raises(OnnxError, match="'x' fixes a batch of 4; export"):
+    with pytest.raises(OnnxError, match=r"'x' fixes a batch of 4; export .* dynamic_shapes or"):
         picture_input(model, None)
+
+
+def test_what_was_open_is_said(tmp_path: Path) -> None:
+    fixed, opened = (load_onnx(write_dialect(Dialect(dynamic=d), tmp_path)) for d in (False, True))
+    assert picture_input(fixed.model, None).notes == ()
+    assert picture_input(opened.model, (32, 48)).notes == (
+        "the batch of the input 'x' is open in the file: fixed to 1",
+        "the size of the input 'x' is open in the file: fixed to 32x48",
+    )
 
 
 def test_dynamic_channels_are_not_fixed_by_the_size() -> None:

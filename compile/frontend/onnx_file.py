@@ -12,11 +12,16 @@ from onnx.external_data_helper import load_external_data_for_model
 
 from compile.frontend.onnx_contradictions import contradiction_in
 from model.errors import InputError
+from model.pnnx_graph import has_rounded_weights, in_onnx_operators, is_of_pnnx
 
 PICTURE_CHANNELS = (1, 3, 4)  # what tells (N, H, W, C) from (N, C, H, W)
 OLDEST_OPSET = 7  # before it, operators broadcast by attributes: such files are lifted to LIFTED
 LIFTED_OPSET = 9
 OPERATORS = ("", "ai.onnx")  # ONNX's own domain, by its two names
+ROUNDED = (
+    "pnnx rounded the weights in the file to float16, so logits differ from the original "
+    "network's; pnnx's option fp16=False keeps float32"
+)
 
 
 class OnnxError(InputError):
@@ -27,12 +32,13 @@ class OnnxError(InputError):
 class OnnxInput:
     """The picture that a model takes; `shape` as the file has it, every dimension fixed.
 
-    With `channels_last` that is (N, H, W, C), as TensorFlow has it.
+    With `channels_last` that is (N, H, W, C), as TensorFlow has it. `notes` say what was open.
     """
 
     name: str
     shape: tuple[int, int, int, int]
     channels_last: bool
+    notes: tuple[str, ...] = ()
 
     @property
     def nchw_shape(self) -> tuple[int, int, int, int]:
@@ -43,14 +49,23 @@ class OnnxInput:
         return batch, channels, height, width
 
 
-def load_onnx(path: Path) -> ModelProto:
+@dataclass(frozen=True)
+class OnnxFile:
+    """A checked model, complete; `notes` say what its reader should know of it."""
+
+    model: ModelProto
+    notes: tuple[str, ...] = ()
+
+
+def load_onnx(path: Path) -> OnnxFile:
     """The model at `path` with the weights that it keeps in other files of its folder.
 
-    Opsets before 7 are lifted to 9. Raises `OnnxError` where the file is cut off, contradicts
-    itself, or names weights outside its folder.
+    Opsets before 7 are lifted to 9, a graph of pnnx becomes one of ONNX's operators. Raises
+    `OnnxError` where the file is cut off, contradicts itself, or names weights outside its folder,
+    `PnnxError` where pnnx's graph has no counterpart.
     """
-    model = _decoded(path)
-    _refuse_pnnx(model, path)
+    file = _decoded(path)
+    model = file.model
     _read_weights_beside(model, path)
     if contradiction := contradiction_in(model.graph):
         raise OnnxError(f"{path} cannot be computed: {contradiction}; export it again")
@@ -60,7 +75,7 @@ def load_onnx(path: Path) -> ModelProto:
         raise OnnxError(
             f"{path} is no sound ONNX model ({first_line(error)}); export or download it again"
         ) from error
-    return _lifted(model, path)
+    return OnnxFile(_lifted(model, path), file.notes)
 
 
 def opset_of(model: ModelProto) -> int:
@@ -72,8 +87,9 @@ def opset_of(model: ModelProto) -> int:
 def picture_input(model: ModelProto, input_size: tuple[int, int] | None) -> OnnxInput:
     """The one input of `model`; (H, W) as `input_size` says where the file leaves them open.
 
-    An open batch is one picture. Raises `OnnxError` where there is not one float32 input of four
-    dimensions, where a size stays open, or where the file fixes another one or several pictures.
+    An open batch is fixed to one picture. Raises `OnnxError` where there is not one float32 input
+    of four dimensions, where a size stays open, or where the file fixes another one or several
+    pictures.
     """
     initializers = {tensor.name for tensor in model.graph.initializer}
     inputs = [value for value in model.graph.input if value.name not in initializers]
@@ -94,12 +110,19 @@ def picture_input(model: ModelProto, input_size: tuple[int, int] | None) -> Onnx
     if dims[0] > 1:
         raise OnnxError(
             f"expected one picture at a time, the input {name!r} fixes a batch of {dims[0]}; "
-            "export the network with a batch of 1, or an open one"
+            "export the network with an example of one picture, as in torch.onnx.export(model, "
+            "(torch.zeros(1, C, H, W),), ...), or with an open batch (its dynamic_shapes or "
+            "dynamic_axes), which is fixed to 1 here"
         )
     channels_last = dims[1] not in PICTURE_CHANNELS and dims[3] in PICTURE_CHANNELS
     places = (1, 2) if channels_last else (2, 3)
+    notes = [] if dims[0] else [f"the batch of the input {name!r} is open in the file: fixed to 1"]
     if input_size is not None:
-        _refuse_other_size((dims[places[0]], dims[places[1]]), input_size)
+        fixed = (dims[places[0]], dims[places[1]])
+        _refuse_other_size(fixed, input_size)
+        if 0 in fixed:
+            size = "x".join(map(str, input_size))
+            notes.append(f"the size of the input {name!r} is open in the file: fixed to {size}")
         dims[places[0]], dims[places[1]] = input_size
     shape = (dims[0] or 1, *dims[1:])
     if 0 in shape:
@@ -107,7 +130,7 @@ def picture_input(model: ModelProto, input_size: tuple[int, int] | None) -> Onnx
             f"the input {name!r} has dynamic dimensions {_named(kind)}; fix height and width with "
             "--input-size HxW, channels in the export"
         )
-    return OnnxInput(name, shape, channels_last)
+    return OnnxInput(name, shape, channels_last, tuple(notes))
 
 
 def first_line(error: Exception) -> str:
@@ -115,19 +138,22 @@ def first_line(error: Exception) -> str:
     return (str(error).strip().splitlines() or [type(error).__name__])[0]
 
 
-def _decoded(path: Path) -> ModelProto:
-    """What the file itself holds, without the weights that it keeps in others."""
+def _decoded(path: Path) -> OnnxFile:
+    """What the file itself holds, without the weights that it keeps in others; not checked yet."""
     try:
         model = onnx.load(path, load_external_data=False)
         _require_text(model)
         if not model.HasField("graph"):
             raise ValueError("there is no graph in it")
+        if is_of_pnnx(model):
+            notes = (ROUNDED,) if has_rounded_weights(model) else ()
+            return OnnxFile(in_onnx_operators(model), notes)
     except (DecodeError, ValueError, OSError) as error:
         raise OnnxError(
             f"{path} is no complete ONNX model ({first_line(error)}); "
             f"{path.stat().st_size} bytes came: export or download it again"
         ) from error
-    return model
+    return OnnxFile(model)
 
 
 def _read_weights_beside(model: ModelProto, path: Path) -> None:
@@ -158,15 +184,6 @@ def _require_text(model: ModelProto) -> None:
         for text in (node.op_type, node.name, node.domain, *node.input, *node.output):
             if not isinstance(text, str):
                 raise ValueError(f"the name {text!r} is no UTF-8")
-
-
-def _refuse_pnnx(model: ModelProto, path: Path) -> None:
-    """pnnx draws its own operators as ONNX for viewers; a script beside that exports them."""
-    if any(node.op_type.startswith("pnnx.") for node in model.graph.node):
-        raise OnnxError(
-            f"{path} is pnnx's picture of a network for viewers, no ONNX model; the script that "
-            "pnnx writes beside it (*_pnnx.py) has an `export_onnx()`: build what that writes"
-        )
 
 
 def _refuse_other_size(of_file: tuple[int, int], asked: tuple[int, int]) -> None:

@@ -29,11 +29,13 @@ ERRORS_ONLY = 3  # of ONNX Runtime's severities of what it logs
 def import_onnx(path: Path, *, input_size: tuple[int, int] | None, preprocessing: str) -> Network:
     """Imports the ONNX file at `path`, of any opset.
 
-    `input_size` (H, W) fixes dynamic height and width; a dynamic batch becomes 1. A network whose
-    pictures have their channels last, (N, H, W, C), becomes one of (N, C, H, W). The network's
-    reference is ONNX Runtime: onnx's own evaluator gives batch norms of old opsets other values.
+    `input_size` (H, W) fixes dynamic height and width; a dynamic batch becomes 1: the network's
+    `notes` say so. A network whose pictures have their channels last, (N, H, W, C), becomes one of
+    (N, C, H, W). The network's reference is ONNX Runtime: onnx's own evaluator gives batch norms of
+    old opsets other values.
     """
-    model = load_onnx(path)
+    file = load_onnx(path)
+    model = file.model
     picture = picture_input(model, input_size)
     folded = fold_constants(model, picture)
     relax_module = canonicalise(to_relax(folded, opset_of(model)))
@@ -52,6 +54,7 @@ def import_onnx(path: Path, *, input_size: tuple[int, int] | None, preprocessing
             "weight_files": weight_files(path),
             "opset": opset_of(model),
         },
+        notes=(*file.notes, *picture.notes),
     )
 
 

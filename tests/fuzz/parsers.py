@@ -109,7 +109,7 @@ def _picture(content: bytes) -> None:
 
 
 def _onnx_file(content: bytes) -> None:
-    picture_input(load_onnx(_file(content, ".onnx")), None)
+    picture_input(load_onnx(_file(content, ".onnx")).model, None)
 
 
 def _onnx_import(content: bytes) -> None:
