@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
 import shlex
+import signal
+import subprocess
 import sys
+import time
 from pathlib import Path
 
 import numpy as np
@@ -13,8 +17,6 @@ from safetensors import safe_open
 
 from bench.over_pictures import loaded_on_board
 from compile.build_options import parse_options as parse_build
-from compile.library import build_library
-from compile.link import find_linker
 from compile.lower import lower
 from compile.network import Network
 from compile.quantise.inputs import calibration_on_pictures
@@ -23,16 +25,21 @@ from compile.targets import parse_target, with_dtype
 from deploy_rpc.board_spec import parse_board
 from deploy_rpc.session import open_session
 from model.checkpoints import load_checkpoint
+from model.cli import EXIT_INTERRUPTED
 from model.digits import pictures
 from model.digits.pictures import DigitsError, digits_folder
 from model.evaluate import main as evaluate
 from model.labelled_pictures import labelled_pictures
+from model.partial_results import partial_of
 from model.preprocess import PREPROCESSINGS, load_image
 from model.training.options import parse_options
 from tests.needs import needs_qemu
+from tests.packages import BOARD, HOST, make_library
 
 WEIGHTS = Path(pictures.__file__).parent / "shufflenet-0.25x-g3.safetensors"
+EVALUATE = Path(evaluate.__code__.co_filename)
 HELD_OUT = 359
+DONE_FIRST = 20  # pictures, before an evaluation is interrupted
 
 
 @pytest.fixture(scope="module")
@@ -100,30 +107,53 @@ def network() -> Network:
     return import_network(parse_build(["--target", "host", "--weights", str(WEIGHTS)]))
 
 
-@pytest.mark.parametrize(
-    ("target", "board"),
-    [("host", "local"), pytest.param("arm_cpu", "emulated", marks=needs_qemu)],
-)
-def test_a_library_says_what_pytorch_says_of_held_out_digits(
-    target: str,
-    board: str,
-    network: Network,
-    held_out: tuple[np.ndarray, np.ndarray],
-    tmp_path: Path,
+def test_the_library_of_this_machine_says_what_pytorch_says_of_held_out_digits(
+    network: Network, held_out: tuple[np.ndarray, np.ndarray], tmp_path: Path
 ) -> None:
     pictures, classes = held_out
     assert len(classes) == HELD_OUT
     expected = load_checkpoint(WEIGHTS).run(pictures)
     assert (expected.argmax(1) == classes).mean() >= 0.97
-    built_for = parse_target(target)
-    library = tmp_path / "digits.so"
-    lowered = lower(network, "fused", built_for)
-    build_library(lowered, built_for, find_linker("auto", built_for), library)
-    with open_session(board) as session:
+    library = make_library(network, HOST, tmp_path)
+    with open_session("local") as session:
         module = session.load(library, output_shapes=network.output_shapes, threads=1)
         logits = np.concatenate([module.run(x[None]) for x in pictures])
     np.testing.assert_array_equal(logits.argmax(1), expected.argmax(1))
     assert np.abs(logits - expected).max() < 1e-4 * np.ptp(expected)
+
+
+@needs_qemu
+def test_so_does_the_emulated_board_s_when_evaluate_is_interrupted_and_goes_on(
+    network: Network, tmp_path: Path
+) -> None:
+    library, report = make_library(network, BOARD, tmp_path), tmp_path / "evaluated.json"
+    words = ["--weights", WEIGHTS, "--data", "digits", "--module", library]
+    command = [sys.executable, EVALUATE, *words, "--board", "emulated", "--json", report]
+    kept = partial_of(report)
+    with subprocess.Popen(command, start_new_session=True) as running:
+        while running.poll() is None and len(_lines(kept)) <= DONE_FIRST:
+            time.sleep(0.05)
+        os.killpg(running.pid, signal.SIGINT)  # as a terminal does
+        assert running.wait(60) == EXIT_INTERRUPTED
+    done = len(_lines(kept)) - 1
+    assert DONE_FIRST <= done < HELD_OUT
+    assert not report.exists()
+    again = subprocess.run(command, capture_output=True, text=True, timeout=200, check=False)
+    assert again.returncode == 0, again.stderr
+    assert f"{done} pictures were done before, {HELD_OUT - done} are left" in again.stdout
+    written = json.loads(report.read_text())
+    compared = written["agreement"]
+    assert (written["engine"], written["board"]) == ("module", "emulated:cortex-a72")
+    assert (compared["pictures"], compared["agree"]) == (HELD_OUT, HELD_OUT)
+    assert compared["max_relative_error"] < 1e-4
+    assert written["accuracy"]["top1"] >= 0.97
+    assert not kept.exists()
+
+
+def _lines(kept: Path) -> list[str]:
+    """The whole ones: the first says what is evaluated, each other one is a picture."""
+    text = kept.read_text() if kept.exists() else ""
+    return [line for line in text.splitlines(keepends=True) if line.endswith("\n")]
 
 
 def test_int8_says_what_pytorch_says_of_nearly_every_held_out_digit(
