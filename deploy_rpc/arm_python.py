@@ -68,6 +68,17 @@ def arm_python(packages: Sequence[str], core: str, cache: Path | None = None) ->
     return ArmPython(root, _program(root), root / "opt" / "packages")
 
 
+def fetched_pythons(cache: Path | None = None) -> list[ArmPython]:
+    """What `arm_python` has fetched into the cache, one for each choice of packages.
+
+    Raises `ArmPythonError` where one of them has no Python.
+    """
+    folder = (cache or user_cache_path("shufflenet-compiled")) / "arm_python"
+    roots = sorted(folder.glob("[!.]*")) if folder.is_dir() else []
+    fetched = [root for root in roots if "@" not in root.name]
+    return [ArmPython(root, _program(root), root / "opt" / "packages") for root in fetched]
+
+
 def missing_arm_python_tools() -> list[str]:
     """What is needed to fetch Python for aarch64 and is not here, a sentence each."""
     return [

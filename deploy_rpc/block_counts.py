@@ -63,6 +63,11 @@ def missing_counting_tools(isa: Isa = AARCH64) -> list[str]:
     return missing_plugin_host(isa.qemu)
 
 
+def counting_plugin() -> Path:
+    """Our plugin, compiled on first use; raises `CompileError`."""
+    return compiled_once(PLUGIN_SOURCE, PLUGIN_WORDS, ".so")
+
+
 def count_blocks(
     program: Path,
     arguments: Sequence[str],
@@ -80,7 +85,7 @@ def count_blocks(
     isa = isa_called(core.isa)
     with tempfile.TemporaryDirectory() as folder:
         output = Path(folder) / "counts"
-        plugin = ",".join((str(_plugin()), f"out={output}", *_caches(core)))
+        plugin = ",".join((str(counting_plugin()), f"out={output}", *_caches(core)))
         root = ("-L", str(sysroot.resolve())) if sysroot else ()
         variables = (f"{name}={value}" for name, value in (environment or {}).items())
         given = (word for variable in variables for word in ("-E", variable))
@@ -88,10 +93,6 @@ def count_blocks(
         if not output.exists():
             raise CountError(f"{program.name} ran no region between {' and '.join(isa.markers)}")
         return _read(output.read_text(encoding="ascii"), isa)
-
-
-def _plugin() -> Path:
-    return compiled_once(PLUGIN_SOURCE, PLUGIN_WORDS, ".so")
 
 
 def _caches(core: Core) -> Iterator[str]:

@@ -11,8 +11,11 @@ from collections.abc import Callable, Iterator
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-from deploy_rpc.block_counts import missing_counting_tools
+from deploy_rpc.arm_python import ArmPython, fetched_pythons, missing_arm_python_tools
+from deploy_rpc.block_counts import counting_plugin, missing_counting_tools
 from deploy_rpc.block_prices import ANALYSER, missing_pricing_tools
+from deploy_rpc.board_errors import diagnosis
+from deploy_rpc.board_spec import BoardError, BoardSpec
 from deploy_rpc.bundle import ZIG_TARGETS, board_bundle, bundle_folder
 from deploy_rpc.compiled_once import zig
 from deploy_rpc.core_models import model_doubts, modelled_cores
@@ -28,6 +31,9 @@ from deploy_rpc.emulator import (
 )
 from deploy_rpc.findings import BROKEN, FOUND, MISSING, Finding
 from deploy_rpc.isa import AARCH64
+from deploy_rpc.part_versions import agent_version, glibc_version, plugin_version
+from deploy_rpc.serve_options import LOOPBACK, TRACKER_PORT
+from deploy_rpc.tracker_client import tracker_summary
 from model.errors import InputError
 
 PACKAGES = ("apache-tvm", "apache-tvm-ffi", "torch", "ziglang", "xgboost-cpu")
@@ -39,10 +45,17 @@ int main(void) {{
     return 0;
 }}
 """.format(*AARCH64.markers)
-VERSION_LIMIT_S = 20
+VERSION_LIMIT_S = 60
+TRACKER_LIMIT_S = 5
 SYSROOT = "sysroot for emulated boards"
 PRICING, PLUGIN = "cycle model", "cycle counting plugin"
 EMULATED_BOARD = f"emulated:{DEFAULT_EMULATED_CORE}"
+AGENT = "board's runtime and agent"
+ARM_PYTHON = "other engines' aarch64 wheels"
+PEERS_COMMAND = (
+    "python bench/run.py peers --target cortex-a72 --board modelled --json build/peers.json"
+)
+TRACKER_COMMAND = "python deploy_rpc/serve.py tracker"
 REINSTALL_ZIG = "pip install --force-reinstall ziglang"
 
 
@@ -94,7 +107,8 @@ def _sysroot() -> Iterator[Finding]:
     for text in missing:
         yield Finding(SYSROOT, MISSING, *_problem_and_remedy(text))
     if not missing:
-        yield Finding(SYSROOT, FOUND, str(aarch64_sysroot()))
+        sysroot = aarch64_sysroot()
+        yield Finding(SYSROOT, FOUND, f"{sysroot}, glibc {glibc_version(sysroot)}")
 
 
 def _pricing() -> Iterator[Finding]:
@@ -124,20 +138,17 @@ def _plugin() -> Iterator[Finding]:
         source.write_text(MARKED_PROGRAM, encoding="ascii")
         zig(["-target", "aarch64-linux-musl", "-static", str(source), "-o", str(program)])
         report = modelled_cycles(program, [], find_core(DEFAULT_EMULATED_CORE))
-    yield Finding(PLUGIN, FOUND, f"counted {report.instructions} instructions")
+    counted = f"counted {report.instructions} instructions"
+    yield Finding(PLUGIN, FOUND, f"{plugin_version(counting_plugin())}, {counted}")
 
 
 def _bundle() -> Iterator[Finding]:
     folder = bundle_folder()
     if folder.is_dir():
-        yield Finding("board's runtime and agent", FOUND, str(folder))
+        yield Finding(AGENT, FOUND, f"{agent_version(folder)}, in {folder}")
     else:
-        yield Finding(
-            "board's runtime and agent",
-            MISSING,
-            "fetched on first use, 100 MB",
-            "python deploy_rpc/serve.py agent --bundle board.tar.gz",
-        )
+        remedy = "python deploy_rpc/serve.py agent --bundle board.tar.gz"
+        yield Finding(AGENT, MISSING, "fetched on first use, 100 MB", remedy)
 
 
 def _emulated_board() -> Iterator[Finding]:
@@ -149,6 +160,46 @@ def _emulated_board() -> Iterator[Finding]:
     with running_agent(DEFAULT_EMULATED_CORE, timeout_s=60):
         seconds = time.perf_counter() - start
     yield Finding(EMULATED_BOARD, FOUND, f"up in {seconds:.2f} s")
+
+
+def _tracker() -> Iterator[Finding]:
+    """Whether one listens where `serve.py tracker` does by itself; any other is `--board`'s."""
+    spec = BoardSpec("tracker", LOOPBACK, TRACKER_PORT, "any")
+    what = f"tracker {spec.host}:{spec.port}"
+    try:
+        keys = tracker_summary(spec, TRACKER_LIMIT_S)
+    except BoardError as error:
+        reason = str(error).removesuffix(f"; {diagnosis(spec)}")
+        yield Finding(what, MISSING, f"only for several boards; {reason}", TRACKER_COMMAND)
+    else:
+        yield Finding(what, FOUND, ", ".join(keys.values()) or "no board has registered")
+
+
+def _arm_python() -> Iterator[Finding]:
+    """What `bench/run.py peers` runs on modelled boards."""
+    pythons = fetched_pythons()
+    if not pythons:
+        reason = "; ".join(missing_arm_python_tools()) or "fetched on first use, 400 MB"
+        yield Finding(ARM_PYTHON, MISSING, reason, PEERS_COMMAND)
+    for python in pythons:
+        if missing_emulation_tools():
+            yield Finding(ARM_PYTHON, MISSING, "needs what is missing above")
+        else:
+            yield _python_under_qemu(python)
+
+
+def _python_under_qemu(python: ArmPython) -> Finding:
+    command = [QEMU, "-cpu", DEFAULT_EMULATED_CORE, "-L", python.root, "-E", "PYTHONHOME=/usr"]
+    command += [python.program, "-ISc", "import sys; print(sys.version.split()[0])"]
+    try:
+        done = subprocess.run(
+            command, capture_output=True, text=True, timeout=VERSION_LIMIT_S, check=True
+        )
+    except (OSError, subprocess.SubprocessError) as error:
+        return Finding(ARM_PYTHON, BROKEN, str(error), f"rm -r {python.root}")
+    wheels = sorted(path.stem for path in python.packages.glob("*.dist-info"))
+    names = ", ".join(wheel.replace("-", " ") for wheel in wheels)
+    return Finding(ARM_PYTHON, FOUND, f"Python {done.stdout.strip()}; {names or 'no packages'}")
 
 
 def _program(name: str, package: str, without: str) -> Finding:
@@ -181,6 +232,8 @@ CHECKS: tuple[tuple[str, Check, str], ...] = (  # what mends each where it is br
     (SYSROOT, _sysroot, "apt-get install --reinstall libc6-arm64-cross"),
     (PRICING, _pricing, "apt-get install --reinstall llvm-19"),
     (PLUGIN, _plugin, "apt-get install --reinstall qemu-user llvm-19"),
-    ("board's runtime and agent", _bundle, REINSTALL_ZIG),
+    (AGENT, _bundle, REINSTALL_ZIG),
     (EMULATED_BOARD, _emulated_board, "apt-get install --reinstall qemu-user"),
+    ("tracker", _tracker, TRACKER_COMMAND),
+    (ARM_PYTHON, _arm_python, PEERS_COMMAND),
 )

@@ -9,7 +9,12 @@ from pathlib import Path
 import pytest
 
 from deploy_rpc import arm_python as module
-from deploy_rpc.arm_python import ArmPythonError, arm_python, missing_arm_python_tools
+from deploy_rpc.arm_python import (
+    ArmPythonError,
+    arm_python,
+    fetched_pythons,
+    missing_arm_python_tools,
+)
 from deploy_rpc.emulator import missing_emulation_tools
 from tests.needs import skip_for
 
@@ -49,6 +54,18 @@ def test_a_core_that_is_described_otherwise_has_another_folder(
         assert (root / "proc" / "cpuinfo").read_text().count("processor") == cores
         assert folders.setdefault(cores, root) == root
     assert folders[4] != folders[2]
+
+
+def test_what_was_fetched_is_found_once_and_whole(tmp_path: Path) -> None:
+    assert fetched_pythons(tmp_path) == []
+    root = _fetched(tmp_path / "arm_python" / "numpy-2.3.5")
+    arm_python(("numpy==2.3.5",), "cortex-a72", cache=tmp_path)
+    (tmp_path / "arm_python" / ".making-x").mkdir()
+    (python,) = fetched_pythons(tmp_path)
+    assert (python.root, python.program) == (root, root / "usr" / "bin" / "python3.11")
+    python.program.unlink()
+    with pytest.raises(ArmPythonError, match="no python3 among"):
+        fetched_pythons(tmp_path)
 
 
 def test_a_constraint_of_the_user_s_does_not_choose_the_wheels(
