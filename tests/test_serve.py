@@ -16,6 +16,7 @@ import psutil
 import pytest
 
 from deploy_rpc import serve
+from deploy_rpc.bundle import board_bundle
 from deploy_rpc.emulator import QEMU
 from deploy_rpc.serve import main, write_bundle
 from deploy_rpc.session import open_session
@@ -25,6 +26,7 @@ from tests.needs import needs_qemu
 from tests.programs import WITHOUT_TORCH, run_main
 
 LIMIT_S = 60
+UP_LIMIT_S = 10  # it takes 0.6 s where nothing else runs
 
 
 def _serve(*words: str) -> subprocess.CompletedProcess[str]:
@@ -60,6 +62,17 @@ def test_a_farm_of_emulated_boards_serves_two_sessions_at_once() -> None:
             assert board == f"tracker://{name}/cortex-a72"
             with open_session(board) as first, open_session(board) as second:
                 assert first.isa == second.isa == "aarch64"
+
+
+@needs_qemu
+def test_an_emulated_board_is_up_within_the_limit_and_answers() -> None:
+    board_bundle()  # what is fetched and compiled once
+    start = time.monotonic()
+    with _serving("emulated") as serving:
+        board = serving.stdout.readline().split()[-1]
+        assert time.monotonic() - start < UP_LIMIT_S
+        with open_session(board, timeout_s=LIMIT_S) as session:
+            assert session.isa == "aarch64"
 
 
 @needs_qemu
