@@ -27,7 +27,7 @@ def default_tile(workload: WindowWorkload, core: Core) -> PoolTile:
     """The longest vectors that fit a row."""
     rows, columns = workload.output_size
     lanes = min(core.lanes, 1 << (columns.bit_length() - 1))
-    in_registers = core.isa == "aarch64" and lanes > 1 and can_pool_rows(workload)
+    in_registers = lanes > 1 and can_pool_rows(workload)
     if in_registers and is_short(rows, columns, core):
         lanes = core.lanes
     return PoolTile(lanes, has_maxnum(core), in_registers)
