@@ -35,7 +35,7 @@ def output_of(w: WindowWorkload, core: Core, *, in_registers: bool, threads: int
 @pytest.mark.parametrize("kind", ["average", "max"])
 @pytest.mark.parametrize("size", [(28, 28), (14, 14), (2, 8), (6, 12), (10, 30), (8, 6)])
 def test_rows_give_the_same_bits_as_lines(kind: str, size: tuple[int, int], core: Core) -> None:
-    """Rows of 14, 6 and 15 columns of A72 end in shorter vectors; 3, 14 and 15 may be short rows."""
+    """Rows of 14, 6 and 15 columns of A72 end in shorter vectors, others may be short rows."""
     w = dataclasses.replace(HALVING, kind=kind, size=size, first_channel=2, stored_channels=8)
     assert default_tile(w, core).in_registers
     by_lines = output_of(w, core, in_registers=False)

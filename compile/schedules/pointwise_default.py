@@ -21,11 +21,9 @@ from compile.schedules.pointwise_tiles import PointwiseTile, axes_of, is_exact
 from compile.schedules.pointwise_workload import PointwiseWorkload
 from compile.schedules.registers import (
     ARM_TAIL_CYCLES,
-    AVX2_POINTWISE_CHANNELS,
     AVX2_REGISTERS,
-    AVX2_USUAL,
     FLOAT_BYTES,
-    LOAD_COSTS,
+    POINTWISE_COSTS,
     tile_cycles,
 )
 from deploy_rpc.cores import Core
@@ -37,6 +35,7 @@ MOST_VECTORS_PEELED = 3  # beside a tail
 LEAST_PIXELS_OF_A_PASS = 3  # that share the weights they bring from L2: 21 bytes a cycle
 # AVX2: of a vector of weights that comes from L2 for every tile of pixels again
 WEIGHTS_AGAIN_CYCLES, WEIGHTS_AGAIN_L1_CACHES = 0.2, 2
+STORED_IN_PART_CYCLES = 3.0  # of a vector on AVX2, which takes several stores
 DEAREST_IN_PLACE = 1.25  # times the modelled cycles of the best tile, which knows no caches
 
 
@@ -115,9 +114,8 @@ def _one_a_cycle(core: Core) -> bool:
 def _default_sharing(
     workload: PointwiseWorkload, core: Core, rows: int, vectors: int, lanes: int
 ) -> int:
-    """Only where it was measured: not with AVX-512, nor on ARM."""
-    is_measured = core.vector_registers == AVX2_REGISTERS
-    return sharing_of(workload, rows, vectors, lanes) if is_measured else 1
+    """Only where it was measured: not on ARM."""
+    return sharing_of(workload, rows, vectors, lanes) if core.isa == "x86_64" else 1
 
 
 def _tiled(workload: PointwiseWorkload, core: Core, rows: int, vectors: int, lanes: int) -> int:
@@ -165,18 +163,17 @@ def _modelled_cycles(
     shared = 1 / _default_sharing(workload, core, rows, vectors, lanes)
     cycles = tile_cycles(
         core,
-        workload.layout,
+        POINTWISE_COSTS[workload.layout],
         lanes,
         rows,
         vectors - 1 + shared,
         workload.inputs,
         shortcut=workload.shortcut,
-        avx2=AVX2_POINTWISE_CHANNELS if workload.layout == "channels" else AVX2_USUAL,
     )
     if _weights_come_again(workload, core):
         cycles += WEIGHTS_AGAIN_CYCLES * vectors * workload.inputs
-    if vectors * lanes > along:  # a vector stored in part takes several stores
-        cycles += rows * LOAD_COSTS[workload.layout].store
+    if vectors * lanes > along and core.vector_registers == AVX2_REGISTERS:
+        cycles += rows * STORED_IN_PART_CYCLES
     cycles *= tiles
     if rest := workload.pixels - pixels:
         speed = core.macs_per_cycle / core.lanes

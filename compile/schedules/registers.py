@@ -16,23 +16,23 @@ BYTES_FROM_L2, BYTES_FROM_BEYOND = 32, 8  # a cycle
 FLOAT_BYTES = 4
 LINE_BYTES = 64  # of a cache, on every core of the table
 FMA_LATENCY = 4  # cycles until an accumulator can be added to again
+LOADS_PER_CYCLE = 2  # x86-64 with AVX-512
 
 
 @dataclass(frozen=True)
-class LoadCosts:
-    """Cycles that loads and stores take beside the FMAs: of a row's broadcast and of a vector in
-    every step, and of starting and storing one accumulator.
+class Avx512Costs:
+    """Cycles beside the FMAs on x86-64 with 32 registers: of a row's broadcast and of a vector in
+    every step, of storing one accumulator, of starting a tile, and in every step of each
+    accumulator beyond `easy`, whose FMAs no longer overlap the next tile's start.
     """
 
     row: float
     vector: float
     store: float
+    start: float
+    easy: int
+    crowded: float
 
-
-LOAD_COSTS: dict[Layout, LoadCosts] = {
-    "planes": LoadCosts(row=0.25, vector=0.5, store=0.5),
-    "channels": LoadCosts(row=0.1, vector=0.05, store=3.0),
-}
 
 AVX2_REGISTERS = 16
 AVX2_VECTOR_CYCLES = 0.5  # of loading one in a step
@@ -51,13 +51,38 @@ class Avx2Costs:
     crowded: float
 
 
-# Loads hide behind the FMAs until they are more. Fitted to tiles of 5 to 12 accumulators on one
-# thread of an AVX2 EPYC (Zen 3, shared): the usual costs to 25 pointwise shapes in each layout
-# (2026-11-25), those of channels to 81 of ShuffleNet and MobileNet (2026-11-26). What these pick
-# takes 1.02 times the time of the best tile in the mean, 1.30 times at worst, kernels alone; in the
-# network it takes 1.3 % off 1x g8, 1.5 off MobileNet, 0.6 off 1x g3 and nothing off 2x g3.
+@dataclass(frozen=True)
+class X86Costs:
+    """Those of a template in one layout."""
+
+    avx2: Avx2Costs
+    avx512: Avx512Costs
+
+
+# AVX2: loads hide behind the FMAs until they are more. Fitted to tiles of 5 to 12 accumulators on
+# one thread of an AVX2 EPYC (Zen 3, shared): the usual costs to 25 pointwise shapes in each layout
+# (2026-11-25), those of pointwise channels to 81 of ShuffleNet and MobileNet (2026-11-26). What
+# these pick takes 1.02 times the time of the best tile in the mean, 1.30 times at worst, kernels
+# alone; in the network it takes 1.3 % off 1x g8, 1.5 off MobileNet, 0.6 off 1x g3, nothing off 2x.
 AVX2_USUAL = Avx2Costs(row=0.7, unhidden=0.1, easy=10, crowded=0.2)
-AVX2_POINTWISE_CHANNELS = Avx2Costs(row=0.8, unhidden=0.0, easy=8, crowded=0.2)
+
+# AVX-512: fitted to 12 tiles of each of 105 pointwise shapes of ShuffleNet and MobileNet in both
+# layouts on one thread of an EPYC (Zen 5, shared, 2026-11-26): what these pick takes 1.02 (planes)
+# and 1.01 (channels) times the time of the best tile in the mean, 1.14 and 1.07 times at worst.
+# Costs without `start` and `crowded`, fitted on a Xeon, took 1.03 and 1.04 times, 1.19 and 1.42 at
+# worst there: few inputs want fewer accumulators, whose stores overlap the next tile. For windows,
+# too, these are better: 1 % of AlexNet, 0.7 of MobileNet.
+AVX512_PLANES = Avx512Costs(0.02, 0.1, store=0.44, start=1.4, easy=20, crowded=0.23)
+AVX512_CHANNELS = Avx512Costs(0.03, 0.08, store=0.32, start=5.2, easy=15, crowded=0.11)
+
+POINTWISE_COSTS: dict[Layout, X86Costs] = {
+    "planes": X86Costs(AVX2_USUAL, AVX512_PLANES),
+    "channels": X86Costs(Avx2Costs(0.8, unhidden=0.0, easy=8, crowded=0.2), AVX512_CHANNELS),
+}
+WINDOW_COSTS: dict[Layout, X86Costs] = {
+    "planes": X86Costs(AVX2_USUAL, AVX512_PLANES),
+    "channels": X86Costs(AVX2_USUAL, AVX512_CHANNELS),
+}
 
 # AArch64, where FMLA takes a lane of a loaded vector of weights. Cycles of a core with one FMLA a
 # cycle, fitted to the cycle model's prices of 50 tiles of the pointwise shapes of 1x g3 on an A72
@@ -98,7 +123,7 @@ def weights_per_load(core: Core, rows: int) -> int:
 
 def tile_cycles(
     core: Core,
-    layout: Layout,
+    costs: X86Costs,
     lanes: int,
     rows: int,
     vectors: float,
@@ -106,26 +131,21 @@ def tile_cycles(
     *,
     shortcut: bool = False,
     own_inputs: bool = False,
-    avx2: Avx2Costs = AVX2_USUAL,
 ) -> float:
     """Modelled cycles of one tile over `steps` of the reduction, start and store included.
 
-    `shortcut` counts on AArch64 only, `own_inputs` (each accumulator reads an input of its own, as
-    channelwise) with 16 registers only. A vector that pixels share counts in part. With AVX-512 the
-    costs beside the FMAs were fitted to 16 tiles of each of 31 pointwise shapes in both layouts on
-    one thread of an AVX-512 Xeon (2026-11-23): the tile picked is 1.01 times slower than the best
-    in the mean, 1.10 times at worst.
+    `costs` count on x86-64 only, `shortcut` on AArch64 only, `own_inputs` (each accumulator reads
+    an input of its own, as channelwise) with 16 registers only. A vector that pixels share counts
+    in part.
     """
     fmas = rows * vectors / _vector_fmas_per_cycle(core, lanes)
     if core.isa == "aarch64":
         return _arm_tile_cycles(core, fmas, rows, vectors, steps, shortcut)
     fetched = vectors * _cycles_to_fetch_a_vector(core, lanes, vectors * steps)
+    busy = max(fmas, fetched)
     if core.vector_registers == AVX2_REGISTERS:
-        busy = max(fmas, fetched)
-        return _avx2_tile_cycles(avx2, busy, rows, vectors, steps, own_inputs)
-    costs = LOAD_COSTS[layout]
-    loads = costs.vector * vectors + costs.row * rows
-    return steps * (max(fmas, FMA_LATENCY, fetched) + loads) + costs.store * rows * vectors
+        return _avx2_tile_cycles(costs.avx2, busy, rows, vectors, steps, own_inputs)
+    return _avx512_tile_cycles(costs.avx512, busy, rows, vectors, steps)
 
 
 def _avx2_tile_cycles(
@@ -138,6 +158,17 @@ def _avx2_tile_cycles(
     crowded = costs.crowded * max(accumulators - costs.easy, 0)
     step = max(busy, FMA_LATENCY, loads) + costs.unhidden * vectors + crowded
     return steps * step + AVX2_STORE_CYCLES * accumulators
+
+
+def _avx512_tile_cycles(
+    costs: Avx512Costs, busy: float, rows: int, vectors: float, steps: int
+) -> float:
+    """`busy` as with AVX2."""
+    accumulators = rows * vectors
+    crowded = costs.crowded * max(accumulators - costs.easy, 0)
+    step = max(busy, FMA_LATENCY, (rows + vectors) / LOADS_PER_CYCLE) + crowded
+    step += costs.row * rows + costs.vector * vectors
+    return steps * step + costs.start + costs.store * accumulators
 
 
 def _arm_tile_cycles(

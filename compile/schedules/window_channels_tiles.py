@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from compile.schedules.maximum import has_maxnum
 from compile.schedules.overlap import tile_starts
-from compile.schedules.registers import accumulator_budget, tile_cycles
+from compile.schedules.registers import WINDOW_COSTS, accumulator_budget, tile_cycles
 from compile.schedules.tiles import lane_choices
 from compile.schedules.window_workload import WindowWorkload
 from deploy_rpc.cores import Core
@@ -71,7 +71,7 @@ def _modelled_cycles(workload: WindowWorkload, core: Core, tile: WindowChannelsT
     taps = workload.inputs * workload.kernel[0] * workload.kernel[1]
     return tiles * tile_cycles(
         core,
-        "channels",
+        WINDOW_COSTS["channels"],
         tile.lanes,
         tile.pixels,
         tile.vectors,

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from compile.schedules.depthwise_rows import can_convolve_rows
 from compile.schedules.maximum import has_maxnum
 from compile.schedules.overlap import tile_starts
-from compile.schedules.registers import accumulator_budget, tile_cycles
+from compile.schedules.registers import WINDOW_COSTS, accumulator_budget, tile_cycles
 from compile.schedules.short_rows import is_short
 from compile.schedules.window_workload import WindowWorkload
 from deploy_rpc.cores import Core
@@ -152,7 +152,8 @@ def _modelled_cycles(workload: WindowWorkload, core: Core, tile: WindowTile) -> 
     """Of one group."""
     taps = workload.inputs * workload.kernel[0] * workload.kernel[1]
     vectors = tile.rows * tile.vectors
-    cycles = tile_cycles(core, "planes", tile.lanes, tile.channels, vectors, taps)
+    costs = WINDOW_COSTS["planes"]
+    cycles = tile_cycles(core, costs, tile.lanes, tile.channels, vectors, taps)
     return _tile_count(workload, tile) * cycles + _fill_cycles(workload, tile.lanes)
 
 
