@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from bench.readme_sections.ablation import ablation_section
 from bench.readme_sections.accuracy import accuracy_section
+from bench.readme_sections.committed import WITH_AVX2
 from bench.readme_sections.engines_here import engines_here_section, int8_engines_section
 from bench.readme_sections.footprint import footprint_section
 from bench.readme_sections.groups import groups_section
@@ -32,12 +35,15 @@ SECTIONS = {
     "peers": modelled_peers_section,
     "tuning": spaces_section,
     "results": ladder_section,
+    "results-avx2": partial(ladder_section, WITH_AVX2),
     "engines": engines_here_section,
+    "engines-avx2": partial(engines_here_section, WITH_AVX2),
     "engines-int8": int8_engines_section,
     "table8": table8_section,
     "groups": groups_section,
     "threads": threads_section,
     "kernels": largest_kernels_section,
+    "kernels-avx2": partial(largest_kernels_section, WITH_AVX2),
     "independent": independent_section,
     "pictures": pictures_section,
     "numerics": numerics_section,

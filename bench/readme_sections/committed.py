@@ -11,9 +11,10 @@ from bench.reports import Report, read_report
 from bench.rows import Row
 
 RESULTS = REPOSITORY / "bench" / "results"
+HERE, WITH_AVX2 = "host", "host-avx2"  # this machine, and one whose vectors are half as long
 
 
-def committed_report(suite: str, target: str = "host") -> Report:
+def committed_report(suite: str, target: str = HERE) -> Report:
     """The newest report of `suite`, under its path in the repository."""
     path = RESULTS / target / f"{suite}.json"
     report = read_report(str(path))

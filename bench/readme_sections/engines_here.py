@@ -1,4 +1,4 @@
-"""Other engines on this machine, beside ours."""
+"""Other engines on a machine, beside ours."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from bench.engines import peers_in
 from bench.readme_sections.committed import (
+    HERE,
     committed_report,
     engine_of,
     measured_conditions,
@@ -20,9 +21,9 @@ CORRELATION = "correlation with float32"
 NOT_OFFERED = "not offered"  # how `bench/engines.py` begins such a reason
 
 
-def engines_here_section() -> str:
+def engines_here_section(target: str = HERE) -> str:
     """A row a network and engine; `of ours` is against our fastest level of that network."""
-    return _section(committed_report("peers"), "float32", HEADINGS)
+    return _section(committed_report("peers", target), "float32", HEADINGS)
 
 
 def int8_engines_section() -> str:

@@ -1,15 +1,20 @@
-"""The ladder of levels on this machine."""
+"""The ladder of levels on a machine."""
 
 from __future__ import annotations
 
-from bench.readme_sections.committed import committed_report, measured_conditions, section
+from bench.readme_sections.committed import (
+    HERE,
+    committed_report,
+    measured_conditions,
+    section,
+)
 
 HEADINGS = ("model", "input", "level", "threads", "median", "speedup over stock")
 
 
-def ladder_section() -> str:
+def ladder_section(target: str = HERE) -> str:
     """A row a model and level."""
-    report = committed_report("fusion")
+    report = committed_report("fusion", target)
     rows = (
         (
             row["model"],

@@ -1,17 +1,17 @@
-"""The kernels in which ShuffleNet 1x g3 spends most of its time on this machine."""
+"""The kernels in which ShuffleNet 1x g3 spends most of its time on a machine."""
 
 from __future__ import annotations
 
 from bench.layers import TOTAL
-from bench.readme_sections.committed import committed_report, conditions, section
+from bench.readme_sections.committed import HERE, committed_report, conditions, section
 
 SHOWN = 8
 HEADINGS = ("kernel", "calls", "M MACs a call", "us a call", "of the FMA peak", "of the network")
 
 
-def largest_kernels_section() -> str:
+def largest_kernels_section(target: str = HERE) -> str:
     """A row a kernel, the largest share of the network first; the network last."""
-    report = committed_report("layers")
+    report = committed_report("layers", target)
     rows = [row for row in report.rows if row["suite"] == "layers"]
     kernels = [row for row in rows if row["kernel"] != TOTAL]
     largest = sorted(kernels, key=lambda row: row["network_share"], reverse=True)[:SHOWN]

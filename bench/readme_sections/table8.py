@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from bench.readme_sections.committed import committed_report, conditions, section
+from bench.readme_sections.committed import HERE, WITH_AVX2, committed_report, conditions, section
 from bench.reports import Report
 from bench.rows import Row
 
-TARGETS = ("host", "cortex-a72")
+TARGETS = (HERE, WITH_AVX2, "cortex-a72")
 HEADINGS = (
     "core", "input", "network", "fastest engine", "median", "AlexNet / it", "by MACs", "paper",
     "goal",
