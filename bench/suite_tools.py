@@ -5,6 +5,7 @@ from __future__ import annotations
 from bench.engines import missing_engines
 from bench.independent import PEER
 from bench.model_check import ModelCheckError, check_machine
+from deploy_rpc.network_cycles import missing_modelled_board_tools
 from model.digits.pictures import DigitsError, digits_folder
 
 
@@ -17,6 +18,8 @@ def not_measurable() -> dict[str, str]:
         check_machine()
     except ModelCheckError as error:
         missing["model-check"] = str(error)
+    if tools := missing_modelled_board_tools():
+        missing["tuning"] = "; ".join(tools)
     try:
         digits_folder()
     except DigitsError as error:

@@ -14,6 +14,7 @@ def with_all_tools(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(suite_tools, "missing_engines", lambda _: {})
     monkeypatch.setattr(suite_tools, "check_machine", lambda: None)
     monkeypatch.setattr(suite_tools, "digits_folder", lambda: None)
+    monkeypatch.setattr(suite_tools, "missing_modelled_board_tools", list)
 
 
 def test_with_all_tools_all_suites_are_measured() -> None:
@@ -37,3 +38,8 @@ def test_without_qemu_the_model_is_not_checked(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr(model_check, "missing_modelling_tools", lambda _: ["no QEMU here"])
     monkeypatch.setattr(suite_tools, "check_machine", model_check.check_machine)
     assert "no QEMU here" in not_measurable()["model-check"]
+
+
+def test_without_llvm_mca_no_spaces_are_raced(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(suite_tools, "missing_modelled_board_tools", lambda: ["no llvm-mca here"])
+    assert not_measurable() == {"tuning": "no llvm-mca here"}
