@@ -148,6 +148,22 @@ def test_a_machine_with_a_key_prints_the_board_with_its_file(tmp_path: Path) -> 
             assert session.isa
 
 
+def test_a_tracker_for_others_says_what_that_means() -> None:
+    words = ("tracker", "--host", "0.0.0.0", "--port", "0", "--allow-remote")
+    process = subprocess.Popen(
+        [sys.executable, "-m", "deploy_rpc.serve", *words],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        assert process.stdout.readline().startswith("tracker on 0.0.0.0:")
+    finally:
+        process.send_signal(signal.SIGINT)
+        said = process.communicate(timeout=LIMIT_S)[1]
+    assert "warning: whoever reaches 0.0.0.0:0 can take boards away" in said
+
+
 def test_a_taken_port_is_an_error_that_says_what_to_do() -> None:
     with _serving("tracker", "--port", "0") as tracker:
         port = tracker.stdout.readline().rpartition(":")[2].strip()
