@@ -35,6 +35,8 @@ def test_a_level_answers_as_pytorch_on_every_picture(tmp_path: Path) -> None:
         MODEL, "tuned", "local", 2,
     )  # fmt: skip
     assert row["agree"] == row["same_best"] == 2
+    words = "--weights net.pth --data data --json report.json --level tuned --board local"
+    assert row["command"] == f"python bench/pictures.py {words}"
     assert len(row["samples"]) == 2
     assert 0 < max(row["samples"]) < TOLERANCES["float32"]
 

@@ -29,6 +29,8 @@ def test_each_number_of_threads_has_an_error_and_the_same_bits(report: Path) -> 
     one, two = read_report(str(report)).rows
     assert (one["model"], one["input"], one["level"]) == (MODEL, "32x32", "fused")
     assert (one["threads"], two["threads"]) == (1, 2)
+    command = f"python bench/numerics.py {' '.join(WORDS)} --json report.json"
+    assert one["command"] == two["command"] == command
     assert one["samples"] == two["samples"]
     assert 0 < max(one["samples"]) < 1e-4
     assert one["same_bits"]
