@@ -25,10 +25,11 @@ from dataclasses import dataclass
 from tvm import tirx
 from tvm.script.ir_builder import tirx as T
 
-from compile.schedules.pool_values import combined, neutral, share_of_a_tap
+from compile.schedules.pool_values import combined, neutral, share_of_a_tap, store_across
 from compile.schedules.short_rows import load_row, store_row
-from compile.schedules.spans import span
+from compile.schedules.spans import Index, span
 from compile.schedules.threads import Bounds
+from compile.schedules.tiles import vector_width
 from compile.schedules.window_workload import WindowWorkload
 
 
@@ -36,8 +37,7 @@ def can_pool_rows(workload: WindowWorkload) -> bool:
     """Whether a pool halves whole rows of planes, and meets borders at two sides only."""
     even = all(extent % 2 == 0 for extent in workload.size)
     halves = (workload.kernel, workload.stride, workload.padding) == ((3, 3), 2, (1, 1))
-    simple = workload.kind in ("max", "average") and not workload.writes_channels
-    return even and halves and simple
+    return even and halves and workload.kind in ("max", "average")
 
 
 def pool_rows(
@@ -48,27 +48,37 @@ def pool_rows(
     x: tirx.Buffer,
     y: tirx.Buffer,
 ) -> None:
-    """The loops over the channels and a thread's `share` of the rows; X and Y are planes."""
-    with T.serial(workload.channels) as channel, T.serial(*share) as row:
-        one = _Row(workload, lanes, maxnum, x, y, channel, row)
-        with T.If(row > 0):
-            with T.Then():
-                one.pool(range(-1, 2))
-            with T.Else():
-                one.pool(range(2))
+    """The loops over the channels and a thread's `share` of the rows of planes X.
+
+    Y is planes, too, or rows of some channels are pooled into a scratch, and read across.
+    """
+    if not workload.writes_channels:
+        with T.serial(workload.channels) as channel, T.serial(*share) as row:
+            at = [workload.first_channel + channel, row]
+            _Row(workload, lanes, maxnum, x, channel, row, y, at).pool()
+        return
+    together = vector_width(workload.channels, lanes)
+    columns = workload.output_size[1]
+    with T.serial(workload.channels // together) as block, T.serial(*share) as row:
+        pooled = T.alloc_buffer((together, columns), workload.dtype)
+        with T.serial(together) as inner:
+            channel = block * together + inner
+            _Row(workload, lanes, maxnum, x, channel, row, pooled, [inner]).pool()
+        store_across(workload, pooled, block, row, y)
 
 
 @dataclass(frozen=True)
 class _Row:
-    """A row of a channel of Y."""
+    """A row of a channel, of which the values go to `y` from `at` on."""
 
     workload: WindowWorkload
     lanes: int
     maxnum: bool
     x: tirx.Buffer
-    y: tirx.Buffer
     channel: tirx.Expr
     row: tirx.Expr
+    y: tirx.Buffer
+    at: list[Index]
 
     @property
     def columns(self) -> int:
@@ -80,7 +90,15 @@ class _Row:
         """Whether it is shorter than one vector."""
         return self.columns < self.lanes
 
-    def pool(self, taps: range) -> None:
+    def pool(self) -> None:
+        """Makes the row; above the first one there is none of X."""
+        with T.If(self.row > 0):
+            with T.Then():
+                self._pool_taps(range(-1, 2))
+            with T.Else():
+                self._pool_taps(range(2))
+
+    def _pool_taps(self, taps: range) -> None:
         """Makes the row of those rows of X that `taps` are, from the one at 2y on."""
         columns, lanes = self.columns, self.lanes
         left = T.alloc_buffer((lanes,), self.workload.dtype)
@@ -139,11 +157,10 @@ class _Row:
         if self.workload.kind == "average":
             share = share_of_a_tap(self.workload, self.row, column)
             value = value * (tirx.Broadcast(share, width) if width > 1 else share)
-        at = [self.workload.first_channel + self.channel, self.row]
         if self.is_short:
-            store_row(self.y, at, value, self.columns, width)
+            store_row(self.y, self.at, value, self.columns, width)
         else:
-            T.buffer_store(self.y, value, [*at, span(column, width)])
+            T.buffer_store(self.y, value, [*self.at, span(column, width)])
 
 
 def _width(value: tirx.Expr) -> int:

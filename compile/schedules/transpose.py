@@ -1,0 +1,31 @@
+"""A square of values in registers, transposed by exchanges of halves, quarters, and so on."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from tvm import tirx
+from tvm.script.ir_builder import tirx as T
+
+
+def transposed(rows: Sequence[tirx.Expr]) -> list[tirx.Expr]:
+    """The columns of `rows`, as many vectors as each has lanes; that is a power of two.
+
+    In each step rows i and i + d exchange the d lanes of every 2 d where they meet: d is 1, 2, ...
+    """
+    count, values = len(rows), [T.bind(row) for row in rows]
+    distance = 1
+    while distance < count:
+        for i in (i for i in range(count) if not i & distance):
+            pair = values[i], values[i + distance]
+            for place, lanes in zip((i, i + distance), _exchanged(count, distance), strict=True):
+                values[place] = T.bind(tirx.Shuffle(list(pair), lanes))
+        distance *= 2
+    return values
+
+
+def _exchanged(count: int, distance: int) -> tuple[list[int], list[int]]:
+    """For both rows of a pair which lane of the two, one behind the other, comes into each lane."""
+    first = [lane if not lane & distance else count + lane - distance for lane in range(count)]
+    second = [lane + distance if not lane & distance else count + lane for lane in range(count)]
+    return first, second
