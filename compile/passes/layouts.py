@@ -40,8 +40,10 @@ from compile.schedules.window_workload import WindowWorkload
 from deploy_rpc.cores import Core
 
 ALIKE = ("relax.nn.relu", "relax.add", "relax.multiply", "relax.concat")
-SHRINKING = [tvm.ir.Op.get(f"relax.nn.{name}") for name in ("conv2d", "max_pool2d", "avg_pool2d")]
-CHANGE_CYCLES = 1.7  # of a value that is read from planes and written to channels (AVX2, Zen 3)
+# Cycles of a value that a window reads from planes and writes to channels: of convolutions on AVX2
+# (Zen 3), of pools, which transpose squares, on AVX-512 (Zen 5, 2026-11-26).
+CHANGE_CYCLES = {"relax.nn.conv2d": 1.7, "relax.nn.max_pool2d": 0.4, "relax.nn.avg_pool2d": 0.4}
+SHRINKING = {tvm.ir.Op.get(name): cycles for name, cycles in CHANGE_CYCLES.items()}
 LEAST_LANES = 8  # with 4 lanes planes waste little; kernel_notes of A72 and N1 had them ahead
 
 
@@ -69,30 +71,30 @@ def choose_layouts(module: tvm.IRModule, core: Core, threads: int = 1) -> Layout
                 dense.add(size)
 
     relax.analysis.post_order_visit(module["main"], price)
-    in_channels = _sizes_in_channels(costs["planes"], costs["channels"], _shrunk_values(module))
+    in_channels = _sizes_in_channels(costs["planes"], costs["channels"], _changes(module))
     if threads > 1 and in_channels:
         in_channels |= _smaller_than_all(dense - in_channels, set(costs["planes"]))
     return lambda size: "channels" if tuple(size) in in_channels else "planes"
 
 
-def _shrunk_values(module: tvm.IRModule) -> Counter[tuple[int, int]]:
-    """How many values of each size windows make of a larger picture: where a layout may change."""
-    values: Counter[tuple[int, int]] = Counter()
+def _changes(module: tvm.IRModule) -> Counter[tuple[int, int]]:
+    """Cycles of changing the layout in the windows that make each size of a larger picture."""
+    cycles: Counter[tuple[int, int]] = Counter()
 
     def count(node: relax.Expr) -> None:
         if isinstance(node, tvm.ir.Call) and node.op in SHRINKING:
             _, channels, *size = shape_of(node)
             if tuple(size) != tuple(shape_of(node.args[0])[2:]):
-                values[tuple(size)] += channels * math.prod(size)
+                cycles[tuple(size)] += SHRINKING[node.op] * channels * math.prod(size)
 
     relax.analysis.post_order_visit(module["main"], count)
-    return values
+    return cycles
 
 
 def _sizes_in_channels(
     planes: Counter[tuple[int, int]],
     channels: Counter[tuple[int, int]],
-    changed: Counter[tuple[int, int]],
+    changes: Counter[tuple[int, int]],
 ) -> set[tuple[int, int]]:
     """The smaller sizes, from the one on where changing pays most; none where nothing is gained.
 
@@ -102,7 +104,7 @@ def _sizes_in_channels(
 
     def cost(first: int) -> float:
         before, behind = sizes[:first], sizes[first:]
-        change = CHANGE_CYCLES * changed[behind[0]] if before and behind else 0
+        change = changes[behind[0]] if before and behind else 0
         return (
             sum(planes[size] for size in before) + sum(channels[size] for size in behind) + change
         )
