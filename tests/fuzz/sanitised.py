@@ -30,7 +30,10 @@ class CrashError(Exception):
 
 
 class FedProgram:
-    """A program of that `name`, started when it is first fed; `make` compiles it to a path."""
+    """A program of that `name`, started when it is fed and does not run.
+
+    `make` compiles it to a path, once for each folder of temporary files.
+    """
 
     def __init__(self, name: str, make: Callable[[Path], None]) -> None:
         self._name, self._make = name, make
@@ -62,7 +65,8 @@ class FedProgram:
 
     def _started(self) -> subprocess.Popen[bytes]:
         made = (counting_folder() or Path(tempfile.gettempdir())) / self._name
-        self._make(made)
+        if not made.exists():
+            self._make(made)
         with Path(f"{made}.stderr").open("wb") as said:
             self._process = subprocess.Popen(
                 [str(made)],
