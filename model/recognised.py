@@ -7,7 +7,8 @@ export of them builds as it is. The number of classes is told from the classifie
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import torch
@@ -23,12 +24,16 @@ CLASSIFIERS = (  # the last layer of AlexNet, of a ShuffleNet, of MobileNet
     "classifier.weight",
 )
 CLASSES = 1000  # where there is no classifier to tell
-SHOWN_KEYS = 10
+ALL_SHOWN = 40  # keys that differ from those of the nearest network: so many are all listed
+SHOWN_KEYS = 10  # of each kind where more differ
+Shapes = Mapping[str, tuple[int, ...]]
 FAMILIES = {  # what keys of other libraries begin with
     "features.init_block.": "pytorchcv",
     "conv_stem.": "timm",
     "stage2.0.branch": "torchvision's ShuffleNet V2",
-    "layer1.0.": "torchvision's ResNet",
+    "layer1.0.": "torchvision's or timm's ResNet",
+    "features.1.conv.0.": "torchvision's MobileNet V2",
+    "classifier.6.": "torchvision's AlexNet or VGG",
 }
 
 
@@ -45,14 +50,14 @@ def recognised_name(tensors: Mapping[str, Tensor], path: Path, bias: bool, class
     Raises `CheckpointError` with the nearest one where there is none.
     """
     shapes = _shapes(without_counters(tensors))
-    nearest: tuple[int, str, dict[str, tuple[int, ...]]] | None = None
+    nearest: tuple[tuple[int, int], str, Shapes] | None = None
     for name in MODEL_NAMES:
         with torch.device("meta"):
             module = build_module(name, classes=classes, classifier_bias=bias)
         wanted = _shapes(without_counters(module.state_dict()))
         if wanted == shapes:
             return name
-        distance = len(wanted.items() ^ shapes.items())
+        distance = _distance(wanted, shapes)
         if nearest is None or distance < nearest[0]:
             nearest = (distance, name, wanted)
     raise CheckpointError(_no_match(path, shapes, nearest[1], nearest[2]))
@@ -68,12 +73,14 @@ def counters_of(module: nn.Module) -> dict[str, Tensor]:
     return {key: value for key, value in module.state_dict().items() if key.endswith(COUNTER)}
 
 
-def _no_match(
-    path: Path,
-    found: Mapping[str, tuple[int, ...]],
-    nearest: str,
-    wanted: Mapping[str, tuple[int, ...]],
-) -> str:
+def _distance(wanted: Shapes, found: Shapes) -> tuple[int, int]:
+    """How many shapes differ, whatever the tensors are called; then how many with their names."""
+    shapes, others = Counter(wanted.values()), Counter(found.values())
+    differing = (shapes - others).total() + (others - shapes).total()
+    return differing, len(wanted.items() ^ found.items())
+
+
+def _no_match(path: Path, found: Shapes, nearest: str, wanted: Shapes) -> str:
     reshaped = [
         f"{key} {found[key]} instead of {wanted[key]}"
         for key in wanted
@@ -84,8 +91,9 @@ def _no_match(
         "unexpected": [key for key in found if key not in wanted],
         "of another shape": reshaped,
     }
+    is_near = sum(map(len, differences.values())) <= ALL_SHOWN
     listed = "; ".join(
-        f"{len(keys)} {kind} (such as {', '.join(keys[:SHOWN_KEYS])})"
+        f"{len(keys)} {kind} ({_listed(keys, len(keys) if is_near else SHOWN_KEYS)})"
         for kind, keys in differences.items()
         if keys
     )
@@ -93,6 +101,11 @@ def _no_match(
         f"{path} holds {len(found)} tensors of no network known here{_family(found)}; nearest is "
         f"{nearest}: {listed}. Known: {', '.join(MODEL_NAMES)}"
     )
+
+
+def _listed(keys: Sequence[str], shown: int) -> str:
+    hidden = len(keys) - shown
+    return ", ".join(keys[:shown]) + (f" and {hidden} more" if hidden > 0 else "")
 
 
 def _family(keys: Mapping[str, object]) -> str:

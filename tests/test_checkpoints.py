@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import zipfile
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -17,8 +18,12 @@ from model.checkpoints import load_checkpoint
 from model.preprocess import PREPROCESSINGS, load_image
 from model.shufflenet import ChannelShuffle
 from model.zoo import MODEL_NAMES, build_module, create_model
-
-Tensors = dict[str, torch.Tensor]
+from tests.library_keys import (
+    Tensors,
+    pytorchcv_shufflenet,
+    timm_mobilenet,
+    torchvision_shufflenet_v2,
+)
 
 
 def saved(content: object, folder: Path) -> Path:
@@ -151,28 +156,43 @@ def test_a_saved_module_is_refused_without_advice_to_run_it(form: str, tmp_path:
 
 
 def test_another_architecture_is_told_what_differs(tmp_path: Path) -> None:
-    with pytest.raises(CheckpointError, match=r"unexpected \(such as bias, weight\)") as caught:
+    with pytest.raises(CheckpointError, match=r"2 unexpected \(bias, weight\)") as caught:
         load_checkpoint(saved(dict(sorted(nn.Linear(3, 4).state_dict().items())), tmp_path))
     assert "Known: shufflenet-" in str(caught.value)
 
 
 @pytest.mark.parametrize(
-    ("key", "library"),
+    ("tensors", "library", "nearest", "listed"),
     [
-        ("features.init_block.conv.conv.weight", "pytorchcv"),
-        ("conv_stem.weight", "timm"),
-        ("stage2.0.branch1.0.weight", "torchvision's ShuffleNet V2"),
+        (
+            pytorchcv_shufflenet,
+            "pytorchcv",
+            "shufflenet-0.25x-g3",
+            "features.stage1.unit1.compress_bn1.running_var and 237 more",
+        ),
+        (
+            timm_mobilenet,
+            "timm",
+            "mobilenet-1.0",
+            "blocks.0.0.bn1.running_var and 125 more",
+        ),
+        (
+            torchvision_shufflenet_v2,
+            "torchvision's ShuffleNet V2",
+            "shufflenet-0.25x-g8",
+            "stage2.0.branch1.1.running_var and 272 more",
+        ),
     ],
 )
-def test_keys_of_another_library_are_told_and_what_to_do(
-    key: str, library: str, tmp_path: Path
+def test_a_state_dict_of_another_library_is_told_and_what_to_do(
+    tensors: Callable[[], Tensors], library: str, nearest: str, listed: str, tmp_path: Path
 ) -> None:
-    path = saved({key: torch.zeros(3)}, tmp_path)
-    with pytest.raises(
-        CheckpointError, match=f"are those of {library}: export .* --onnx"
-    ) as caught:
-        load_checkpoint(path)
-    assert f"1 unexpected (such as {key})" in str(caught.value)
+    with pytest.raises(CheckpointError) as caught:
+        load_checkpoint(saved(tensors(), tmp_path))
+    text = str(caught.value)
+    assert f"are those of {library}: export that network to ONNX, and build it with --onnx" in text
+    assert f"nearest is {nearest}: " in text
+    assert listed in text
 
 
 def test_a_cut_safetensors_file_is_refused(weights: Tensors, tmp_path: Path) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-import torch
 
 from model.checkpoint_file import CheckpointError
 from model.recognised import counters_of, recognised_name, without_counters
@@ -30,12 +29,17 @@ def test_the_nearest_network_and_what_differs_are_named() -> None:
     tensors["more"] = tensors.pop(lost)
     with pytest.raises(CheckpointError) as error:
         recognised_name(tensors, Path("net.pth"), bias=True, classes=1000)
-    assert f"nearest is {NAME}: 1 missing (such as {lost}); 1 unexpected (such as more)" in str(
+    assert f"nearest is {NAME}: 1 missing ({lost}); 1 unexpected (more)" in str(error.value)
+
+
+@pytest.mark.parametrize(("renamed", "hidden"), [(20, ""), (21, " and 11 more")])
+def test_all_keys_that_differ_are_listed_where_they_are_few(renamed: int, hidden: str) -> None:
+    tensors = build_module(NAME).state_dict()
+    keys = list(without_counters(tensors))[:renamed]
+    others = {f"my.{key}" if key in keys else key: value for key, value in tensors.items()}
+    with pytest.raises(CheckpointError) as error:
+        recognised_name(others, Path("net.pth"), bias=True, classes=1000)
+    shown = keys if not hidden else keys[:10]
+    assert f"nearest is {NAME}: {renamed} missing ({', '.join(shown)}{hidden}); " in str(
         error.value
     )
-
-
-def test_keys_of_another_library_say_which_and_what_to_do() -> None:
-    tensors = {"conv_stem.weight": torch.zeros(8, 3, 3, 3)}
-    with pytest.raises(CheckpointError, match="those of timm: export that network to ONNX"):
-        recognised_name(tensors, Path("net.pth"), bias=True, classes=1000)
