@@ -17,7 +17,7 @@ from tests.fuzz.held import Held, held
 from tests.fuzz.parsers import PARSERS, Parser
 
 EXAMPLES = 300  # between two looks at the clock
-HANG_S = 60  # an input that takes longer
+HANG_S = 600  # an input that takes longer; a machine may be stopped for minutes
 
 
 @dataclasses.dataclass
