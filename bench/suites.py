@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from rich.console import RenderableType
+from rich.console import Group, RenderableType
 from rich.table import Table
 
 from bench import suite_runs as runs
@@ -27,6 +27,8 @@ from bench.modelled_layers import modelled_layers_table
 from bench.paper import TABLE8_MS
 from bench.peak import peak_table
 from bench.peers import peers_table
+from bench.published_times import published_table
+from bench.readme_sections.committed import committed_report
 from bench.rows import Row
 from bench.sensitivity import sensitivity_tables
 from bench.size import size_table
@@ -80,6 +82,12 @@ def _layers_table(rows: Sequence[Row]) -> Table:
 
 def _peers_table(rows: Sequence[Row]) -> Table:
     return peers_table(rows) if rows[0]["kind"] == "modelled" else measured_peers_table(rows)
+
+
+def _model_check_tables(rows: Sequence[Row]) -> Group:
+    """And how far the model is from real A72 boards, by what ncnn's authors publish of them."""
+    peers = committed_report("peers", "cortex-a72")
+    return Group(model_check_table(rows), published_table(peers.rows, peers.name))
 
 
 ANYWHERE = ("local", "rpc", "tracker")
@@ -180,7 +188,7 @@ SUITES = {
     "model-check": Suite(
         "the cycle model against this x86 machine's times",
         runs.model_check,
-        model_check_table,
+        _model_check_tables,
         host_only=True,
         timed=False,
         short_form=f"short form: {runs.SHORT_SCHEDULES} schedules of {SCHEDULES} for a kernel",

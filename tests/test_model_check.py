@@ -7,7 +7,9 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
 import pytest
+from PIL import Image
 
 from bench.model_check import (
     ModelCheckError,
@@ -20,14 +22,16 @@ from bench.model_check import (
     relative_error,
 )
 from bench.model_check_cases import SCHEDULES, Schedule, check_cases, template_case
-from bench.model_check_report import draw_model_check, model_check_table
+from bench.model_check_report import WITH_GOAL, draw_model_check, model_check_table
 from compile.schedules.pointwise_tiles import PointwiseTile
 from compile.schedules.pointwise_workload import PointwiseWorkload
 from compile.targets import host_target
 from deploy_rpc.block_counts import Block, _basic_blocks
 from deploy_rpc.isa import X86_64
 from model.errors import InputError
+from tests.report_rows import check_row
 
+POOLS = 18  # all that there are
 SMALL = PointwiseWorkload(1, 8, 16, 64, relu=True, shortcut=False)
 
 
@@ -60,13 +64,14 @@ def test_the_error_is_the_median_after_one_factor() -> None:
 
 def test_every_kernel_has_many_different_schedules() -> None:
     cases = check_cases()
-    names = ["grouped pointwise", "depthwise 3x3", "stem"]
     assert [case.name for case in cases] == [
-        *names,
-        *(f"{name}, MetaSchedule" for name in names[:2]),
+        *WITH_GOAL,
+        *("depthwise 3x3, channels", "max pool", "classifier"),
+        *(f"{name}, MetaSchedule" for name in WITH_GOAL[:2]),
     ]
     drawn = [[str(each.decisions) for each in case.schedules] for case in cases]
-    assert [len(set(of_case)) for of_case in drawn] == [SCHEDULES] * 5
+    counts = dict.fromkeys((case.name for case in cases), SCHEDULES) | {"max pool": POOLS}
+    assert [len(set(of_case)) for of_case in drawn] == list(counts.values())
     assert SCHEDULES >= 32
     assert drawn == [[str(each.decisions) for each in case.schedules] for case in check_cases()]
 
@@ -100,6 +105,15 @@ def test_without_matplotlib_there_is_a_message_and_no_picture(
         capsys.readouterr().out
     )
     assert not list(tmp_path.iterdir())
+
+
+def test_every_row_has_a_plot_with_its_schedules(tmp_path: Path) -> None:
+    rows = [check_row() | {"llvm_model": "znver3"} for _ in range(5)]
+    assert draw_model_check(rows, tmp_path / "check.png")
+    pixels = np.asarray(Image.open(tmp_path / "check.png").convert("RGB")).astype(int)
+    blue = pixels[..., 2] - pixels[..., 0] > 100  # the dots
+    plots = [part for line in np.array_split(blue, 2) for part in np.array_split(line, 4, axis=1)]
+    assert [bool(part.any()) for part in plots] == [True] * 5 + [False] * 3
 
 
 @needs_x86_model

@@ -20,6 +20,7 @@ from bench.readme_sections.modelled_peers import modelled_peers_section
 from bench.readme_sections.number_formats import number_formats_section
 from bench.readme_sections.numerics import numerics_section
 from bench.readme_sections.pictures import pictures_section
+from bench.readme_sections.published_times import published_times_section
 from bench.readme_sections.sensitivity import sensitivity_section
 from bench.readme_sections.sizes import size_section
 from bench.readme_sections.spaces import spaces_section
@@ -32,6 +33,7 @@ SECTIONS = {
     "sizes": size_section,
     "footprint": footprint_section,
     "model-check": model_check_section,
+    "published-times": published_times_section,
     "peers": modelled_peers_section,
     "tuning": spaces_section,
     "results": ladder_section,
