@@ -110,6 +110,9 @@ def test_a_half_of_a_concat_leaves_the_other_alone(writes_channels: bool) -> Non
 def test_threads_change_nothing(name: str) -> None:
     w = workload_of(name)
     assert error_of(w, default_tile(w, A72), threads=2) < 5e-4
+    if w.is_channelwise:
+        changed = dataclasses.replace(w, writes_channels=True)
+        assert error_of(changed, default_tile(changed, AVX512), threads=3) < 5e-4
 
 
 def test_a_strided_window_reads_side_by_side() -> None:

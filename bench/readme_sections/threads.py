@@ -1,15 +1,20 @@
-"""More threads on this machine."""
+"""More threads on a machine."""
 
 from __future__ import annotations
 
-from bench.readme_sections.committed import committed_report, measured_conditions, section
+from bench.readme_sections.committed import (
+    HERE,
+    committed_report,
+    measured_conditions,
+    section,
+)
 
 HEADINGS = ("model", "level", "threads", "median", "over one thread")
 
 
-def threads_section() -> str:
+def threads_section(target: str = HERE) -> str:
     """A row a network and number of threads; every output has the bits of one thread's."""
-    report = committed_report("threads")
+    report = committed_report("threads", target)
     lines = (
         (
             row["model"],

@@ -22,10 +22,11 @@ from tvm.script.ir_builder import tirx as T
 from compile.schedules.overlap import start_of, tile_starts
 from compile.schedules.phases import columns_inside
 from compile.schedules.pool_tiles import PoolTile
-from compile.schedules.pool_values import combined, neutral, share_of_a_tap, store_across
+from compile.schedules.pool_values import combined, neutral, share_of_a_tap
 from compile.schedules.spans import Index
 from compile.schedules.threads import Bounds
 from compile.schedules.tiles import vector_width
+from compile.schedules.transpose import store_across
 from compile.schedules.window_workload import WindowWorkload
 
 UNROLLS = (7, 4, 3, 2, 1)
@@ -81,7 +82,8 @@ def _rows_of_channels(
                 line,
                 lambda column, v: T.buffer_store(pooled, v, [inner, column]),
             )
-        store_across(workload, pooled, block, row, y)
+        at = row, workload.first_channel + block * together
+        store_across(lambda *where: pooled[where], (together, columns), y, at)
 
 
 def _combine_rows(

@@ -25,11 +25,12 @@ from dataclasses import dataclass
 from tvm import tirx
 from tvm.script.ir_builder import tirx as T
 
-from compile.schedules.pool_values import combined, neutral, share_of_a_tap, store_across
+from compile.schedules.pool_values import combined, neutral, share_of_a_tap
 from compile.schedules.short_rows import load_row, store_row
 from compile.schedules.spans import Index, span
 from compile.schedules.threads import Bounds
 from compile.schedules.tiles import vector_width
+from compile.schedules.transpose import store_across
 from compile.schedules.window_workload import WindowWorkload
 
 
@@ -64,7 +65,8 @@ def pool_rows(
         with T.serial(together) as inner:
             channel = block * together + inner
             _Row(workload, lanes, maxnum, x, channel, row, pooled, [inner]).pool()
-        store_across(workload, pooled, block, row, y)
+        at = row, workload.first_channel + block * together
+        store_across(lambda *where: pooled[where], (together, columns), y, at)
 
 
 @dataclass(frozen=True)

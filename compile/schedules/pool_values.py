@@ -8,9 +8,7 @@ from tvm import tirx
 from tvm.script.ir_builder import tirx as T
 
 from compile.schedules.maximum import larger
-from compile.schedules.overlap import start_of, tile_starts
-from compile.schedules.spans import Index, span
-from compile.schedules.transpose import transposed
+from compile.schedules.spans import Index
 from compile.schedules.window_workload import WindowWorkload
 
 
@@ -41,24 +39,3 @@ def share_of_a_tap(workload: WindowWorkload, row: Index, column: Index) -> tirx.
         end = tirx.min(first + workload.kernel[axis], workload.size[axis])
         taps = taps * (end - tirx.max(first, 0))
     return tirx.const(1, workload.dtype) / tirx.Cast(workload.dtype, taps)
-
-
-def store_across(
-    workload: WindowWorkload, pooled: tirx.Buffer, block: Index, row: Index, y: tirx.Buffer
-) -> None:
-    """A row of a block of channels, which `pooled` (channels, columns) holds, to channels in lanes.
-
-    Squares are transposed in registers, as far as there are any.
-    """
-    together, columns = (int(extent) for extent in pooled.shape)
-    channel = workload.first_channel + block * together
-    if columns < together:
-        with T.serial(columns) as column, T.vectorized(together) as lane:
-            T.buffer_store(y, pooled[lane, column], [row, column, channel + lane])
-        return
-    count = len(tile_starts(columns, together))
-    with T.serial(count) as index:
-        first = start_of(index, together, columns)
-        rows = [pooled[i, span(first, together)] for i in range(together)]
-        for i, value in enumerate(transposed(rows)):
-            T.buffer_store(y, value, [row, first + i, span(channel, together)])

@@ -1,11 +1,37 @@
-"""A square of values in registers, transposed by exchanges of halves, quarters, and so on."""
+"""Values transposed in registers, square by square, by exchanges of halves, quarters, and so on."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from tvm import tirx
 from tvm.script.ir_builder import tirx as T
+
+from compile.schedules.overlap import start_of, tile_starts
+from compile.schedules.spans import Index, span
+
+
+def store_across(
+    planes: Callable[[Index, Index], tirx.Expr],
+    shape: tuple[int, int],
+    y: tirx.Buffer,
+    at: tuple[Index, Index],
+) -> None:
+    """A row of channels and columns of `shape`, which `planes` loads, to channels in the lanes.
+
+    `at` are the row and the first channel of Y (rows, columns, channels). Squares are transposed,
+    as far as there are any.
+    """
+    (together, columns), (row, channel) = shape, at
+    if columns < together:
+        with T.serial(columns) as column, T.vectorized(together) as lane:
+            T.buffer_store(y, planes(lane, column), [row, column, channel + lane])
+        return
+    with T.serial(len(tile_starts(columns, together))) as index:
+        first = start_of(index, together, columns)
+        rows = [planes(i, span(first, together)) for i in range(together)]
+        for i, value in enumerate(transposed(rows)):
+            T.buffer_store(y, value, [row, first + i, span(channel, together)])
 
 
 def transposed(rows: Sequence[tirx.Expr]) -> list[tirx.Expr]:
