@@ -28,6 +28,21 @@ if __name__ == "__main__":
     time.sleep(100)
 """
 
+SLOW_PROGRAM = """
+import os, signal, time
+from compile.tuning.workers import WorkerPool, result_of
+time.sleep(0.5)  # a worker imports this, too
+if __name__ == "__main__":
+    signal.signal(signal.SIGINT, lambda *_: None)
+    pool = WorkerPool(1, "wave")
+    pid = pool.start(os.getpid)
+    for _ in range(8):
+        time.sleep(0.1)
+        os.killpg(0, signal.SIGINT)
+    print("worker", result_of(pid), flush=True)
+    pool.close()
+"""
+
 
 @pytest.fixture
 def pool() -> Iterator[WorkerPool]:
@@ -38,6 +53,17 @@ def pool() -> Iterator[WorkerPool]:
 def test_a_worker_is_warm_and_ignores_interrupts(pool: WorkerPool) -> None:
     assert result_of(pool.start(signal.getsignal, signal.SIGINT)) == signal.SIG_IGN
     assert result_of(pool.start(_has_tvm))
+
+
+def test_ctrl_c_does_not_end_a_worker_that_is_still_importing(tmp_path: Path) -> None:
+    program = tmp_path / "program.py"
+    program.write_text(SLOW_PROGRAM, encoding="utf-8")
+    environment = os.environ | {"PYTHONPATH": str(REPOSITORY)}
+    ran = subprocess.run(
+        [sys.executable, str(program)], env=environment, capture_output=True, text=True,
+        timeout=120, start_new_session=True, check=False,
+    )  # fmt: skip
+    assert ran.stdout.startswith("worker "), ran.stderr
 
 
 def test_a_second_pool_has_its_own_module_too(pool: WorkerPool) -> None:

@@ -11,6 +11,7 @@ import threading
 from collections.abc import Callable
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from multiprocessing import forkserver, resource_tracker
 from typing import TypeVar
 
 from model.errors import InputError
@@ -41,6 +42,7 @@ class WorkerPool:
             )
         context = multiprocessing.get_context("forkserver")
         context.set_forkserver_preload([module])
+        _start_fork_server()
         self._pool = ProcessPoolExecutor(workers, context, _begin, (module,))
 
     def start(self, function: Callable[..., T], *arguments: object) -> Future[T]:
@@ -68,6 +70,16 @@ def _dead() -> WorkerError:
         "a worker process was ended from outside, as when memory is short; what is in the log "
         "stays: go on with --resume, with fewer --workers"
     )
+
+
+def _start_fork_server() -> None:
+    """With Ctrl-C held back, which its processes inherit: one that is still importing would end."""
+    resource_tracker.ensure_running()  # else the fork server starts it, which lets Ctrl-C in again
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        forkserver.ensure_running()
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _begin(module: str) -> None:
