@@ -13,12 +13,14 @@ comma = ,
 TUNED = $(foreach core,$(TUNED_CORES),$(TUNED_MODELS:%=$(core)$(comma)%$(comma)float32)) \
   neoverse-n1,shufflenet-1.0x-g3,float16 neoverse-n1,shufflenet-1.0x-g3,int8 \
   neoverse-n1,shufflenet-0.5x-g3,int8
+MEASURED_MODELS = shufflenet-1.0x-g3 shufflenet-0.25x-g3 shufflenet-0.5x-g3 shufflenet-1.0x-g1 \
+  shufflenet-1.0x-g2 shufflenet-1.0x-g4 shufflenet-1.0x-g8
 NEW_LOGS = build/tuning_logs
 
 SECONDS ?= 60
 
 .DEFAULT_GOAL := help
-.PHONY: help build bench test tuning-logs fuzz soak check
+.PHONY: help build bench test tuning-logs tuning-logs-here fuzz soak check
 
 help:  ## list the tasks
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -48,6 +50,15 @@ tuning-logs: $(INSTALLED)  ## the shipped tuning logs anew, on modelled cores: m
 	    --tuning-logs $(NEW_LOGS) || exit; done
 	for log in $(NEW_LOGS)/*/*.jsonl; do $(RUN) compile/tune.py --prune $$log || exit; done
 	for log in $(NEW_LOGS)/*/*.jsonl; do mv $$log tuning_logs/$${log#$(NEW_LOGS)/} || exit; done
+
+tuning-logs-here: $(INSTALLED)  ## the same of this machine's own core, measured: 20 minutes in which nothing else runs
+	rm -rf $(NEW_LOGS)
+	for model in $(MEASURED_MODELS); do \
+	  $(RUN) compile/tune.py --target host --board local --model $$model --trials 60 \
+	    --tuning-logs $(NEW_LOGS) || exit; done
+	for log in $(NEW_LOGS)/*/*.jsonl; do $(RUN) compile/tune.py --prune $$log || exit; done
+	for log in $(NEW_LOGS)/*/*.jsonl; do to=tuning_logs/$${log#$(NEW_LOGS)/}; \
+	  mkdir -p $${to%/*} && mv $$log $$to || exit; done
 
 fuzz: $(INSTALLED)  ## every parser of untrusted input for a minute: SECONDS=600 for longer
 	$(RUN) -m tests.fuzz --seconds $(SECONDS)

@@ -297,7 +297,10 @@ def test_a_client_without_a_descriptor_for_it_waits_and_does_not_keep_the_agent_
             assert psutil.Process(agent.pid).cpu_times().system - before < 0.1
             resource.prlimit(agent.pid, resource.RLIMIT_NOFILE, usual)
             client.sendall(struct.pack("<ii", RPC_MAGIC, 7) + b"client:")
-            assert client.recv(4) == struct.pack("<i", RPC_MAGIC)
+            with client.makefile("rb") as answer:  # whole: what is left unread would reset it
+                assert answer.read(4) == struct.pack("<i", RPC_MAGIC)
+                (size,) = struct.unpack("<i", answer.read(4))
+                assert len(answer.read(size)) == size
         assert "session of" in agent.stderr.readline()  # and nothing before
 
 

@@ -38,7 +38,8 @@ def test_memory_is_of_each_engine_and_of_our_c_programs(
     for row in rows:
         assert (row["unit"], row["kind"], len(row["samples"])) == ("MB", "measured", 2)
         needed = (row["weights_bytes"] + row["workspace_bytes"]) / 1e6
-        assert needed < row["median"] < needed + 10  # an interpreter of its own would be more
+        # a page of the workspace may stay untouched; an interpreter of its own would be more
+        assert 0.95 * needed < row["median"] < needed + 10
 
 
 def test_startup_is_of_ours_and_of_each_peer_that_does_not_fail_which_is_named(

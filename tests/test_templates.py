@@ -43,7 +43,7 @@ def test_layouts_have_templates_of_their_own() -> None:
 
 def test_fewer_accumulators_are_shared_by_threads_with_avx512_alone() -> None:
     """There LLVM spills one of 20 to 25 in the function of a parallel loop."""
-    workload = PointwiseWorkload(3, 160, 40, 196, True, False, layout="channels")
+    workload = PointwiseWorkload(3, 80, 160, 196, True, False, layout="channels")
     assert made_by_default(workload, AVX2, 2).tile == made_by_default(workload, AVX2, 1).tile
     alone, shared = (made_by_default(workload, AVX512, threads).tile for threads in (1, 2))
     assert shared.rows * shared.vectors < 19 <= alone.rows * alone.vectors
