@@ -21,12 +21,11 @@ from tvm.script.ir_builder import tirx as T
 
 from compile.schedules.overlap import start_of, tile_starts
 from compile.schedules.phases import columns_inside
+from compile.schedules.pool_across import pool_across
 from compile.schedules.pool_tiles import PoolTile
 from compile.schedules.pool_values import combined, neutral, share_of_a_tap
 from compile.schedules.spans import Index
 from compile.schedules.threads import Bounds
-from compile.schedules.tiles import vector_width
-from compile.schedules.transpose import store_across
 from compile.schedules.window_workload import WindowWorkload
 
 UNROLLS = (7, 4, 3, 2, 1)
@@ -68,22 +67,13 @@ def _rows_of_channels(
     line: tirx.Buffer,
     y: tirx.Buffer,
 ) -> None:
-    """A row of some channels into a scratch, which is read across: stores of whole vectors."""
-    _, columns = workload.output_size
-    together = vector_width(workload.channels, tile.lanes)
-    with T.serial(workload.channels // together) as block, T.serial(*share) as row:
-        pooled = T.alloc_buffer((together, columns), workload.dtype)
-        with T.serial(together) as inner:
-            _combine_rows(workload, tile, block * together + inner, row, x, line)
-            _combine_columns(
-                workload,
-                tile,
-                row,
-                line,
-                lambda column, v: T.buffer_store(pooled, v, [inner, column]),
-            )
-        at = row, workload.first_channel + block * together
-        store_across(lambda *where: pooled[where], (together, columns), y, at)
+    def pool_row(channel: tirx.Expr, row: tirx.Expr, pooled: tirx.Buffer, at: list[Index]) -> None:
+        _combine_rows(workload, tile, channel, row, x, line)
+        _combine_columns(
+            workload, tile, row, line, lambda column, v: T.buffer_store(pooled, v, [*at, column])
+        )
+
+    pool_across(workload, tile.lanes, share, y, pool_row)
 
 
 def _combine_rows(

@@ -25,12 +25,11 @@ from dataclasses import dataclass
 from tvm import tirx
 from tvm.script.ir_builder import tirx as T
 
+from compile.schedules.pool_across import pool_across
 from compile.schedules.pool_values import combined, neutral, share_of_a_tap
 from compile.schedules.short_rows import load_row, store_row
 from compile.schedules.spans import Index, span
 from compile.schedules.threads import Bounds
-from compile.schedules.tiles import vector_width
-from compile.schedules.transpose import store_across
 from compile.schedules.window_workload import WindowWorkload
 
 
@@ -51,22 +50,18 @@ def pool_rows(
 ) -> None:
     """The loops over the channels and a thread's `share` of the rows of planes X.
 
-    Y is planes, too, or rows of some channels are pooled into a scratch, and read across.
+    Y is planes, too, or has channels in the lanes.
     """
     if not workload.writes_channels:
         with T.serial(workload.channels) as channel, T.serial(*share) as row:
             at = [workload.first_channel + channel, row]
             _Row(workload, lanes, maxnum, x, channel, row, y, at).pool()
         return
-    together = vector_width(workload.channels, lanes)
-    columns = workload.output_size[1]
-    with T.serial(workload.channels // together) as block, T.serial(*share) as row:
-        pooled = T.alloc_buffer((together, columns), workload.dtype)
-        with T.serial(together) as inner:
-            channel = block * together + inner
-            _Row(workload, lanes, maxnum, x, channel, row, pooled, [inner]).pool()
-        at = row, workload.first_channel + block * together
-        store_across(lambda *where: pooled[where], (together, columns), y, at)
+
+    def pool_row(channel: tirx.Expr, row: tirx.Expr, pooled: tirx.Buffer, at: list[Index]) -> None:
+        _Row(workload, lanes, maxnum, x, channel, row, pooled, at).pool()
+
+    pool_across(workload, lanes, share, y, pool_row)
 
 
 @dataclass(frozen=True)

@@ -42,9 +42,10 @@ def transposed(rows: Sequence[tirx.Expr]) -> list[tirx.Expr]:
     count, values = len(rows), [T.bind(row) for row in rows]
     distance = 1
     while distance < count:
+        exchanged = _exchanged(count, distance)
         for i in (i for i in range(count) if not i & distance):
             pair = values[i], values[i + distance]
-            for place, lanes in zip((i, i + distance), _exchanged(count, distance), strict=True):
+            for place, lanes in zip((i, i + distance), exchanged, strict=True):
                 values[place] = T.bind(tirx.Shuffle(list(pair), lanes))
         distance *= 2
     return values
