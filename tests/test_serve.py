@@ -39,11 +39,11 @@ def _serve(*words: str) -> subprocess.CompletedProcess[str]:
 
 
 @contextmanager
-def _serving(*words: str) -> Iterator[subprocess.Popen]:
+def _serving(*words: str, stderr: int = subprocess.DEVNULL) -> Iterator[subprocess.Popen]:
     process = subprocess.Popen(
         [sys.executable, "-m", "deploy_rpc.serve", *words],
         stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
+        stderr=stderr,
         text=True,
     )
     try:
@@ -150,17 +150,10 @@ def test_a_machine_with_a_key_prints_the_board_with_its_file(tmp_path: Path) -> 
 
 def test_a_tracker_for_others_says_what_that_means() -> None:
     words = ("tracker", "--host", "0.0.0.0", "--port", "0", "--allow-remote")
-    process = subprocess.Popen(
-        [sys.executable, "-m", "deploy_rpc.serve", *words],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    try:
-        assert process.stdout.readline().startswith("tracker on 0.0.0.0:")
-    finally:
-        process.send_signal(signal.SIGINT)
-        said = process.communicate(timeout=LIMIT_S)[1]
+    with _serving(*words, stderr=subprocess.PIPE) as tracker:
+        assert tracker.stdout.readline().startswith("tracker on 0.0.0.0:")
+        tracker.send_signal(signal.SIGINT)
+        said = tracker.communicate(timeout=LIMIT_S)[1]
     assert "warning: whoever reaches 0.0.0.0:0 can take boards away" in said
 
 
