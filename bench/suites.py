@@ -13,6 +13,7 @@ from rich.table import Table
 from bench import suite_runs as runs
 from bench.ablation import SEEDS, SHORT_SEEDS, ablation_table
 from bench.accuracy_table import accuracy_tables
+from bench.committed_reports import committed_report
 from bench.engines import ARM_PEERS
 from bench.footprint_table import memory_table, startup_table
 from bench.fusion import ladder_table
@@ -28,7 +29,6 @@ from bench.paper import TABLE8_MS
 from bench.peak import peak_table
 from bench.peers import peers_table
 from bench.published_times import published_table
-from bench.readme_sections.committed import committed_report
 from bench.rows import Row
 from bench.sensitivity import sensitivity_tables
 from bench.size import size_table

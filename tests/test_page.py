@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from bench import page
-from bench.readme_sections.committed import RESULTS
+from bench.committed_reports import RESULTS
 from bench.report_page import SUITES, sections
 from bench.report_page.render import FOLDED_ROWS, render
 from tests.report_rows import a_report, a_row, report_of_every_suite, write_report

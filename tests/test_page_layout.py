@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
+from bench.committed_reports import RESULTS
 from bench.page import write_page
-from bench.readme_sections.committed import RESULTS
 from bench.reports import read_report
 from tests.needs import skip_for
 from tests.report_rows import report_of_every_suite

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import pytest
 
+from bench.committed_reports import committed_report
 from bench.published_times import (
     PUBLISHED_TIMES,
     PublishedTime,
     published_and_modelled,
     published_table,
 )
-from bench.readme_sections.committed import committed_report
 from bench.suites import SUITES
 from model.console import table_console
 from tests.report_rows import a_row, check_row

@@ -7,10 +7,11 @@ from pathlib import Path
 
 import pytest
 
+from bench.committed_reports import RESULTS, committed_report
 from bench.provenance import REPOSITORY
 from bench.readme import PAGES, SECTION, with_results
 from bench.readme_sections import SECTIONS
-from bench.readme_sections.committed import RESULTS, committed_report, markdown
+from bench.readme_sections.committed import markdown
 from bench.reports import ReportError
 
 TEXTS = {page.name: page.read_text(encoding="utf-8") for page in PAGES}

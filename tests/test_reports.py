@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from bench.readme_sections.committed import RESULTS
+from bench.committed_reports import RESULTS
 from bench.reports import ReportError, read_report, with_kept_rows
 from tests.report_rows import CONTEXT, a_row, write_report
 

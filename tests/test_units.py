@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from bench.readme_sections.committed import RESULTS
+from bench.committed_reports import RESULTS
 from bench.reports import read_report
 from bench.rows import report_row
 from bench.units import BETTER, WORDS, more_is_better

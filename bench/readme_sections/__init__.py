@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from functools import partial
 
+from bench.committed_reports import WITH_AVX2
 from bench.readme_sections.ablation import ablation_section
 from bench.readme_sections.accuracy import accuracy_section
-from bench.readme_sections.committed import WITH_AVX2
 from bench.readme_sections.engines_here import engines_here_section, int8_engines_section
 from bench.readme_sections.footprint import footprint_section
 from bench.readme_sections.groups import groups_section

@@ -5,7 +5,8 @@ from __future__ import annotations
 import itertools
 
 from bench.accuracy_table import calibrated_on, dtypes_of, layer_lines, where_run, whole_rows
-from bench.readme_sections.committed import committed_report, conditions, markdown
+from bench.committed_reports import committed_report
+from bench.readme_sections.committed import conditions, markdown
 from bench.reports import Report
 
 TARGET = "neoverse-n1"

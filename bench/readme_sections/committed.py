@@ -1,24 +1,12 @@
-"""The committed reports, bench/results/TARGET/SUITE.json, as the README speaks of them."""
+"""Tables of committed reports, and what stands below them."""
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Iterable, Sequence
 
-from bench.provenance import REPOSITORY
 from bench.report_page.conditions import warnings
-from bench.reports import Report, read_report
+from bench.reports import Report
 from bench.rows import Row
-
-RESULTS = REPOSITORY / "bench" / "results"
-HERE, WITH_AVX2 = "host", "host-avx2"  # this machine, and one whose vectors are half as long
-
-
-def committed_report(suite: str, target: str = HERE) -> Report:
-    """The newest report of `suite`, under its path in the repository."""
-    path = RESULTS / target / f"{suite}.json"
-    report = read_report(str(path))
-    return dataclasses.replace(report, name=str(path.relative_to(REPOSITORY)))
 
 
 def section(headings: Sequence[str], rows: Iterable[Sequence[object]], *below: str) -> str:

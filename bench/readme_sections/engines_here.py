@@ -4,14 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from bench.committed_reports import HERE, committed_report
 from bench.engines import peers_in
-from bench.readme_sections.committed import (
-    HERE,
-    committed_report,
-    engine_of,
-    measured_conditions,
-    section,
-)
+from bench.readme_sections.committed import engine_of, measured_conditions, section
 from bench.reports import Report
 from bench.rows import ENGINE, Row
 from deploy_rpc.cores import Dtype

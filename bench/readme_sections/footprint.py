@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from bench.readme_sections.committed import committed_report, measured_conditions, section
+from bench.committed_reports import committed_report
+from bench.readme_sections.committed import measured_conditions, section
 from bench.rows import Row
 
 HEADINGS = ("engine", "in a process of", "memory", "of it weights + workspace", "first answer")

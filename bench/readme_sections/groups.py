@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from bench.readme_sections.committed import committed_report, measured_conditions, section
+from bench.committed_reports import committed_report
+from bench.readme_sections.committed import measured_conditions, section
 
 HEADINGS = ("model", "M MACs", "M parameters", "median", "ns a thousand MACs", "GFLOP/s")
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from bench.committed_reports import committed_report
 from bench.independent import ratios
-from bench.readme_sections.committed import committed_report, measured_conditions, section
+from bench.readme_sections.committed import measured_conditions, section
 from bench.rows import ENGINE
 
 HEADINGS = ("measured by", "ours", "ONNX Runtime", "ONNX Runtime over ours")

@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-from bench.readme_sections.committed import (
-    HERE,
-    committed_report,
-    measured_conditions,
-    section,
-)
+from bench.committed_reports import HERE, committed_report
+from bench.readme_sections.committed import measured_conditions, section
 
 HEADINGS = ("model", "input", "level", "threads", "median", "speedup over stock")
 

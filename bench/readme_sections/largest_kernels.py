@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from bench.committed_reports import HERE, committed_report
 from bench.layers import TOTAL
-from bench.readme_sections.committed import HERE, committed_report, conditions, section
+from bench.readme_sections.committed import conditions, section
 
 SHOWN = 8
 HEADINGS = ("kernel", "calls", "M MACs a call", "us a call", "of the FMA peak", "of the network")

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from bench.readme_sections.committed import committed_report, conditions, section
+from bench.committed_reports import committed_report
+from bench.readme_sections.committed import conditions, section
 
 HEADINGS = (
     "kernel", "schedules", "slowest / fastest", "rank correlation", "pick / best", "median error",

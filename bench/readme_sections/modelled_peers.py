@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from bench.readme_sections.committed import committed_report, engine_of, section, several
+from bench.committed_reports import committed_report
+from bench.readme_sections.committed import engine_of, section, several
 from bench.reports import Report
 from bench.rows import ENGINE
 

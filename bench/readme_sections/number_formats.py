@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from bench.readme_sections.committed import committed_report, section, several
+from bench.committed_reports import committed_report
+from bench.readme_sections.committed import section, several
 
 TARGETS = {
     "float32": "neoverse-n1",

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from bench.committed_reports import committed_report
 from bench.numerics import summary
-from bench.readme_sections.committed import committed_report, conditions, section
+from bench.readme_sections.committed import conditions, section
 
 HEADINGS = ("target", "level", "threads", "networks and sizes", "largest error", "of")
 

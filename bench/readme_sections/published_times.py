@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from bench.committed_reports import committed_report
 from bench.published_times import ENGINE, MODEL, published_and_modelled
-from bench.readme_sections.committed import committed_report, conditions, section
+from bench.readme_sections.committed import conditions, section
 
 HEADINGS = ("board", "published", "published Mcycles", "modelled Mcycles", "published / modelled")
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from bench.readme_sections.committed import committed_report, conditions, markdown
+from bench.committed_reports import committed_report
+from bench.readme_sections.committed import conditions, markdown
 from bench.rows import Row
 from bench.sensitivity import LAYER_COLUMNS, VARIANT_COLUMNS, layer_cells, variant_cells
 

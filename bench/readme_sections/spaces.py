@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from bench.readme_sections.committed import committed_report, conditions, section
+from bench.committed_reports import committed_report
+from bench.readme_sections.committed import conditions, section
 from bench.rows import Row
 
 HEADINGS = ("kernel", "template", "of peak", "trials", "MetaSchedule", "of peak", "trials", "ratio")

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from bench.readme_sections.committed import HERE, WITH_AVX2, committed_report, conditions, section
+from bench.committed_reports import HERE, WITH_AVX2, committed_report
+from bench.readme_sections.committed import conditions, section
 from bench.reports import Report
 from bench.rows import Row
 
