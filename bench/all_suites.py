@@ -80,8 +80,8 @@ def main(arguments: list[str] | None = None) -> None:
     make_output_folder(options.out)
     page = options.out / "index.html"
     page.unlink(missing_ok=True)  # an older one does not stand for this run's
-    without = not_measurable()
-    for suite, reason in (LEFT_OUT | without).items():
+    without = LEFT_OUT | not_measurable()
+    for suite, reason in without.items():
         print(f"without {suite}: {reason}")
         remove_files(options.out, suite)
     suites = [suite for suite in SUITES if suite not in without]
@@ -101,8 +101,7 @@ def main(arguments: list[str] | None = None) -> None:
     print(f"{len(suites)} suites in {(time.monotonic() - begun) / 60:.1f} min")
     _tell(failed, len(suites))
     if reports:
-        missing = LEFT_OUT | without
-        missing |= {suite: f"it failed: {reason}" for suite, reason in failed.items()}
+        missing = without | {suite: f"it failed: {reason}" for suite, reason in failed.items()}
         _write_page(list(reports.values()), page, missing)
     if failed:
         sys.exit(EXIT_FAILURE)

@@ -33,6 +33,7 @@ TOOLS = {"apt-get": "apt", "dpkg-deb": "dpkg"}
 LIMIT_S = 900
 CORES = 4
 DESCRIBED = ("proc", "sys")
+OF_A_CORE = "@"  # in the name of what is described as a core's, beside what was fetched
 
 
 class ArmPythonError(InputError):
@@ -56,16 +57,16 @@ def arm_python(packages: Sequence[str], core: str, cache: Path | None = None) ->
     """
     processor = arm_processor(core)
     names = "_".join(package.replace("==", "-") for package in packages)
-    fetched = (cache or user_cache_path("shufflenet-compiled")) / "arm_python" / names
+    fetched = _folder(cache) / names
     if not fetched.is_dir():
         _check_tools()
         _make_whole(fetched, lambda work, root: _fetch(work, root, packages))
     described = _description(processor)
     digest = hashlib.sha256(json.dumps(described).encode()).hexdigest()[:12]
-    root = fetched.with_name(f"{names}@{core}-{digest}")
+    root = fetched.with_name(f"{names}{OF_A_CORE}{core}-{digest}")
     if not root.is_dir():
         _make_whole(root, lambda _, made: _describe(fetched, made, described))
-    return ArmPython(root, _program(root), root / "opt" / "packages")
+    return _python_in(root)
 
 
 def fetched_pythons(cache: Path | None = None) -> list[ArmPython]:
@@ -73,10 +74,9 @@ def fetched_pythons(cache: Path | None = None) -> list[ArmPython]:
 
     Raises `ArmPythonError` where one of them has no Python.
     """
-    folder = (cache or user_cache_path("shufflenet-compiled")) / "arm_python"
+    folder = _folder(cache)
     roots = sorted(folder.glob("[!.]*")) if folder.is_dir() else []
-    fetched = [root for root in roots if "@" not in root.name]
-    return [ArmPython(root, _program(root), root / "opt" / "packages") for root in fetched]
+    return [_python_in(root) for root in roots if OF_A_CORE not in root.name]
 
 
 def missing_arm_python_tools() -> list[str]:
@@ -86,6 +86,14 @@ def missing_arm_python_tools() -> list[str]:
         for tool, package in TOOLS.items()
         if shutil.which(tool) is None
     ]
+
+
+def _folder(cache: Path | None) -> Path:
+    return (cache or user_cache_path("shufflenet-compiled")) / "arm_python"
+
+
+def _python_in(root: Path) -> ArmPython:
+    return ArmPython(root, _program(root), root / "opt" / "packages")
 
 
 def _make_whole(root: Path, fill: Callable[[Path, Path], None]) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import tvm_ffi
 
-from deploy_rpc.board_errors import diagnosis
+from deploy_rpc.board_errors import reason_of
 from deploy_rpc.board_spec import BoardSpec
 from deploy_rpc.bundle import ZIG_TARGETS
 from deploy_rpc.compiled_once import compiled_once
@@ -40,9 +40,7 @@ def check_board(board: BoardSpec, timeout_s: float) -> Iterator[Finding]:
     """Whether `board` can be reached and computes, how far away it is, and how it fares."""
     try:
         if board.kind == "tracker":
-            keys = tracker_summary(board, timeout_s)
-            what = f"tracker {board.host}:{board.port}"
-            yield Finding(what, FOUND, ", ".join(keys.values()) or "no board has registered")
+            yield tracker_finding(board, timeout_s)
         with open_session(board, timeout_s=timeout_s) as session:
             isa = session.isa or "machine not told: not our agent"
             times = (
@@ -53,10 +51,21 @@ def check_board(board: BoardSpec, timeout_s: float) -> Iterator[Finding]:
             yield from _state(session)
             yield from _kernel(session)
     except InputError as error:
-        reason = str(error).removesuffix(f"; {diagnosis(board)}")
+        reason = reason_of(error, board)
         of_key = isinstance(error, KeyRefusedError)
         remedy = KEY_REMEDY if of_key else REMEDIES.get(board.kind, "")
         yield Finding(f"board {board}", BROKEN, reason, remedy)
+
+
+def tracker_finding(spec: BoardSpec, timeout_s: float) -> Finding:
+    """The tracker of `spec` and the keys of its boards; raises `BoardError` where none answers."""
+    keys = tracker_summary(spec, timeout_s)
+    return Finding(tracker_part(spec), FOUND, ", ".join(keys.values()) or "no board has registered")
+
+
+def tracker_part(spec: BoardSpec) -> str:
+    """What the doctor calls the tracker of `spec`."""
+    return f"tracker {spec.host}:{spec.port}"
 
 
 def _round_trip(session: Session) -> Iterator[Finding]:

@@ -14,6 +14,11 @@ def diagnosis(spec: BoardSpec) -> str:
     return f"find out why with `python deploy_rpc/doctor.py --board {shlex.quote(spec.argument)}`"
 
 
+def reason_of(error: Exception, spec: BoardSpec) -> str:
+    """What `error` says without what to do next, for whoever does that already."""
+    return str(error).removesuffix(f"; {diagnosis(spec)}")
+
+
 def unreachable(
     host: str | None, port: int | None, spec: BoardSpec, timeout_s: float, error: OSError
 ) -> BoardError:

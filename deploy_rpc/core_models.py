@@ -90,19 +90,19 @@ def model_doubts(core: Core) -> tuple[str, ...]:
     if model is None:
         return ()
     isa = isa_called(core.isa)
-    kinds = {"loads": (isa.vector_loads, model.loads), "stores": (isa.vector_stores, model.stores)}
-    doubts = []
-    for name, (instructions, a_cycle) in kinds.items():
-        if a_cycle is None:
-            continue
-        (cycles,) = price_text(["\n".join(instructions)], model.name, isa)
-        count = len(instructions)
-        if not _agree(cycles, count / a_cycle):
-            doubts.append(
-                f"{count} {name} of {core.vector_bits} bits cost {cycles:.1f} cycles there, "
-                f"{count / a_cycle:g} as published"
-            )
-    return tuple(doubts)
+    kinds = (("loads", isa.vector_loads, model.loads), ("stores", isa.vector_stores, model.stores))
+    published = [kind for kind in kinds if kind[2] is not None]
+    if not published:
+        return ()
+    texts = ["\n".join(instructions) for _, instructions, _ in published]
+    return tuple(
+        f"{len(instructions)} {name} of {core.vector_bits} bits cost {cycles:.1f} cycles there, "
+        f"{len(instructions) / a_cycle:g} as published"
+        for (name, instructions, a_cycle), cycles in zip(
+            published, price_text(texts, model.name, isa), strict=True
+        )
+        if not _agree(cycles, len(instructions) / a_cycle)
+    )
 
 
 def _model_of(core: Core) -> str | None:

@@ -14,7 +14,8 @@ from pathlib import Path
 from deploy_rpc.arm_python import ArmPython, fetched_pythons, missing_arm_python_tools
 from deploy_rpc.block_counts import counting_plugin, missing_counting_tools
 from deploy_rpc.block_prices import ANALYSER, missing_pricing_tools
-from deploy_rpc.board_errors import diagnosis
+from deploy_rpc.board_checks import tracker_finding, tracker_part
+from deploy_rpc.board_errors import reason_of
 from deploy_rpc.board_spec import BoardError, BoardSpec
 from deploy_rpc.bundle import ZIG_TARGETS, board_bundle, bundle_folder
 from deploy_rpc.compiled_once import zig
@@ -33,7 +34,6 @@ from deploy_rpc.findings import BROKEN, FOUND, MISSING, Finding
 from deploy_rpc.isa import AARCH64
 from deploy_rpc.part_versions import agent_version, glibc_version, plugin_version
 from deploy_rpc.serve_options import LOOPBACK, TRACKER_PORT
-from deploy_rpc.tracker_client import tracker_summary
 from model.errors import InputError
 
 PACKAGES = ("apache-tvm", "apache-tvm-ffi", "torch", "ziglang", "xgboost-cpu")
@@ -165,14 +165,11 @@ def _emulated_board() -> Iterator[Finding]:
 def _tracker() -> Iterator[Finding]:
     """Whether one listens where `serve.py tracker` does by itself; any other is `--board`'s."""
     spec = BoardSpec("tracker", LOOPBACK, TRACKER_PORT, "any")
-    what = f"tracker {spec.host}:{spec.port}"
     try:
-        keys = tracker_summary(spec, TRACKER_LIMIT_S)
+        yield tracker_finding(spec, TRACKER_LIMIT_S)
     except BoardError as error:
-        reason = str(error).removesuffix(f"; {diagnosis(spec)}")
-        yield Finding(what, MISSING, f"only for several boards; {reason}", TRACKER_COMMAND)
-    else:
-        yield Finding(what, FOUND, ", ".join(keys.values()) or "no board has registered")
+        reason = f"only for several boards; {reason_of(error, spec)}"
+        yield Finding(tracker_part(spec), MISSING, reason, TRACKER_COMMAND)
 
 
 def _arm_python() -> Iterator[Finding]:

@@ -57,6 +57,11 @@ class Call:
             raise self.error(f"it has no {name}")
         return self.weights[name]
 
+    def weight_and_bias(self) -> list[str]:
+        """Those tensors; without the bias where the layer has none."""
+        names = ["weight", "bias"] if "bias" in self.weights else ["weight"]
+        return [self.weight(name) for name in names]
+
     def error(self, what: str) -> PnnxError:
         """With the node's name and operator before `what`."""
         return PnnxError(f"node {self.node.name!r} ({self.node.op_type}) of pnnx: {what}")
@@ -74,12 +79,8 @@ class Made:
 
 def _conv(call: Call) -> Made:
     call.expect("padding_mode", "zeros")
-    names = ["weight", "bias"] if "bias" in call.weights else ["weight"]
-    return Made(
-        "Conv",
-        [*call.inputs, *map(call.weight, names)],
-        _windows(call) | {"group": call.attribute("groups", int)},
-    )
+    attributes = _windows(call) | {"group": call.attribute("groups", int)}
+    return Made("Conv", [*call.inputs, *call.weight_and_bias()], attributes)
 
 
 def _max_pool(call: Call) -> Made:
@@ -172,8 +173,7 @@ def _mean(call: Call) -> Made:
 
 
 def _linear(call: Call) -> Made:
-    names = ["weight", "bias"] if "bias" in call.weights else ["weight"]
-    return Made("Gemm", [*call.inputs, *map(call.weight, names)], {"transB": 1})
+    return Made("Gemm", [*call.inputs, *call.weight_and_bias()], {"transB": 1})
 
 
 def _softmax(call: Call) -> Made:
