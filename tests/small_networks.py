@@ -10,6 +10,7 @@ from torch import nn
 
 from compile.frontend.torch_import import ONE_OUTPUT, import_torch
 from compile.network import Network
+from compile.quantise.inputs import Calibration
 
 MAPS = {"stride2": 2, "stride4": 4}
 
@@ -102,3 +103,9 @@ def _shuffled_block(side: int) -> Network:
     with torch.random.fork_rng():
         torch.manual_seed(0)
         return small_network(ShuffledBlock(), side)
+
+
+def calibrated(network: Network, count: int = 4) -> Calibration:
+    """By so many of its example inputs."""
+    inputs = tuple(network.example_input(seed) for seed in range(count))
+    return Calibration(inputs, "a few", 1.1, 0.2, rehearsed=True, bounds=(-5.0, 5.0))

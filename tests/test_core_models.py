@@ -9,7 +9,6 @@ import pytest
 from deploy_rpc import core_models
 from deploy_rpc.block_prices import price_text
 from deploy_rpc.core_models import (
-    MODELS,
     CoreModelError,
     _faults,
     llvm_model,
@@ -19,6 +18,7 @@ from deploy_rpc.core_models import (
 from deploy_rpc.cores import Dtype, find_core
 from deploy_rpc.isa import AARCH64
 from tests.needs import needs_cycle_model
+from tests.published import published_of
 
 
 @needs_cycle_model
@@ -85,17 +85,11 @@ def test_loads_and_stores_of_the_cores_offered_are_priced_as_published() -> None
     ],
 )
 def test_a_model_that_loads_or_stores_otherwise_than_published_is_doubted_and_offered(
-    published: dict[str, float], doubts: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
+    published: dict[str, float], doubts: tuple[str, ...]
 ) -> None:
-    monkeypatch.setitem(
-        MODELS, "neoverse-n1", dataclasses.replace(MODELS["neoverse-n1"], **published)
-    )
-    model_doubts.cache_clear()
-    try:
+    with published_of("neoverse-n1", **published):
         assert model_doubts(find_core("neoverse-n1")) == doubts
         assert llvm_model(find_core("neoverse-n1")) == "neoverse-n1"
-    finally:
-        model_doubts.cache_clear()
 
 
 @needs_cycle_model

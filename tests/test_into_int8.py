@@ -17,13 +17,12 @@ from compile.lower import Lowered, lower, redecided
 from compile.network import Network
 from compile.passes.int8_plan import QuantisationError
 from compile.passes.take_decisions import Decision
-from compile.quantise.inputs import Calibration
 from compile.schedules.spaces import space_of
 from compile.schedules.templates import Workload
 from compile.targets import CompileTarget, parse_target, with_dtype
 from deploy_rpc.board_spec import parse_board
 from tests.needs import needs_qemu
-from tests.small_networks import ShuffledBlock, small_maps, small_network
+from tests.small_networks import ShuffledBlock, calibrated, small_maps, small_network
 
 BOARDS = {
     "host": "local",
@@ -34,11 +33,6 @@ BOARDS = {
 
 def int8(target: str) -> CompileTarget:
     return with_dtype(parse_target(target), "int8")
-
-
-def calibrated(network: Network, count: int = 4) -> Calibration:
-    inputs = tuple(network.example_input(seed) for seed in range(count))
-    return Calibration(inputs, "a few", 1.1, 0.2, rehearsed=True, bounds=(-5.0, 5.0))
 
 
 @pytest.fixture(scope="module")

@@ -9,15 +9,13 @@ import pytest
 
 from bench.over_pictures import loaded_on_board
 from compile.lower import Lowered, lower
-from compile.network import Network
 from compile.passes.into_int8 import CONVERSIONS
-from compile.quantise.inputs import Calibration
 from compile.quantise.reference import checked_by_integers
 from compile.targets import parse_target, with_dtype
 from compile.verify import VerificationError
 from deploy_rpc.board_spec import parse_board
 from tests.needs import needs_qemu
-from tests.small_networks import small_network
+from tests.small_networks import calibrated, small_network
 
 KEPT = (
     "stem1",
@@ -26,15 +24,10 @@ KEPT = (
 BOARDS = {"host": "local", "neoverse-n1": "emulated:neoverse-n1"}
 
 
-def calibrated(network: Network) -> Calibration:
-    inputs = tuple(network.example_input(seed) for seed in range(3))
-    return Calibration(inputs, "a few", 1.1, 0.2, rehearsed=True, bounds=(-5.0, 5.0))
-
-
 def lowered_for(target: str, kept: tuple[str, ...] = KEPT) -> Lowered:
     network = small_network()
     of_int8 = with_dtype(parse_target(target), "int8")
-    return lower(network, "fused", of_int8, calibration=calibrated(network), kept=kept)
+    return lower(network, "fused", of_int8, calibration=calibrated(network, 3), kept=kept)
 
 
 @pytest.fixture(scope="module")

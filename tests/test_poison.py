@@ -15,14 +15,13 @@ import pytest
 from compile.library import Library, build_library
 from compile.link import find_linker
 from compile.lower import Lowered, lower
-from compile.quantise.inputs import Calibration
 from compile.targets import CompileTarget, host_target, parse_target, with_abi, with_dtype
 from deploy_rpc.compiled_once import zig
 from deploy_rpc.cores import find_core
 from deploy_rpc.emulated_program import run_emulated
 from tests.c_options import Options
 from tests.needs import needs_qemu
-from tests.small_networks import small_network
+from tests.small_networks import calibrated, small_network
 from tests.test_odd_values import SIDE, EveryMaximum, difference
 
 POISONS = (0xFF, 0x7F)
@@ -52,8 +51,7 @@ def built(target: CompileTarget, threads: int, folder: Path) -> tuple[Lowered, L
     """The network of every template, in the target's number format."""
     network, calibration = small_network(EveryMaximum(), SIDE), None
     if target.dtype == "int8":
-        inputs = tuple(network.example_input(seed) for seed in range(3))
-        calibration = Calibration(inputs, "a few", 1.1, 0.2, rehearsed=True, bounds=(-5.0, 5.0))
+        calibration = calibrated(network, 3)
     lowered = lower(network, "fused", target, threads=threads, calibration=calibration)
     linker = find_linker("auto", target)
     library = build_library(lowered, target, linker, folder / "small.so", static=True)

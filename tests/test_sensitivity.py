@@ -22,7 +22,7 @@ from compile.sensitivity.choose import (
 from compile.sensitivity.measure import measure_sensitivity
 from compile.sensitivity.table import LayerCost, Sensitivity, sensitivity_table
 from compile.targets import parse_target, with_dtype
-from tests.small_networks import small_network
+from tests.small_networks import calibrated, small_network
 
 
 def layer(
@@ -97,12 +97,11 @@ def test_what_to_expect_is_printed_with_the_table(capsys: pytest.CaptureFixture[
 def measured() -> tuple[Sensitivity, float, Calibration]:
     """Of a small network, with what int8 is off by, root mean square, on the same inputs."""
     network = small_network()
-    inputs = tuple(network.example_input(seed) for seed in range(6))
-    calibration = Calibration(inputs, "a few", 1.1, 0.2, rehearsed=True, bounds=(-5.0, 5.0))
+    calibration = calibrated(network, 6)
     target = with_dtype(parse_target("host"), "int8")
     of_int8 = lower(network, "fused", target, calibration=calibration).network
     squares = []
-    for x in inputs:
+    for x in calibration.inputs:
         expected = network.reference(x)
         error = (of_int8.reference(x) - expected) / np.ptp(expected)
         squares.append(np.mean(error**2))
