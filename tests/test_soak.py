@@ -19,6 +19,12 @@ from tests.soak.search import LOGS, Search
 from tests.soak.usage import SoakError, Usage, usage_of
 from tests.tuning_records import record
 
+# Temporary files at the faults of each search in an hour that left none, the fewest and the most
+SOUND_HOUR = (
+    (28, 89), (31, 66), (28, 117), (31, 57), (17, 107), (31, 107), (29, 99), (25, 50), (34, 128),
+    (25, 80), (21, 95), (19, 80), (23, 109), (26, 71), (34, 108), (23, 74), (19, 53), (28, 72),
+    (26, 73), (22, 57), (23, 58),
+)  # fmt: skip
 SAID = ("30 kernels on tracker://here", "    1/1000000 trials, 1 ms", "    2/1000000 trials, 1 ms")
 
 
@@ -124,6 +130,55 @@ def test_what_grows_from_fault_to_fault_is_named(
 
 def test_files_of_candidates_that_wait_are_no_growth(tmp_path: Path) -> None:
     judged(tmp_path, [fault(0, temporary=each) for each in [20] * 13 + [40] * 3]).check()
+
+
+def of_searches(searches: Sequence[Sequence[int]], leak: int = 0) -> list[Fault]:
+    """Faults with so many temporary files in each search, and `leak` more a fault before."""
+    files = [(number, each) for number, search in enumerate(searches, 1) for each in search]
+    return [
+        fault(at_s, search=number, temporary=each + leak * at_s)
+        for at_s, (number, each) in enumerate(files)
+    ]
+
+
+def test_one_search_with_few_temporary_files_does_not_decide(tmp_path: Path) -> None:
+    """The fifth one of a real hour: over all faults the least of the quarters is 17 and 22."""
+    found = judged(tmp_path, of_searches(SOUND_HOUR))
+    found.check()
+    assert found.report["quarters"]["temporary files"] == (28, 23)
+
+
+def test_temporary_files_that_faults_leave_are_found_among_searches(tmp_path: Path) -> None:
+    found = judged(tmp_path, of_searches(SOUND_HOUR, leak=1))
+    assert found.report["grew"] == ["temporary files"]
+
+
+@pytest.mark.parametrize(
+    ("least", "grew"),
+    [
+        ([20, 34, 21, 33, 22, 35, 20, 33, 21, 34, 33, 21], []),
+        ([20, 21, 20, 21, 20, 21, 33, 34, 33, 34, 33, 34], ["temporary files"]),
+    ],
+    ids=["as from one search to the next", "steady searches"],
+)
+def test_what_chance_explains_is_told_from_how_searches_differ(
+    least: Sequence[int], grew: Sequence[str], tmp_path: Path
+) -> None:
+    found = judged(tmp_path, of_searches([[each] for each in least]))
+    first, last = found.report["quarters"]["temporary files"]
+    assert last > first + 3
+    assert found.report["grew"] == grew
+
+
+@pytest.mark.parametrize(("leak", "grew"), [(0, []), (1, ["temporary files"])])
+def test_of_few_searches_the_least_of_all_faults_counts(
+    leak: int, grew: Sequence[str], tmp_path: Path
+) -> None:
+    searches = [[20, 60, 50], [40, 21, 60], [30, 70, 20]]
+    found = judged(tmp_path, of_searches(searches, leak))
+    assert found.report["temporary_files_by_chance"] == 3
+    assert found.report["quarters"]["temporary files"] == (20, 20 + 8 * leak)
+    assert found.report["grew"] == grew
 
 
 def test_another_search_may_begin_with_more(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import math
 import os
 import re
 import statistics
@@ -15,6 +16,7 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +31,12 @@ from tests.soak.usage import SoakError, Usage
 OF_ONNX_RUNTIME = ".ses"  # one file, which it writes where it is imported and keeps
 MOST_GROWTH = 1.1  # of memory from the first quarter of the faults to the last; records are kept
 MORE_FILES = 3  # open or temporary: how many there are at a moment varies by a few
+TEMPORARY_FILES = "temporary files"  # as the report names them
 LEAST_FAULTS = 8  # of a search, for quarters of them to tell more than chance
+LEAST_SEARCHES = 12  # three a quarter: one odd search does not decide their median
+ERRORS = 3  # standard ones: of hours put together from searches of a sound one, 1 % differ by more
+OF_A_MEDIAN = math.sqrt(math.pi / 2)  # its standard error, of many normal values, over the mean's
+OF_NEIGHBOURS = 0.954  # standard deviations: the median of how far two normal values are apart
 BAD = ("lost", "twice", "wrong", "set_aside", "failed_searches", "left", "grew")
 
 
@@ -90,7 +97,8 @@ def judge(
             "failed_searches": [each.said[-5:] for each in searches if each.has_failed],
             "left": [*processes_of(folder), *temporary_files(folder)],
             "quarters": quarters_of_all(faults),
-            "grew": what_grew(quarters_of_all(faults)),
+            "temporary_files_by_chance": more_by_chance(faults),
+            "grew": what_grew(quarters_of_all(faults), more_by_chance(faults)),
         }
     )
 
@@ -134,8 +142,9 @@ def distinct(records: Sequence[Record]) -> set[tuple[str, str]]:
 def quarters_of_all(faults: Sequence[Fault]) -> dict[str, tuple[float, float]]:
     """What was held over the first and the last quarter of the faults: medians.
 
-    Of what a tuner holds in each search with enough of them, of all else through all searches. Of
-    temporary files the least: most belong to candidates that wait, now few and now many.
+    Of what a tuner holds in each search with enough of them, of all else through all searches. Most
+    temporary files belong to candidates that wait, now few and now many: of these the least of each
+    search, and its median over quarters of the searches; where these are too few, the least of all.
     """
     found = quarters(
         {
@@ -144,7 +153,10 @@ def quarters_of_all(faults: Sequence[Fault]) -> dict[str, tuple[float, float]]:
             "farm's files": [fault.farm.files for fault in faults],
         }
     )
-    found |= quarters({"temporary files": [fault.temporary_files for fault in faults]}, min)
+    if len(least := least_of_searches(faults)) >= LEAST_SEARCHES:
+        found |= quarters({TEMPORARY_FILES: least})
+    else:
+        found |= quarters({TEMPORARY_FILES: [fault.temporary_files for fault in faults]}, min)
     for number, count in Counter(fault.search for fault in faults).items():
         tuner = [fault.tuner for fault in faults if fault.search == number]
         if count >= LEAST_FAULTS:
@@ -170,13 +182,39 @@ def quarters(
     }
 
 
-def what_grew(found: Mapping[str, tuple[float, float]]) -> list[str]:
-    """Names of what was more in the last quarter than chance and the records explain."""
-    return [
-        name
-        for name, (first, last) in found.items()
-        if last > (MOST_GROWTH * first if name.endswith("memory") else first + MORE_FILES)
-    ]
+def least_of_searches(faults: Sequence[Fault]) -> list[int]:
+    """Of each search that had faults, in their order, the fewest temporary files at one."""
+    seen = defaultdict(list)
+    for fault in faults:
+        seen[fault.search].append(fault.temporary_files)
+    return [min(each) for each in seen.values()]
+
+
+def more_by_chance(faults: Sequence[Fault]) -> float:
+    """How many more temporary files in the last quarter than in the first are no growth.
+
+    Where searches are compared, as many as medians of quarters differ by when nothing grows, told
+    from how far each search is from the next: what a leak adds to that is little beside its sum.
+    """
+    if len(least := least_of_searches(faults)) < LEAST_SEARCHES:
+        return MORE_FILES
+    deviation = statistics.median(abs(b - a) for a, b in pairwise(least)) / OF_NEIGHBOURS
+    error = OF_A_MEDIAN * deviation / math.sqrt(len(least) // 4)
+    return max(MORE_FILES, ERRORS * math.sqrt(2) * error)
+
+
+def what_grew(found: Mapping[str, tuple[float, float]], more_temporary: float) -> list[str]:
+    """Names of what was more in the last quarter than chance and the records explain.
+
+    Of temporary files `more_temporary` is by chance.
+    """
+
+    def most(name: str, first: float) -> float:
+        if name.endswith("memory"):
+            return MOST_GROWTH * first
+        return first + (more_temporary if name == TEMPORARY_FILES else MORE_FILES)
+
+    return [name for name, (first, last) in found.items() if last > most(name, first)]
 
 
 def processes_of(folder: Path) -> list[int]:
