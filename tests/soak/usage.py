@@ -16,7 +16,11 @@ class SoakError(InputError):
 
 @dataclass(frozen=True)
 class Usage:
-    """Resident bytes, threads and open files."""
+    """Resident bytes, threads and open files.
+
+    Of memory what is a process's own: pages of files that it maps come and go with the system's
+    cache, by hundreds of megabytes where PyTorch is loaded.
+    """
 
     memory: int
     threads: int
@@ -29,8 +33,9 @@ class Usage:
 def usage_of(pids: Iterable[int]) -> Usage:
     """Of these processes together; raises `psutil.NoSuchProcess`."""
     processes = [psutil.Process(pid) for pid in pids]
+    memory = [process.memory_info() for process in processes]
     return Usage(
-        sum(process.memory_info().rss for process in processes),
+        sum(each.rss - each.shared for each in memory),
         sum(process.num_threads() for process in processes),
         sum(process.num_fds() for process in processes),
     )
