@@ -29,6 +29,17 @@ def test_groups_are_walked_inside_where_the_pictures_exceed_the_cache() -> None:
     assert not default_tile(dataclasses.replace(w, layout="planes"), AVX2).groups_inner
 
 
+def test_groups_are_walked_inside_where_a_shuffle_scatters_their_inputs() -> None:
+    """Of 24 inputs of 8 groups three lie side by side: each group reads every line."""
+    w = PointwiseWorkload(8, 96, 24, 196, True, True, layout="channels", load_rows=8)
+    assert default_tile(w, AVX512).groups_inner
+    assert not default_tile(dataclasses.replace(w, load_rows=1), AVX512).groups_inner
+    in_l1 = dataclasses.replace(w, pixels=49)
+    assert not default_tile(in_l1, AVX512).groups_inner
+    heavy = dataclasses.replace(w, groups=3, outputs=160, inputs=40, load_rows=3)
+    assert not default_tile(heavy, AVX512).groups_inner
+
+
 @pytest.mark.parametrize("core", [A72, AVX512], ids=lambda core: core.name)
 @pytest.mark.parametrize("name", WORKLOADS)
 def test_the_accumulators_fit_the_registers(name: str, core: Core) -> None:

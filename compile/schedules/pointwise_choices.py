@@ -15,7 +15,10 @@ from deploy_rpc.cores import Core
 
 
 def fitting_tiles(workload: PointwiseWorkload, core: Core) -> list[tuple[int, int, int]]:
-    """Rows, vectors and lanes of the tiles whose accumulators fit the registers."""
+    """Rows, vectors and lanes of the tiles whose accumulators fit the registers.
+
+    Some only where pixels share the last vector: 7 vectors of 4 pixels are 25 then, not 28.
+    """
     across, along = axes_of(workload)
     most = accumulator_budget(core, row_lanes(workload, core, rows=0))
     padded = workload.layout == "channels"
@@ -23,8 +26,8 @@ def fitting_tiles(workload: PointwiseWorkload, core: Core) -> list[tuple[int, in
         (rows, vectors, lanes)
         for lanes in lane_choices(along, core, padded=padded)
         for rows, vectors in itertools.product(range(1, most + 1), repeat=2)
-        if rows * vectors <= accumulator_budget(core, row_lanes(workload, core, rows))
-        and rows <= across
+        if rows <= across
+        and sharings(workload, core, rows, vectors, lanes)
         and (vectors * lanes <= along or (padded and (vectors - 1) * lanes < along))
     ]
 
@@ -51,7 +54,21 @@ def has_tail(workload: PointwiseWorkload, core: Core, rows: int, vectors: int, l
     return bool(rest) and together > 1 and fits
 
 
-def sharing_of(workload: PointwiseWorkload, rows: int, vectors: int, lanes: int) -> int:
+def sharings(
+    workload: PointwiseWorkload, core: Core, rows: int, vectors: int, lanes: int
+) -> list[int]:
+    """How many pixels may share the last vector of a tile, the most first; 1 is each its own.
+
+    Those whose accumulators fit the registers, none where no number does. On ARM, where it was not
+    measured, pixels share none.
+    """
+    shared = _sharing_of(workload, rows, vectors, lanes) if core.isa == "x86_64" else 1
+    budget = accumulator_budget(core, row_lanes(workload, core, rows))
+    choices = dict.fromkeys((shared, 1))
+    return [each for each in choices if rows * (vectors - 1) + rows // each <= budget]
+
+
+def _sharing_of(workload: PointwiseWorkload, rows: int, vectors: int, lanes: int) -> int:
     """How many pixels of a tile of all outputs fill a vector with what is left of each; else 1."""
     rest = workload.outputs % lanes
     if workload.layout == "planes" or rest < 2 or lanes % rest or rows % (lanes // rest):

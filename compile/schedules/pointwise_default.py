@@ -15,7 +15,7 @@ from compile.schedules.pointwise_choices import (
     prefetches,
     prefetches_shortcut,
     row_lanes,
-    sharing_of,
+    sharings,
 )
 from compile.schedules.pointwise_tiles import PointwiseTile, axes_of, is_exact
 from compile.schedules.pointwise_workload import PointwiseWorkload
@@ -23,6 +23,7 @@ from compile.schedules.registers import (
     ARM_TAIL_CYCLES,
     AVX2_REGISTERS,
     FLOAT_BYTES,
+    LINE_BYTES,
     POINTWISE_COSTS,
     tile_cycles,
 )
@@ -54,7 +55,7 @@ def default_tile(workload: PointwiseWorkload, core: Core) -> PointwiseTile:
     rows, vectors, lanes = best
     pixels_outer = _pixels_outer(workload, core, rows, vectors * lanes)
     k_unroll = _default_unroll(workload, core)
-    groups_inner = _groups_inner(workload, core, rows)
+    groups_inner = _groups_inner(workload, core, rows, vectors * lanes)
     prefetch = not pixels_outer and not groups_inner and prefetches(workload, core)
     return PointwiseTile(
         rows=rows,
@@ -68,7 +69,7 @@ def default_tile(workload: PointwiseWorkload, core: Core) -> PointwiseTile:
         peel=can_peel(workload, k_unroll) and _gains_by_peeling(workload, core, *best),
         groups_inner=groups_inner,
         tail=has_tail(workload, core, rows, vectors, lanes),
-        sharing=_default_sharing(workload, core, rows, vectors, lanes),
+        sharing=sharings(workload, core, rows, vectors, lanes)[0],
         prefetch_shortcut=prefetches_shortcut(workload, core),
     )
 
@@ -111,27 +112,21 @@ def _one_a_cycle(core: Core) -> bool:
     return core.macs_per_cycle == core.lanes
 
 
-def _default_sharing(
-    workload: PointwiseWorkload, core: Core, rows: int, vectors: int, lanes: int
-) -> int:
-    """Only where it was measured: not on ARM."""
-    return sharing_of(workload, rows, vectors, lanes) if core.isa == "x86_64" else 1
-
-
 def _tiled(workload: PointwiseWorkload, core: Core, rows: int, vectors: int, lanes: int) -> int:
     """Pixels that are cut into tiles by default."""
     tail = has_tail(workload, core, rows, vectors, lanes)
     return workload.pixels - workload.pixels % lanes if tail else workload.pixels
 
 
-def _groups_inner(workload: PointwiseWorkload, core: Core, rows: int) -> bool:
+def _groups_inner(workload: PointwiseWorkload, core: Core, rows: int, width: int) -> bool:
     """Whether the channels of a pixel should be walked as they lie, group by group.
 
     Where the pictures do not fit the L2 cache and the weights of all groups, which are then read
     for every few pixels, lie near enough. On AVX2 (EPYC, Zen 3, 2026-11-25), 1x g8: 45 of 12
     channels at 28x28 take 107 us instead of 129, 48 of 12 in place 100 instead of 135, 96 of 24 at
     14x14 79 instead of 84; 1x g3: 80 of 20 in place 85 instead of 91. Where the pictures fit, 160
-    of 40 at 14x14 take 95 instead of 84.
+    of 40 at 14x14 take 95 instead of 84. And where a shuffle scatters the inputs of a group
+    (`_again_bytes`).
     """
     if workload.layout == "planes" or workload.groups == 1:
         return False
@@ -139,8 +134,24 @@ def _groups_inner(workload: PointwiseWorkload, core: Core, rows: int) -> bool:
     pictures = FLOAT_BYTES * workload.pixels * workload.groups * read_and_written
     weights = FLOAT_BYTES * workload.groups * workload.inputs * workload.outputs
     l1, l2 = core.l1d_kib * 1024, core.l2_kib * 1024
-    is_near = weights <= l1 // 2 or (rows >= LEAST_PIXELS_OF_A_PASS and weights <= l2 // 2)
-    return pictures > l2 and is_near
+    is_shared = rows >= LEAST_PIXELS_OF_A_PASS
+    if pictures > l2:
+        return weights <= l1 // 2 or (is_shared and weights <= l2 // 2)
+    return is_shared and weights * workload.pixels // rows < _again_bytes(workload, core, width)
+
+
+def _again_bytes(workload: PointwiseWorkload, core: Core, width: int) -> int:
+    """What tiles of `width` outputs read of a picture beyond L1, one group behind the other.
+
+    All lines of it for each, where a shuffle leaves less of a group side by side than a line. With
+    the groups inside the weights are read again instead: 96 of 24 channels of 8 groups at 14x14
+    take 28 us instead of 34, 192 of 48 at 7x7 26.4 instead of 28.1 (Zen 5, AVX-512, 2026-11-26).
+    """
+    picture = FLOAT_BYTES * workload.pixels * workload.groups * workload.inputs
+    is_scattered = FLOAT_BYTES * workload.inputs < LINE_BYTES * workload.load_rows
+    if workload.load_rows == 1 or not is_scattered or picture <= core.l1d_kib * 1024:
+        return 0
+    return workload.groups * -(-workload.outputs // width) * picture
 
 
 def _pixels_outer(workload: PointwiseWorkload, core: Core, rows: int, width: int) -> bool:
@@ -160,7 +171,7 @@ def _modelled_cycles(
     pixels = _tiled(workload, core, rows, vectors, lanes)
     across, along = axes_of(replace(workload, pixels=pixels))
     tiles = -(-across // rows) * -(-along // (vectors * lanes))
-    shared = 1 / _default_sharing(workload, core, rows, vectors, lanes)
+    shared = 1 / sharings(workload, core, rows, vectors, lanes)[0]
     cycles = tile_cycles(
         core,
         POINTWISE_COSTS[workload.layout],

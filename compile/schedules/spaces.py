@@ -58,7 +58,7 @@ def _pointwise(workload: PointwiseWorkload, core: Core) -> Iterator[PointwiseTil
     spread_bias = pointwise_choices.can_spread_bias(workload, core)
     for shape in shapes:
         tails = _different(pointwise_choices.has_tail(workload, core, *shape), False)
-        sharings = _different(pointwise_choices.sharing_of(workload, *shape), 1)
+        sharings = pointwise_choices.sharings(workload, core, *shape)
         paired = pointwise_choices.can_pair(workload, core, shape[1])
         peels = [(True, False, False), (False, False, False)]  # peel, peel_first, eased
         if spread_bias or paired:  # both where both can be: each alone tripled the space
