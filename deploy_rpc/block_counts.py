@@ -15,6 +15,7 @@ from deploy_rpc.compiled_once import compiled_once
 from deploy_rpc.cores import Core
 from deploy_rpc.emulated_program import run_emulated
 from deploy_rpc.isa import AARCH64, Code, Isa, isa_called
+from deploy_rpc.memory_waits import reorder_buffer_of
 from deploy_rpc.qemu import missing_plugin_host
 from model.errors import InputError
 
@@ -34,7 +35,8 @@ class Block:
     """Instructions in a row that ran equally often, `executions` times; at most the last jumps.
 
     All executions together had `split_loads`, of bytes of two lines, and `split_stores`, of bytes
-    of two aligned pieces of 32.
+    of two aligned pieces of 32; `line_stores` of those have bytes of two lines. `waiting_loads`
+    wait for a store in flight that has only some of their bytes, once for the same stores.
     """
 
     address: int
@@ -42,6 +44,8 @@ class Block:
     code: Code
     split_loads: int = 0
     split_stores: int = 0
+    line_stores: int = 0
+    waiting_loads: int = 0
 
     @property
     def instructions(self) -> int:
@@ -100,6 +104,7 @@ def _caches(core: Core) -> Iterator[str]:
     yield f"l1_ways={core.l1d_ways}"
     yield f"l2_kib={core.l2_kib}"
     yield f"l2_ways={core.l2_ways}"
+    yield f"in_flight={reorder_buffer_of(core.llvm_cpu)}"
 
 
 def _read(text: str, isa: Isa) -> Counts:
@@ -111,19 +116,21 @@ def _read(text: str, isa: Isa) -> Counts:
         Block(int(address, 16), int(executions), tuple(map(bytes.fromhex, code.split("."))))
         for address, executions, code in rows["block"]
     ]
-    splits = {"loads": Counter[int](), "stores": Counter[int]()}  # by address
-    for address, loads, stores in rows.get("split", ()):
-        splits["loads"][int(address, 16)] += int(loads)
-        splits["stores"][int(address, 16)] += int(stores)
-    blocks = tuple(_with_splits(block, **splits) for block in _basic_blocks(translated, isa))
+    splits = tuple(Counter[int]() for _ in range(4))  # by address, each kind of split
+    for address, *counts in rows.get("memory", ()):
+        for of_kind, count in zip(splits, counts, strict=True):
+            of_kind[int(address, 16)] += int(count)
+    blocks = tuple(_with_splits(block, splits) for block in _basic_blocks(translated, isa))
     misses = (int(rows[name][0][0]) for name in ("l1_misses", "l2_misses"))
     return Counts(blocks, *misses)
 
 
-def _with_splits(block: Block, loads: Counter[int], stores: Counter[int]) -> Block:
+def _with_splits(block: Block, splits: Sequence[Counter[int]]) -> Block:
     addresses = [address for address, _, _ in _placed(block)]
-    split_loads, split_stores = (sum(map(of.__getitem__, addresses)) for of in (loads, stores))
-    return replace(block, split_loads=split_loads, split_stores=split_stores)
+    loads, stores, lines, waits = (sum(map(of_kind.__getitem__, addresses)) for of_kind in splits)
+    return replace(
+        block, split_loads=loads, split_stores=stores, line_stores=lines, waiting_loads=waits
+    )
 
 
 def _placed(block: Block) -> Iterator[tuple[int, bytes, int]]:

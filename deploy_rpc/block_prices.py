@@ -115,7 +115,7 @@ def _timings(
 ) -> list[tuple[tuple[int, ...], int]]:
     """Each instruction's latency, and instructions dispatched a cycle, of each listing."""
     options = ("-iterations=1", "-instruction-info=true")
-    regions = _regions_of(["\n".join(listing) for listing in listings], llvm_cpu, isa, options)
+    regions = regions_of(["\n".join(listing) for listing in listings], llvm_cpu, isa, options)
     found = {int(region["Name"]): region for region in regions}
     timings = []
     for index in range(len(listings)):
@@ -143,7 +143,7 @@ def _disassemble(blocks: Sequence[Code], isa: Isa) -> list[tuple[str, ...]]:
 def _analyse(texts: Sequence[str], llvm_cpu: str, isa: Isa) -> list[tuple[float, int]]:
     """Cycles, and instructions that the model knows, of one execution of each text."""
     options = (f"-iterations={ITERATIONS}", "-instruction-info=false")
-    found = _regions_of(texts, llvm_cpu, isa, options)
+    found = regions_of(texts, llvm_cpu, isa, options)
     regions = {int(region["Name"]): region["SummaryView"] for region in found}
     nothing = {"TotalCycles": 0, "Instructions": 0}
     summaries = [regions.get(index, nothing) for index in range(len(texts))]
@@ -153,9 +153,7 @@ def _analyse(texts: Sequence[str], llvm_cpu: str, isa: Isa) -> list[tuple[float,
     ]
 
 
-def _regions_of(
-    texts: Sequence[str], llvm_cpu: str, isa: Isa, options: Sequence[str]
-) -> list[dict]:
+def regions_of(texts: Sequence[str], llvm_cpu: str, isa: Isa, options: Sequence[str]) -> list[dict]:
     """llvm-mca's report of each text, by its index as name; none of a text without instructions."""
     source = "\n".join(
         f"# LLVM-MCA-BEGIN {index}\n{text}\n# LLVM-MCA-END" for index, text in enumerate(texts)

@@ -2,7 +2,8 @@
 
     cycles = sum over basic blocks of executions x llvm-mca's price of one execution
 
-or what the block's loads and stores take at least, where that is more (`memory_ports`).
+or what the block's loads and stores take at least, where that is more (`memory_ports`). On Zen 5
+LLVM's latencies and ports alone are taken, in a window as it was measured (`wide_windows`).
 Deterministic to the last digit. It leaves out cache and TLB misses, memory and mispredicted
 branches; the simulated misses stand beside it. Where the truth can be measured, on x86 with the
 same tools, it ranked 40 schedules of a kernel as their times do (rank correlation 0.92 to 0.98,
@@ -23,6 +24,7 @@ from deploy_rpc.core_models import llvm_model, model_doubts
 from deploy_rpc.cores import Core
 from deploy_rpc.isa import AARCH64, Isa, isa_called
 from deploy_rpc.memory_ports import busy_cycles
+from deploy_rpc.wide_windows import wide_prices
 
 HOTTEST = 10
 
@@ -81,6 +83,7 @@ def modelled_cycles(
     counts = count_blocks(program, arguments, core, sysroot=sysroot, environment=environment)
     prices = price_blocks((block.code for block in counts.blocks), model, isa)
     priced = [(block, _at_least(prices[block.code], block, model, isa)) for block in counts.blocks]
+    priced = wide_prices(priced, model, isa)
     instructions = sum(block.executions * block.instructions for block, _ in priced)
     return CycleReport(
         core=core.name,

@@ -88,6 +88,42 @@ def test_accesses_across_a_border_are_counted_once_an_instruction(tmp_path: Path
     counts = count_blocks(marked_loop(tmp_path, body), [], A72)
     assert sum(block.split_loads for block in counts.blocks) == ROUNDS
     assert sum(block.split_stores for block in counts.blocks) == 2 * ROUNDS
+    assert sum(block.line_stores for block in counts.blocks) == ROUNDS
+
+
+@needs_cycle_model
+@pytest.mark.parametrize(
+    ("body", "a_round"),
+    [
+        pytest.param(["str q0, [x2]", "ldur q1, [x2, #8]"], 1, id="half of it"),
+        pytest.param(["str q0, [x2]", "ldr d1, [x2, #8]"], 0, id="part of it is forwarded"),
+        pytest.param(["str q0, [x2]", "ldr q1, [x2, #16]"], 0, id="beside it"),
+        pytest.param(
+            ["str q0, [x2]", "str q0, [x2, #16]", "ldur q1, [x2, #8]", "ldur q2, [x2, #12]"],
+            1,
+            id="loads wait for the same stores together",
+        ),
+        pytest.param(
+            ["str q0, [x2]", "ldur q1, [x2, #8]", "str q0, [x2, #16]", "ldur q2, [x2, #8]"],
+            2,
+            id="the second waits for a later store",
+        ),
+        pytest.param(
+            ["str q0, [x2]", "str q0, [x2, #8]", "ldur q1, [x2, #8]"], 0, id="the last one counts"
+        ),
+        pytest.param(
+            ["str q0, [x2]", *["nop"] * 120, "ldur q1, [x2, #8]"], 1, id="within a reorder buffer"
+        ),
+        pytest.param(
+            ["str q0, [x2]", *["nop"] * 140, "ldur q1, [x2, #8]"], 0, id="long in the cache"
+        ),
+    ],
+)
+def test_loads_wait_for_stores_in_flight_that_have_some_of_their_bytes(
+    tmp_path: Path, body: list[str], a_round: int
+) -> None:
+    counts = count_blocks(marked_loop(tmp_path, ["and x2, x1, #-64", *body]), [], A72)
+    assert sum(block.waiting_loads for block in counts.blocks) == a_round * ROUNDS
 
 
 @needs_cycle_model

@@ -1,4 +1,4 @@
-"""Vectors keep the ports of loads and stores busy as they do on Zen 3, and no other model's."""
+"""Vectors keep the ports of loads and stores busy as they do on Zen 3 and 5, no other model's."""
 
 from __future__ import annotations
 
@@ -29,6 +29,22 @@ def test_the_dearer_port_is_busy_for_so_long(
 ) -> None:
     block = Block(0, 10, (), split_loads, split_stores)
     assert busy_cycles(block, lines, "znver3", X86_64) == cycles
+
+
+@pytest.mark.parametrize(
+    ("lines", "split_loads", "line_stores", "cycles"),
+    [
+        pytest.param([LOAD] * 4, 0, 0, 20, id="two loads a cycle"),
+        pytest.param([LOAD, FMA], 10, 0, 15, id="a split one takes a cycle"),
+        pytest.param([STORE] * 2, 0, 0, 10, id="two stores a cycle"),
+        pytest.param([STORE] * 2, 0, 10, 15, id="one of two lines takes a cycle"),
+    ],
+)
+def test_zen_5_stores_two_at_a_time_and_knows_lines_only(
+    lines: list[str], split_loads: int, line_stores: int, cycles: float
+) -> None:
+    block = Block(0, 10, (), split_loads, split_stores=20, line_stores=line_stores)
+    assert busy_cycles(block, lines, "znver5", X86_64) == cycles
 
 
 def test_other_models_are_taken_as_they_are() -> None:

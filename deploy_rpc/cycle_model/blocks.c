@@ -7,7 +7,7 @@
  * them the program has one thread. At the end FILE holds lines of text:
  *
  *     block ADDRESS EXECUTIONS BYTES.BYTES...      of each instruction, in hexadecimal
- *     split ADDRESS LOADS STORES                   of an instruction that has any
+ *     memory ADDRESS LOADS STORES LINES WAITS      of an instruction that has any
  *     l1_misses N
  *     l2_misses N
  *
@@ -15,8 +15,9 @@
  * in a row that are entered at the first only. An address may be in several blocks. The blocks
  * that hold the markers count as a whole.
  *
- * A split load has bytes of two lines, a split store bytes of two aligned pieces of 32. QEMU tells of
- * a vector's bytes in several accesses: those side by side of one instruction, run once, are one.
+ * LOADS have bytes of two lines, STORES bytes of two aligned pieces of 32, LINES of these bytes of
+ * two lines, WAITS wait for stores (stores.h). QEMU tells of a vector's bytes in several accesses:
+ * those side by side of one instruction, run once, are one.
  *
  * The caches (caches.h) are filled from the program's start on, so a warm-up before the region warms
  * them. */
@@ -27,6 +28,7 @@
 
 #include "caches.h"
 #include "qemu_plugin.h"
+#include "stores.h"
 
 enum { STORE_SHIFT = 5, VECTOR_BYTES = 32, PATH_BYTES = 4096, LONGEST_MARKER = 7 };
 
@@ -54,22 +56,38 @@ struct block {
 struct insn {
     struct insn *next;
     const uint64_t *executed; /* of its block */
-    uint64_t address, split_loads, split_stores;
+    uint64_t address, behind; /* of its block's instructions, how many come behind it */
+    uint64_t split_loads, split_stores, line_stores, waits;
 };
 
 static const struct isa *isa;
 static struct block *blocks;
 static struct insn *insns;
-static struct { struct insn *by; uint64_t round, first, last; bool stores; } access; /* so far */
+static struct { /* so far */
+    struct insn *by;
+    uint64_t number, round, first, last;
+    bool stores;
+} access;
+static struct stores in_flight = {.window = 128};
+static uint64_t instructions; /* so far, all of the block's among them */
 static struct cache l1 = {.kib = 32, .ways = 2}, l2 = {.kib = 1024, .ways = 16};
 static char path[PATH_BYTES];
 static int inside;
 
 /* The access so far is whole. */
 static void end_access(void) {
-    int shift = access.stores ? STORE_SHIFT : LINE_SHIFT;
-    if (access.by && access.first >> shift != access.last >> shift)
-        ++*(access.stores ? &access.by->split_stores : &access.by->split_loads);
+    struct insn *by = access.by;
+    if (by) {
+        bool lines = access.first >> LINE_SHIFT != access.last >> LINE_SHIFT;
+        bool pieces = access.first >> STORE_SHIFT != access.last >> STORE_SHIFT;
+        by->split_loads += lines && !access.stores;
+        by->split_stores += pieces && access.stores;
+        by->line_stores += lines && access.stores;
+        if (access.stores)
+            note_store(&in_flight, access.first, access.last, access.number);
+        else
+            by->waits += waits(&in_flight, access.first, access.last, access.number);
+    }
     access.by = NULL;
 }
 
@@ -79,6 +97,7 @@ static void note_access(struct insn *by, uint64_t first, uint64_t last, bool sto
     if (!goes_on || last - access.first >= VECTOR_BYTES) {
         end_access();
         access.by = by, access.round = *by->executed, access.first = first, access.stores = stores;
+        access.number = instructions - by->behind;
     }
     access.last = last;
 }
@@ -100,9 +119,10 @@ static void write_counts(void) {
                 block->text);
     }
     for (struct insn *insn = insns; insn; insn = insn->next) {
-        if (!insn->split_loads && !insn->split_stores) continue;
-        fprintf(file, "split %" PRIx64 " %" PRIu64 " %" PRIu64 "\n", insn->address,
-                insn->split_loads, insn->split_stores);
+        if (!insn->split_loads && !insn->split_stores && !insn->waits) continue;
+        fprintf(file, "memory %" PRIx64 " %" PRIu64 " %" PRIu64 " %" PRIu64 " %" PRIu64 "\n",
+                insn->address, insn->split_loads, insn->split_stores, insn->line_stores,
+                insn->waits);
     }
     fprintf(file, "l1_misses %" PRIu64 "\nl2_misses %" PRIu64 "\n", l1.misses, l2.misses);
     fclose(file);
@@ -129,10 +149,11 @@ static int is(const unsigned char *bytes, size_t size, const unsigned char *mark
     return size == isa->size && !memcmp(bytes, marker, size);
 }
 
-static struct insn *insn_at(uint64_t address, const struct block *block) {
+static struct insn *insn_at(uint64_t address, uint64_t behind, const struct block *block) {
     struct insn *insn = calloc(1, sizeof *insn);
     if (!insn) abort();
     insn->address = address;
+    insn->behind = behind;
     insn->executed = &block->executed;
     insn->next = insns;
     return insns = insn;
@@ -159,16 +180,19 @@ static void on_translation(qemu_plugin_id_t id, struct qemu_plugin_tb *tb) {
             qemu_plugin_register_vcpu_insn_exec_cb(insn, on_end, QEMU_PLUGIN_CB_NO_REGS, block);
         qemu_plugin_register_vcpu_mem_cb(insn, on_access, QEMU_PLUGIN_CB_NO_REGS,
                                          QEMU_PLUGIN_MEM_RW,
-                                         insn_at(qemu_plugin_insn_vaddr(insn), block));
+                                         insn_at(qemu_plugin_insn_vaddr(insn), count - i - 1,
+                                                 block));
     }
     block->next = blocks;
     blocks = block;
     qemu_plugin_register_vcpu_tb_exec_inline(tb, QEMU_PLUGIN_INLINE_ADD_U64, &block->executed, 1);
+    qemu_plugin_register_vcpu_tb_exec_inline(tb, QEMU_PLUGIN_INLINE_ADD_U64, &instructions, count);
 }
 
 static int option(const char *word) {
     struct { const char *name; uint64_t *value; } numbers[] = {
         {"l1_kib=", &l1.kib}, {"l1_ways=", &l1.ways}, {"l2_kib=", &l2.kib}, {"l2_ways=", &l2.ways},
+        {"in_flight=", &in_flight.window},
     };
     if (!strncmp(word, "out=", 4))
         return snprintf(path, sizeof path, "%s", word + 4) < (int)sizeof path;
