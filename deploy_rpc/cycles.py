@@ -6,9 +6,9 @@ or what the block's loads and stores take at least, where that is more (`memory_
 LLVM's latencies and ports alone are taken, in a window as it was measured (`wide_windows`).
 Deterministic to the last digit. It leaves out cache and TLB misses, memory and mispredicted
 branches; the simulated misses stand beside it. Where the truth can be measured, on x86 with the
-same tools, it ranked 40 schedules of a kernel as their times do (rank correlation 0.92 to 0.98,
-`bench/run.py model-check`). Never checked on ARM silicon: say "modelled cycles, CORE, one thread",
-and never a time.
+same tools, it ranked 40 schedules of a kernel as their times do (rank correlation 0.92 to 0.99 of
+all kernels but one, of which 0.80: `bench/run.py model-check`). Never checked on ARM silicon: say
+"modelled cycles, CORE, one thread", and never a time.
 """
 
 from __future__ import annotations

@@ -2,32 +2,44 @@
 
 from __future__ import annotations
 
-from bench.committed_reports import committed_report
-from bench.readme_sections.committed import conditions, section
+from bench.committed_reports import HERE, WITH_AVX2, committed_report
+from bench.readme_sections.committed import section, several
+from bench.reports import Report
+from bench.rows import Row
 
 HEADINGS = (
-    "kernel", "schedules", "slowest / fastest", "rank correlation", "pick / best", "median error",
+    "LLVM's model", "kernel", "schedules", "slowest / fastest", "rank correlation", "pick / best",
+    "median error",
 )  # fmt: skip
 
 
 def model_check_section() -> str:
-    """A row a kernel."""
-    report = committed_report("model-check")
-    rows = [
-        (
-            row["kernel"],
-            len(row["schedules"]),
-            f"{row['slowest_to_fastest']:.1f}",
-            f"{row['correlation']:.3f}",
-            f"{row['pick_slowdown']:.3f}",
-            f"{row['relative_error']:.1%}",
-        )
-        for row in report.rows
-    ]
-    first = report.rows[0]
-    what = (
-        f"Code for {first['compiled_for']}, LLVM's model of {first['llvm_model']}, measured on "
-        f"{report.context['cpu']}, shared: the fastest of "
-        f"{len(first['schedules'][0]['samples_ns'])} rounds; a picture is beside the report"
+    """A row a kernel and machine."""
+    reports = [committed_report("model-check", target) for target in (HERE, WITH_AVX2)]
+    rows = [_line(row) for report in reports for row in report.rows]
+    return section(HEADINGS, rows, *several(_what(reports), reports))
+
+
+def _line(row: Row) -> tuple[str, ...]:
+    return (
+        row["llvm_model"],
+        row["kernel"],
+        str(len(row["schedules"])),
+        f"{row['slowest_to_fastest']:.1f}",
+        f"{row['correlation']:.3f}",
+        f"{row['pick_slowdown']:.3f}",
+        f"{row['relative_error']:.1%}",
     )
-    return section(HEADINGS, rows, conditions(what, report))
+
+
+def _what(reports: list[Report]) -> str:
+    """Both reports have to agree in it, but for the machine."""
+    (compiled_for,) = {row["compiled_for"] for report in reports for row in report.rows}
+    (rounds,) = {len(report.rows[0]["schedules"][0]["samples_ns"]) for report in reports}
+    machines = ", ".join(
+        f"{report.rows[0]['llvm_model']} on {report.context['cpu']}" for report in reports
+    )
+    return (
+        f"Code for {compiled_for}, one thread; {machines}, both shared: the fastest of {rounds} "
+        "rounds; a picture is beside each report"
+    )
