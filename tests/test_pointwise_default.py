@@ -40,6 +40,32 @@ def test_groups_are_walked_inside_where_a_shuffle_scatters_their_inputs() -> Non
     assert not default_tile(heavy, AVX512).groups_inner
 
 
+@pytest.mark.parametrize(
+    ("core", "outputs", "pixels", "expected"),
+    [
+        (AVX512, 40, 784, False),
+        (AVX512, 20, 4800, False),
+        (AVX512, 20, 9600, True),
+        (AVX2, 20, 4800, True),
+    ],
+    ids=["in L1", "in L2", "beyond", "AVX2"],
+)
+def test_planes_with_avx_512_are_read_again_from_near_caches(
+    core: Core, outputs: int, pixels: int, expected: bool
+) -> None:
+    """10 inputs at 28x28 are 31 kB a group, 40 at 60x80 768 kB."""
+    inputs = 10 if outputs == 40 else 40
+    w = PointwiseWorkload(3, outputs, inputs, pixels, True, outputs == 40, in_place=outputs == 40)
+    assert default_tile(w, core).pixels_outer == expected
+
+
+def test_with_avx_512_the_loads_of_a_shortcut_count() -> None:
+    """20 rows of one vector load as much as they multiply where there are ten inputs."""
+    w = PointwiseWorkload(3, 40, 10, 784, True, True, in_place=True)
+    tile = default_tile(w, AVX512)
+    assert (tile.rows, tile.vectors) == (2, 7)
+
+
 @pytest.mark.parametrize("core", [A72, AVX512], ids=lambda core: core.name)
 @pytest.mark.parametrize("name", WORKLOADS)
 def test_the_accumulators_fit_the_registers(name: str, core: Core) -> None:

@@ -19,7 +19,7 @@ from compile.schedules.stem_pool import (
 from compile.schedules.stem_pool_channels import StemPoolChannelsTile
 from compile.schedules.stem_pool_workload import StemPoolWorkload
 from compile.schedules.templates import Made, template_of
-from tests.cores import A72, AVX512
+from tests.cores import A72, AVX2, AVX512
 
 SMALL = StemPoolWorkload(8, 3, (16, 32))
 
@@ -87,8 +87,16 @@ def test_uneven_pictures_and_broken_vectors_are_not_offered(size: tuple[int, int
     assert not is_offered(StemPoolWorkload(8, 3, size), A72)
 
 
-def test_other_cores_do_not_offer_it() -> None:
-    assert not is_offered(SMALL, AVX512)
+def test_x86_offers_it_with_avx_512_for_pictures_beyond_the_l2_cache() -> None:
+    large = StemPoolWorkload(12, 3, (320, 320))
+    assert is_offered(large, AVX512)
+    assert not is_offered(large, AVX2)
+    assert not is_offered(dataclasses.replace(large, outputs=8), AVX512)
+    assert not is_offered(StemPoolWorkload(24, 3, (224, 224)), AVX512)  # 56 columns
+    wide = StemPoolWorkload(8, 3, (16, 64))
+    assert (
+        output_of(wide, default_tile(wide, AVX512)) == output_of(wide, default_tile(wide, A72))
+    ).all()
 
 
 def test_macs_are_those_of_the_convolution() -> None:

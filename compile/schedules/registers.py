@@ -17,6 +17,7 @@ FLOAT_BYTES = 4
 LINE_BYTES = 64  # of a cache, on every core of the table
 FMA_LATENCY = 4  # cycles until an accumulator can be added to again
 LOADS_PER_CYCLE = 2  # x86-64 with AVX-512
+AVX512_LANES = 16  # of float32, longer than any other core's
 
 
 @dataclass(frozen=True)
@@ -67,21 +68,27 @@ class X86Costs:
 AVX2_USUAL = Avx2Costs(row=0.7, unhidden=0.1, easy=10, crowded=0.2)
 
 # AVX-512: fitted to 12 tiles of each of 105 pointwise shapes of ShuffleNet and MobileNet in both
-# layouts on one thread of an EPYC (Zen 5, shared, 2026-11-26): what these pick takes 1.02 (planes)
-# and 1.01 (channels) times the time of the best tile in the mean, 1.14 and 1.07 times at worst.
+# layouts on one thread of an EPYC (Zen 5, shared, 2026-11-26): what these pick takes 1.013 (planes)
+# and 1.006 (channels) times the time of the best tile in the mean, 1.11 and 1.07 times at worst.
 # Costs without `start` and `crowded`, fitted on a Xeon, took 1.03 and 1.04 times, 1.19 and 1.42 at
-# worst there: few inputs want fewer accumulators, whose stores overlap the next tile. For windows,
-# too, these are better: 1 % of AlexNet, 0.7 of MobileNet.
-AVX512_PLANES = Avx512Costs(0.02, 0.1, store=0.44, start=1.4, easy=20, crowded=0.23)
-AVX512_CHANNELS = Avx512Costs(0.03, 0.08, store=0.32, start=5.2, easy=15, crowded=0.11)
-
+# worst there: few inputs want fewer accumulators, whose stores overlap the next tile. Windows have
+# costs of an earlier fit, which are better there: 1 % of AlexNet, 0.7 of MobileNet.
 POINTWISE_COSTS: dict[Layout, X86Costs] = {
-    "planes": X86Costs(AVX2_USUAL, AVX512_PLANES),
-    "channels": X86Costs(Avx2Costs(0.8, unhidden=0.0, easy=8, crowded=0.2), AVX512_CHANNELS),
+    "planes": X86Costs(
+        AVX2_USUAL, Avx512Costs(0.02, 0.1, store=0.44, start=1.4, easy=20, crowded=0.23)
+    ),
+    "channels": X86Costs(
+        Avx2Costs(0.8, unhidden=0.0, easy=8, crowded=0.2),
+        Avx512Costs(0.03, 0.08, store=0.32, start=5.2, easy=15, crowded=0.11),
+    ),
 }
 WINDOW_COSTS: dict[Layout, X86Costs] = {
-    "planes": X86Costs(AVX2_USUAL, AVX512_PLANES),
-    "channels": X86Costs(AVX2_USUAL, AVX512_CHANNELS),
+    "planes": X86Costs(
+        AVX2_USUAL, Avx512Costs(0.02, 0.1, store=0.44, start=1.4, easy=20, crowded=0.23)
+    ),
+    "channels": X86Costs(
+        AVX2_USUAL, Avx512Costs(0.03, 0.08, store=0.32, start=5.2, easy=15, crowded=0.11)
+    ),
 }
 
 # AArch64, where FMLA takes a lane of a loaded vector of weights. Cycles of a core with one FMLA a
@@ -134,9 +141,9 @@ def tile_cycles(
 ) -> float:
     """Modelled cycles of one tile over `steps` of the reduction, start and store included.
 
-    `costs` count on x86-64 only, `shortcut` on AArch64 only, `own_inputs` (each accumulator reads
-    an input of its own, as channelwise) with 16 registers only. A vector that pixels share counts
-    in part.
+    `costs` count on x86-64 only, there `shortcut` with 32 registers only, `own_inputs` (each
+    accumulator reads an input of its own, as channelwise) with 16 only. A vector that pixels share
+    counts in part.
     """
     fmas = rows * vectors / _vector_fmas_per_cycle(core, lanes)
     if core.isa == "aarch64":
@@ -145,7 +152,7 @@ def tile_cycles(
     busy = max(fmas, fetched)
     if core.vector_registers == AVX2_REGISTERS:
         return _avx2_tile_cycles(costs.avx2, busy, rows, vectors, steps, own_inputs)
-    return _avx512_tile_cycles(costs.avx512, busy, rows, vectors, steps)
+    return _avx512_tile_cycles(costs.avx512, busy, rows, vectors, steps, shortcut)
 
 
 def _avx2_tile_cycles(
@@ -161,14 +168,15 @@ def _avx2_tile_cycles(
 
 
 def _avx512_tile_cycles(
-    costs: Avx512Costs, busy: float, rows: int, vectors: float, steps: int
+    costs: Avx512Costs, busy: float, rows: int, vectors: float, steps: int, shortcut: bool
 ) -> float:
-    """`busy` as with AVX2."""
+    """`busy` as with AVX2. Loads of the shortcut, with which sums begin, hide as those of steps."""
     accumulators = rows * vectors
+    loads = (steps * (rows + vectors) + shortcut * accumulators) / LOADS_PER_CYCLE
     crowded = costs.crowded * max(accumulators - costs.easy, 0)
-    step = max(busy, FMA_LATENCY, (rows + vectors) / LOADS_PER_CYCLE) + crowded
-    step += costs.row * rows + costs.vector * vectors
-    return steps * step + costs.start + costs.store * accumulators
+    beside = crowded + costs.row * rows + costs.vector * vectors
+    hidden = max(steps * max(busy, FMA_LATENCY), loads)
+    return hidden + steps * beside + costs.start + costs.store * accumulators
 
 
 def _arm_tile_cycles(

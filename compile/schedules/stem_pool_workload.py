@@ -5,6 +5,7 @@ They read planes, which is how a picture comes.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 from compile.schedules.layouts import Layout
@@ -45,6 +46,12 @@ class StemPoolWorkload:
         return self.as_window.output_size
 
     @property
+    def convolved_shape(self) -> tuple[int, int, int]:
+        """Channels, rows and columns of what the convolution makes."""
+        rows, columns = self.output_size
+        return self.outputs, ROWS * rows, COLUMNS * columns
+
+    @property
     def is_even(self) -> bool:
         """Whether the picture halves twice without a rest, which the templates need."""
         return all(size % STRIDE**2 == 0 for size in self.size)
@@ -52,6 +59,4 @@ class StemPoolWorkload:
     @property
     def macs(self) -> int:
         """Multiply-accumulates of one call."""
-        rows, columns = self.output_size
-        taps = self.inputs * KERNEL**2
-        return self.outputs * rows * columns * ROWS * COLUMNS * taps
+        return math.prod(self.convolved_shape) * self.inputs * KERNEL**2
