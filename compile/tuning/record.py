@@ -101,10 +101,11 @@ class Record:
         """The median, in `unit`, of cycles with a share for misses.
 
         Modelled cycles know no caches: a share of a cycle for each miss of L1 lets a tile of a few
-        more cycles win that misses less. So it is with 24 kernels of the shipped logs, by 1.6 % of
-        the cycles at most (A72, one of 1.0x g1). Half a cycle on A72, whose
-        L1 has two ways, leaves 0.99 M misses of 1x g3's 1.31 M, with fewer cycles; on N1 it would
-        cost 0.1 % for a tenth of the misses (2026-11-26).
+        more cycles win that misses less. So it is with 8 kernels of what the shipped logs hold, by
+        0.6 % of the cycles at most (A72, one of 1.0x g3); searches found tiles of up to 1.4 % fewer
+        cycles that lost (A72, one of 1.0x g1). Half a cycle on A72, whose L1 has two ways, leaves
+        0.99 M misses of 1x g3's 1.31 M, with fewer cycles; on N1 it would cost 0.1 % for a tenth of
+        the misses (2026-11-26).
         """
         misses = self.counters.get("l1_misses", 0) if self.unit == "cycles" else 0
         return self.median + MISS_CYCLES.get(self.core, OTHER_MISS_CYCLES) * misses
