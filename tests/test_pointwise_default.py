@@ -38,6 +38,9 @@ def test_groups_are_walked_inside_where_a_shuffle_scatters_their_inputs() -> Non
     assert not default_tile(in_l1, AVX512).groups_inner
     heavy = dataclasses.replace(w, groups=3, outputs=160, inputs=40, load_rows=3)
     assert not default_tile(heavy, AVX512).groups_inner
+    beyond_l2 = dataclasses.replace(w, outputs=288, inputs=72, pixels=49)
+    assert default_tile(beyond_l2, dataclasses.replace(AVX512, l2_kib=2048)).groups_inner
+    assert not default_tile(beyond_l2, AVX512).groups_inner
 
 
 @pytest.mark.parametrize(

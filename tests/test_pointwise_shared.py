@@ -46,6 +46,8 @@ def test_a_shared_vector_leaves_registers_for_more_pixels() -> None:
     assert sharings(w, AVX512, 4, 7, 16) == [4]
     assert sharings(w, AVX512, 8, 7, 16) == []
     assert (4, 7, 16) in fitting_tiles(w, AVX512)
+    assert sharings(w, AVX2, 4, 3, 8) == [1]  # the vector is another tile's
+    assert sharings(dataclasses.replace(w, outputs=20), AVX2, 6, 3, 8) == []  # 15 of 12
     tile = default_tile(w, AVX512)
     assert (tile.rows, tile.vectors, tile.sharing) == (4, 7, 4)
     assert error_of(w, tile) < 5e-5

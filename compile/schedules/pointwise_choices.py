@@ -8,7 +8,12 @@ import itertools
 
 from compile.schedules.pointwise_tiles import PointwiseTile, axes_of, overlaps_none
 from compile.schedules.pointwise_workload import PointwiseWorkload
-from compile.schedules.registers import LINE_BYTES, accumulator_budget, weights_per_load
+from compile.schedules.registers import (
+    AVX512_LANES,
+    LINE_BYTES,
+    accumulator_budget,
+    weights_per_load,
+)
 from compile.schedules.tiles import lane_choices
 from compile.schedules.volatile import can_spread
 from deploy_rpc.cores import Core
@@ -60,10 +65,12 @@ def sharings(
     """How many pixels may share the last vector of a tile, the most first; 1 is each its own.
 
     Those whose accumulators fit the registers, none where no number does. On ARM, where it was not
-    measured, pixels share none.
+    measured, pixels share none; with AVX2 a tile has to fit without, too.
     """
     shared = _sharing_of(workload, rows, vectors, lanes) if core.isa == "x86_64" else 1
     budget = accumulator_budget(core, row_lanes(workload, core, rows))
+    if core.lanes < AVX512_LANES and rows * vectors > budget:
+        return []
     choices = dict.fromkeys((shared, 1))
     return [each for each in choices if rows * (vectors - 1) + rows // each <= budget]
 

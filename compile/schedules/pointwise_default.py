@@ -136,10 +136,10 @@ def _groups_inner(workload: PointwiseWorkload, core: Core, rows: int, width: int
     pictures = FLOAT_BYTES * workload.pixels * workload.groups * read_and_written
     weights = FLOAT_BYTES * workload.groups * workload.inputs * workload.outputs
     l1, l2 = core.l1d_kib * 1024, core.l2_kib * 1024
-    is_shared = rows >= LEAST_PIXELS_OF_A_PASS
+    is_near = rows >= LEAST_PIXELS_OF_A_PASS and weights <= l2 // 2
     if pictures > l2:
-        return weights <= l1 // 2 or (is_shared and weights <= l2 // 2)
-    return is_shared and weights * workload.pixels // rows < _again_bytes(workload, core, width)
+        return weights <= l1 // 2 or is_near
+    return is_near and weights * workload.pixels // rows < _again_bytes(workload, core, width)
 
 
 def _again_bytes(workload: PointwiseWorkload, core: Core, width: int) -> int:
@@ -147,11 +147,13 @@ def _again_bytes(workload: PointwiseWorkload, core: Core, width: int) -> int:
 
     All lines of it for each, where a shuffle leaves less of a group side by side than a line. With
     the groups inside the weights are read again instead: 96 of 24 channels of 8 groups at 14x14
-    take 28 us instead of 34, 192 of 48 at 7x7 26.4 instead of 28.1 (Zen 5, AVX-512, 2026-11-26).
+    take 28 us instead of 34, 192 of 48 at 7x7 26.4 instead of 28.1 (Zen 5, 2026-11-26). Only with
+    AVX-512, where that was measured.
     """
     picture = FLOAT_BYTES * workload.pixels * workload.groups * workload.inputs
     is_scattered = FLOAT_BYTES * workload.inputs < LINE_BYTES * workload.load_rows
-    if workload.load_rows == 1 or not is_scattered or picture <= core.l1d_kib * 1024:
+    is_far = picture > core.l1d_kib * 1024 and core.lanes == AVX512_LANES
+    if workload.load_rows == 1 or not (is_scattered and is_far):
         return 0
     return workload.groups * -(-workload.outputs // width) * picture
 
@@ -174,7 +176,7 @@ def _near_bytes(workload: PointwiseWorkload, core: Core, rows: int) -> int:
     more share a vector, whose multiply-adds then take longer than the vector from there: few rows
     of outputs at a time are streams that the core foresees. 40 of 10 in place take 7.4 us at 28x28
     instead of 7.9, 54 at 60x80 instead of 60, 20 of 40 there 92 instead of 97; 30 of 12 at 120x160,
-    whose inputs do not fit L2, are no faster so.
+    whose inputs nearly fill L2, are no faster so.
     """
     l1, l2 = core.l1d_kib * 1024, core.l2_kib * 1024
     if workload.layout == "channels" or core.lanes < AVX512_LANES:

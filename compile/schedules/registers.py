@@ -68,27 +68,22 @@ class X86Costs:
 AVX2_USUAL = Avx2Costs(row=0.7, unhidden=0.1, easy=10, crowded=0.2)
 
 # AVX-512: fitted to 12 tiles of each of 105 pointwise shapes of ShuffleNet and MobileNet in both
-# layouts on one thread of an EPYC (Zen 5, shared, 2026-11-26): what these pick takes 1.013 (planes)
-# and 1.006 (channels) times the time of the best tile in the mean, 1.11 and 1.07 times at worst.
+# layouts on one thread of an EPYC (Zen 5, shared, 2026-11-26): what these pick takes 1.022 (planes)
+# and 1.008 (channels) times the time of the best tile in the mean, 1.14 and 1.10 times at worst.
 # Costs without `start` and `crowded`, fitted on a Xeon, took 1.03 and 1.04 times, 1.19 and 1.42 at
-# worst there: few inputs want fewer accumulators, whose stores overlap the next tile. Windows have
-# costs of an earlier fit, which are better there: 1 % of AlexNet, 0.7 of MobileNet.
+# worst there: few inputs want fewer accumulators, whose stores overlap the next tile. Later fits of
+# these shapes alone, 1.013 and 1.006 in the mean, lost 1 % of 2x in the network, or chose worse
+# layouts. For windows, too, these are better: 1 % of AlexNet, 0.7 of MobileNet.
+AVX512_PLANES = Avx512Costs(0.02, 0.1, store=0.44, start=1.4, easy=20, crowded=0.23)
+AVX512_CHANNELS = Avx512Costs(0.03, 0.08, store=0.32, start=5.2, easy=15, crowded=0.11)
+
 POINTWISE_COSTS: dict[Layout, X86Costs] = {
-    "planes": X86Costs(
-        AVX2_USUAL, Avx512Costs(0.02, 0.1, store=0.44, start=1.4, easy=20, crowded=0.23)
-    ),
-    "channels": X86Costs(
-        Avx2Costs(0.8, unhidden=0.0, easy=8, crowded=0.2),
-        Avx512Costs(0.03, 0.08, store=0.32, start=5.2, easy=15, crowded=0.11),
-    ),
+    "planes": X86Costs(AVX2_USUAL, AVX512_PLANES),
+    "channels": X86Costs(Avx2Costs(0.8, unhidden=0.0, easy=8, crowded=0.2), AVX512_CHANNELS),
 }
 WINDOW_COSTS: dict[Layout, X86Costs] = {
-    "planes": X86Costs(
-        AVX2_USUAL, Avx512Costs(0.02, 0.1, store=0.44, start=1.4, easy=20, crowded=0.23)
-    ),
-    "channels": X86Costs(
-        AVX2_USUAL, Avx512Costs(0.03, 0.08, store=0.32, start=5.2, easy=15, crowded=0.11)
-    ),
+    "planes": X86Costs(AVX2_USUAL, AVX512_PLANES),
+    "channels": X86Costs(AVX2_USUAL, AVX512_CHANNELS),
 }
 
 # AArch64, where FMLA takes a lane of a loaded vector of weights. Cycles of a core with one FMLA a
