@@ -15,7 +15,7 @@ from deploy_rpc.compiled_once import compiled_once
 from deploy_rpc.cores import Core
 from deploy_rpc.emulated_program import run_emulated
 from deploy_rpc.isa import AARCH64, Code, Isa, isa_called
-from deploy_rpc.memory_waits import reorder_buffer_of
+from deploy_rpc.memory_waits import STORES_IN_FLIGHT
 from deploy_rpc.qemu import missing_plugin_host
 from model.errors import InputError
 
@@ -36,7 +36,8 @@ class Block:
 
     All executions together had `split_loads`, of bytes of two lines, and `split_stores`, of bytes
     of two aligned pieces of 32; `line_stores` of those have bytes of two lines. `waiting_loads`
-    wait for a store in flight that has only some of their bytes, once for the same stores.
+    wait for a store in flight that has only some of their bytes, once for the same stores; 0 where
+    they were not asked for.
     """
 
     address: int
@@ -79,17 +80,20 @@ def count_blocks(
     *,
     sysroot: Path | None = None,
     environment: Mapping[str, str] | None = None,
+    in_flight: int = 0,
 ) -> Counts:
     """Runs `program` on an emulated `core`, with `core`'s caches simulated.
 
     It is a static one, or finds its libraries under `sysroot`; it sees no other variables than
-    those of `environment`. Raises `ProgramError` where the program or QEMU fails, and `CountError`
-    where no marked region ended.
+    those of `environment`. Loads that wait are counted where a store is in flight for the next
+    `in_flight` instructions. Raises `ProgramError` where the program or QEMU fails, and
+    `CountError` where no marked region ended.
     """
     isa = isa_called(core.isa)
     with tempfile.TemporaryDirectory() as folder:
         output = Path(folder) / "counts"
-        plugin = ",".join((str(counting_plugin()), f"out={output}", *_caches(core)))
+        options = (f"out={output}", *_plugin_options(core, in_flight))
+        plugin = ",".join((str(counting_plugin()), *options))
         root = ("-L", str(sysroot.resolve())) if sysroot else ()
         variables = (f"{name}={value}" for name, value in (environment or {}).items())
         given = (word for variable in variables for word in ("-E", variable))
@@ -99,12 +103,14 @@ def count_blocks(
         return _read(output.read_text(encoding="ascii"), isa)
 
 
-def _caches(core: Core) -> Iterator[str]:
+def _plugin_options(core: Core, in_flight: int) -> Iterator[str]:
     yield f"l1_kib={core.l1d_kib}"
     yield f"l1_ways={core.l1d_ways}"
     yield f"l2_kib={core.l2_kib}"
     yield f"l2_ways={core.l2_ways}"
-    yield f"in_flight={reorder_buffer_of(core.llvm_cpu)}"
+    if in_flight:
+        yield f"in_flight={in_flight}"
+        yield f"stores={STORES_IN_FLIGHT}"
 
 
 def _read(text: str, isa: Isa) -> Counts:

@@ -61,6 +61,23 @@ def price_blocks(blocks: Iterable[Code], llvm_cpu: str, isa: Isa = AARCH64) -> d
     return {code: known[code] for code in wanted}
 
 
+def disassembled(blocks: Sequence[Code], isa: Isa) -> list[tuple[str, ...]]:
+    """Each block's instructions as text; what LLVM does not know is left away.
+
+    Raises `PriceError`.
+    """
+    words = list(dict.fromkeys(word for code in blocks for word in code))
+    source = "\n".join(" ".join(f"0x{byte:02x}" for byte in word) for word in words)
+    command = [DISASSEMBLER, f"-triple={isa.triple}", "--disassemble", *isa.disassembler_words]
+    out, complaints = _run(command, source)
+    unknown = {int(row) - 1 for row in re.findall(r"<stdin>:(\d+):\d+: warning", complaints)}
+    known = [word for index, word in enumerate(words) if index not in unknown]
+    lines = [" ".join(line.split()) for line in out.splitlines() if line.strip()]
+    listing = [line for line in lines if not line.startswith(".")]
+    text = dict(zip(known, listing, strict=True))
+    return [tuple(text[word] for word in code if word in text) for code in blocks]
+
+
 def price_text(texts: Sequence[str], llvm_cpu: str, isa: Isa = AARCH64) -> list[float]:
     """Cycles of one execution of each block of assembly."""
     return [cycles for cycles, _ in _analyse(texts, llvm_cpu, isa)]
@@ -73,7 +90,7 @@ def _prices_of(llvm_cpu: str) -> dict[Code, Price]:
 
 
 def _price(blocks: Sequence[Code], llvm_cpu: str, isa: Isa) -> list[Price]:
-    listings = _disassemble(blocks, isa)
+    listings = disassembled(blocks, isa)
     costs = _analyse(["\n".join(listing) for listing in listings], llvm_cpu, isa)
     waits = _waits(dict(zip(blocks, listings, strict=True)), llvm_cpu, isa)
     return [
@@ -124,20 +141,6 @@ def _timings(
         latencies = tuple(info["Latency"] for info in infos)
         timings.append((latencies, region["SummaryView"]["DispatchWidth"]))
     return timings
-
-
-def _disassemble(blocks: Sequence[Code], isa: Isa) -> list[tuple[str, ...]]:
-    """Each block's instructions as text; what LLVM does not know is left away."""
-    words = list(dict.fromkeys(word for code in blocks for word in code))
-    source = "\n".join(" ".join(f"0x{byte:02x}" for byte in word) for word in words)
-    command = [DISASSEMBLER, f"-triple={isa.triple}", "--disassemble", *isa.disassembler_words]
-    out, complaints = _run(command, source)
-    unknown = {int(row) - 1 for row in re.findall(r"<stdin>:(\d+):\d+: warning", complaints)}
-    known = [word for index, word in enumerate(words) if index not in unknown]
-    lines = [" ".join(line.split()) for line in out.splitlines() if line.strip()]
-    listing = [line for line in lines if not line.startswith(".")]
-    text = dict(zip(known, listing, strict=True))
-    return [tuple(text[word] for word in code if word in text) for code in blocks]
 
 
 def _analyse(texts: Sequence[str], llvm_cpu: str, isa: Isa) -> list[tuple[float, int]]:

@@ -2,8 +2,9 @@
 
     cycles = sum over basic blocks of executions x llvm-mca's price of one execution
 
-or what the block's loads and stores take at least, where that is more (`memory_ports`). On Zen 5
-LLVM's latencies and ports alone are taken, in a window as it was measured (`wide_windows`).
+with what the block waits for its own stores (`memory_waits`), or what its loads and stores take at
+least, where that is more (`memory_ports`). On Zen 5 LLVM's latencies and ports alone are taken, in
+a window as it was measured (`wide_windows`).
 Deterministic to the last digit. It leaves out cache and TLB misses, memory and mispredicted
 branches; the simulated misses stand beside it. Where the truth can be measured, on x86 with the
 same tools, it ranked 40 schedules of a kernel as their times do (rank correlation 0.92 to 0.99 of
@@ -14,7 +15,7 @@ all kernels but one, of which 0.80: `bench/run.py model-check`). Never checked o
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -24,7 +25,7 @@ from deploy_rpc.core_models import llvm_model, model_doubts
 from deploy_rpc.cores import Core
 from deploy_rpc.isa import AARCH64, Isa, isa_called
 from deploy_rpc.memory_ports import busy_cycles
-from deploy_rpc.wide_windows import wide_prices
+from deploy_rpc.wide_windows import WIDE, stores_in_flight_for, wide_prices
 
 HOTTEST = 10
 
@@ -80,10 +81,16 @@ def modelled_cycles(
     `PriceError` where tools are missing or fail.
     """
     model, isa = llvm_model(core), isa_called(core.isa)
-    counts = count_blocks(program, arguments, core, sysroot=sysroot, environment=environment)
-    prices = price_blocks((block.code for block in counts.blocks), model, isa)
-    priced = [(block, _at_least(prices[block.code], block, model, isa)) for block in counts.blocks]
-    priced = wide_prices(priced, model, isa)
+    counts = count_blocks(
+        program,
+        arguments,
+        core,
+        sysroot=sysroot,
+        environment=environment,
+        in_flight=stores_in_flight_for(model),
+    )
+    prices = wide_prices if model in WIDE else _prices
+    priced = list(prices(counts.blocks, model, isa))
     instructions = sum(block.executions * block.instructions for block, _ in priced)
     return CycleReport(
         core=core.name,
@@ -100,9 +107,12 @@ def modelled_cycles(
     )
 
 
-def _at_least(price: Price, block: Block, model: str, isa: Isa) -> Price:
-    busy = busy_cycles(block, price.disassembly, model, isa) / block.executions
-    return replace(price, cycles=max(price.cycles, busy))
+def _prices(blocks: Sequence[Block], model: str, isa: Isa) -> Iterator[tuple[Block, Price]]:
+    prices = price_blocks((block.code for block in blocks), model, isa)
+    for block in blocks:
+        price = prices[block.code]
+        busy = busy_cycles(block, price.disassembly, model, isa) / block.executions
+        yield block, replace(price, cycles=max(price.cycles, busy))
 
 
 def _executed(priced: list[tuple[Block, Price]], pattern: re.Pattern[str]) -> int:

@@ -33,7 +33,8 @@ from deploy_rpc.operands import Access, Operation
 
 STORE_CYCLES = 1
 COMMIT_CYCLES = 9
-REORDER_BUFFER = {"znver3": 256, "znver4": 320, "znver5": 448, "sapphirerapids": 512}  # LLVM's
+# LLVM's but for Zen 5's, of which LLVM has none: that is AMD's
+REORDER_BUFFER = {"znver3": 256, "znver4": 320, "znver5": 448, "sapphirerapids": 512}
 COMMON_REORDER_BUFFER = 128  # A57, A72, N1
 STEPS = 600  # instructions to follow, in at least MIN_ROUNDS of the block
 MIN_ROUNDS = 6
@@ -43,11 +44,13 @@ STACK_POINTER = "sp"
 
 @dataclass(frozen=True)
 class Timing:
-    """The model's figures of a block: latencies in its order and of a load, dispatch a cycle."""
+    """The model's figures of a block: latencies in its order and of a load, and `width`, the
+    instructions dispatched a cycle, infinite where dispatch is left out.
+    """
 
     latencies: tuple[int, ...]
     load_latency: int
-    width: int
+    width: float
 
 
 @dataclass(frozen=True)
@@ -86,7 +89,7 @@ def waits_of(
 
 
 def reorder_buffer_of(llvm_model: str) -> int:
-    """Instructions that LLVM's model of a core holds at a time."""
+    """Instructions that a core is modelled to hold at a time."""
     return REORDER_BUFFER.get(llvm_model, COMMON_REORDER_BUFFER)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 
 import pytest
@@ -9,11 +10,13 @@ import pytest
 from deploy_rpc.block_counts import PLUGIN_SOURCE, Block, CountError, _basic_blocks, count_blocks
 from deploy_rpc.cores import find_core
 from deploy_rpc.emulated_program import ProgramError
+from deploy_rpc.memory_waits import STORES_IN_FLIGHT
 from tests.marked_program import ROUNDS, marked_loop, marked_program
 from tests.needs import needs_cycle_model
 
 A72 = find_core("cortex-a72")  # L1 of 32 KiB in 2 ways: addresses 16 KiB apart share a set
 NOP, BRANCH, OTHER = ((bytes.fromhex(code),) for code in ("1f2003d5", "e0ffff54", "0000018b"))
+BESIDE = ["stur q0, [x2, #-64]"] * STORES_IN_FLIGHT
 READS = """
 static _Alignas(65536) char data[1 << 18];
 int main(void) {{
@@ -117,13 +120,31 @@ def test_accesses_across_a_border_are_counted_once_an_instruction(tmp_path: Path
         pytest.param(
             ["str q0, [x2]", *["nop"] * 140, "ldur q1, [x2, #8]"], 0, id="long in the cache"
         ),
+        pytest.param(
+            ["str q0, [x2]", *BESIDE[1:], "ldur q1, [x2, #8]"], 1, id="the first of those in flight"
+        ),
+        pytest.param(
+            ["str q0, [x2]", *BESIDE, "ldur q1, [x2, #8]"], 0, id="more stores than are in flight"
+        ),
     ],
 )
 def test_loads_wait_for_stores_in_flight_that_have_some_of_their_bytes(
     tmp_path: Path, body: list[str], a_round: int
 ) -> None:
-    counts = count_blocks(marked_loop(tmp_path, ["and x2, x1, #-64", *body]), [], A72)
+    program = marked_loop(tmp_path, ["and x2, x1, #-64", *body])
+    counts = count_blocks(program, [], A72, in_flight=128)
     assert sum(block.waiting_loads for block in counts.blocks) == a_round * ROUNDS
+
+
+@needs_cycle_model
+def test_loads_that_wait_are_counted_where_they_are_asked_for(tmp_path: Path) -> None:
+    """And nothing else is another then."""
+    body = ["and x2, x1, #-64", "ldur q0, [x2, #-8]", "str q0, [x2]", "ldur q1, [x2, #8]"]
+    program = marked_loop(tmp_path, body)
+    plain, asked = (count_blocks(program, [], A72, in_flight=size) for size in (0, 128))
+    assert sum(block.waiting_loads for block in asked.blocks) == ROUNDS
+    blocks = (dataclasses.replace(block, waiting_loads=0) for block in asked.blocks)
+    assert plain == dataclasses.replace(asked, blocks=tuple(blocks))
 
 
 @needs_cycle_model

@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
-import dataclasses
+import re
+import subprocess
 from collections.abc import Sequence
 
 import pytest
 
+from deploy_rpc import wide_windows
 from deploy_rpc.block_counts import Block
-from deploy_rpc.block_prices import Price
-from deploy_rpc.isa import X86_64
-from deploy_rpc.wide_windows import WAIT_CYCLES, near, wide_prices
+from deploy_rpc.block_prices import DISASSEMBLER, price_blocks, regions_of
+from deploy_rpc.isa import X86_64, Code
+from deploy_rpc.wide_windows import WAIT_CYCLES, stores_in_flight_for, together, wide_prices
 from tests.needs import needs_cycle_model
 
 RUNS = 10
-BACK = bytes.fromhex("75fd")  # jne -3, which jumps to the instruction before it
+NOP = (b"\x90",)
 FMAS = [f"vfmadd231ps %ymm14, %ymm15, %ymm{i}" for i in range(12)]
 LOADS = [f"vmovups {32 * i}(%rsi), %ymm{i % 12}" for i in range(16)]
+FREE_LOADS = [f"vmovups {32 * i}(%rsi), %ymm13" for i in range(12)]
 STORES = [f"vmovups %ymm{i % 12}, {32 * i}(%rdi)" for i in range(16)]
+TAKEN_APART = [f"vextractf128 $1, %ymm15, {16 * i}(%rdi)" for i in range(12)]
+ADDITIONS = [f"addq $1, %r{8 + i % 8}" for i in range(24)]
 
 
 def spilled(sums: int) -> list[str]:
@@ -32,14 +37,34 @@ def spilled(sums: int) -> list[str]:
     ]
 
 
-def block_of(lines: Sequence[str]) -> Block:
-    return Block(0, RUNS, (b"\x90",) * len(lines))
+def code_of(lines: Sequence[str]) -> Code:
+    command = [DISASSEMBLER, f"-triple={X86_64.triple}", "--show-encoding"]
+    done = subprocess.run(
+        command, input="\n".join(lines), capture_output=True, text=True, check=True
+    )
+    encodings = re.findall(r"encoding: \[(.*)\]", done.stdout)
+    return tuple(bytes(int(byte, 16) for byte in each.split(",")) for each in encodings)
 
 
-def cycles(lines: Sequence[str], block: Block | None = None) -> float:
-    price = Price(1e6, len(lines), tuple(lines))
-    ((_, found),) = wide_prices([(block or block_of(lines), price)], "znver5", X86_64)
-    return found.cycles
+def cycles(lines: Sequence[str], waiting_loads: int = 0) -> float:
+    block = Block(0, RUNS, code_of(lines), waiting_loads=waiting_loads)
+    ((_, price),) = wide_prices([block], "znver5", X86_64)
+    return price.cycles
+
+
+def cycles_of_a_loop(lines: Sequence[str], trips: int) -> float:
+    """Of a round of `lines`, `trips` of them before another block runs."""
+    body = code_of(lines)
+    loop = (*body, bytes((0x75, 256 - sum(map(len, body)) - 2)))  # jne, to the first of them
+    runs = 1000 * trips
+    blocks = Block(0, runs, loop), Block(sum(map(len, loop)), 1000, NOP)
+    return next(iter(wide_prices(blocks, "znver5", X86_64)))[1].cycles
+
+
+def beside(*kinds: Sequence[str]) -> list[str]:
+    """One of each kind in turns, as long as they last."""
+    longest = max(map(len, kinds))
+    return [kind[i] for i in range(longest) for kind in kinds if i < len(kind)]
 
 
 @needs_cycle_model
@@ -55,6 +80,8 @@ def cycles(lines: Sequence[str], block: Block | None = None) -> float:
         pytest.param([*FMAS[:8], *STORES[:8]], 4.3, id="FMAs beside stores"),
         pytest.param(spilled(8), 13.0, id="spilled sums"),
         pytest.param([*LOADS[:2], *FMAS[:2] * 27], 35.4, id="sums begun anew"),
+        pytest.param(beside(FMAS, FREE_LOADS, ADDITIONS), 6.04, id="as much to dispatch"),
+        pytest.param(beside(FMAS, TAKEN_APART), 12.0, id="a store that takes a vector apart"),
     ],
 )
 def test_a_block_costs_what_it_took_on_zen_5(lines: list[str], measured: float) -> None:
@@ -63,39 +90,58 @@ def test_a_block_costs_what_it_took_on_zen_5(lines: list[str], measured: float) 
 
 @needs_cycle_model
 def test_what_a_block_waits_for_stores_comes_on_top() -> None:
-    waiting = dataclasses.replace(block_of(FMAS), waiting_loads=RUNS // 2)
-    assert cycles(FMAS, waiting) == pytest.approx(cycles(FMAS) + WAIT_CYCLES / 2)
+    waiting = cycles(FMAS, waiting_loads=RUNS // 2)
+    assert waiting == pytest.approx(cycles(FMAS) + WAIT_CYCLES / 2)
 
 
 @needs_cycle_model
 def test_a_loop_costs_less_where_it_is_left_soon() -> None:
     """Three rounds of one FMA and then another block, or thousands."""
-    loop = Price(1e6, 2, ("vfmadd231ps %ymm14, %ymm15, %ymm0", "jne -3"))
-    other = Price(1e6, 1, ("nop",))
-    runs, costs = 30_000, []
-    for left in (runs // 3, 1):
-        blocks = Block(0, runs, (b"\x90", BACK)), Block(3, left, (b"\x90",))
-        priced = list(zip(blocks, (loop, other), strict=True))
-        costs.append(wide_prices(priced, "znver5", X86_64)[0][1].cycles)
-    soon, late = costs
+    soon, late = (cycles_of_a_loop(FMAS[:1], trips) for trips in (3, 30_000))
     assert soon < 0.5 * late
     assert late == pytest.approx(4, rel=0.1)
 
 
 @needs_cycle_model
+@pytest.mark.parametrize(("trips", "measured"), [(2, 4.01), (4, 4.05), (8, 4.26), (64, 4.29)])
+def test_chains_lose_pipes_only_where_the_next_entry_cannot_begin(
+    trips: int, measured: float
+) -> None:
+    assert cycles_of_a_loop(FMAS[:8] * 2, trips) / 2 == pytest.approx(measured, rel=0.05)
+
+
+@needs_cycle_model
 def test_a_block_that_llvm_does_not_know_costs_nothing() -> None:
-    priced = [(block_of(lines), Price(0, 0, tuple(lines))) for lines in ([], FMAS)]
-    unknown, known = (price.cycles for _, price in wide_prices(priced, "znver5", X86_64))
+    blocks = [Block(0, RUNS, ()), Block(0, RUNS, code_of(FMAS))]
+    unknown, known = (price.cycles for _, price in wide_prices(blocks, "znver5", X86_64))
     assert (unknown, known) == (0, cycles(FMAS))
 
 
+@needs_cycle_model
+def test_a_block_that_llvm_knows_in_part_costs_what_llvm_says(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def without_the_last(*arguments: object) -> list[dict]:
+        regions = regions_of(*arguments)
+        for region in regions:
+            region["InstructionInfoView"]["InstructionList"].pop()
+        return regions
+
+    code = code_of(FMAS[:1] * 8)
+    by_llvm = price_blocks([code], "znver5", X86_64)[code]
+    assert by_llvm.cycles > 30
+    monkeypatch.setattr(wide_windows, "regions_of", without_the_last)
+    ((_, price),) = wide_prices([Block(0, RUNS, code)], "znver5", X86_64)
+    assert price == by_llvm
+
+
 def test_pipes_and_chains_that_are_alike_take_longer_together() -> None:
-    assert near(4, 4) == pytest.approx(4.45 / 4, rel=0.01)
-    assert near(3, 4) == near(4, 3) < 1.03
-    assert near(0, 4) == near(4, 0) == 1
-    assert near(0, 0) == 1
+    assert together(4, 4) == pytest.approx(4.45, rel=0.01)
+    assert 4 < together(3, 4) == together(4, 3) < 4.12
+    assert together(0, 4) == together(4, 0) == 4
+    assert together(0, 0) == 0
 
 
-def test_prices_of_other_models_are_left_alone() -> None:
-    priced = [(block_of(FMAS), Price(7.0, 12, tuple(FMAS)))]
-    assert wide_prices(priced, "znver3", X86_64) == priced
+def test_waits_of_other_models_are_not_asked_for() -> None:
+    assert stores_in_flight_for("znver5") == 448
+    assert [stores_in_flight_for(model) for model in ("znver3", "cortex-a57")] == [0, 0]

@@ -34,8 +34,9 @@ def _line(row: Row) -> tuple[str, ...]:
 
 def _what(reports: list[Report]) -> str:
     """Both reports have to agree in it, but for the machine."""
-    (compiled_for,) = {row["compiled_for"] for report in reports for row in report.rows}
-    (rounds,) = {len(report.rows[0]["schedules"][0]["samples_ns"]) for report in reports}
+    rows = [row for report in reports for row in report.rows]
+    (compiled_for,) = {row["compiled_for"] for row in rows}
+    (rounds,) = {len(each["samples_ns"]) for row in rows for each in row["schedules"]}
     machines = ", ".join(
         f"{report.rows[0]['llvm_model']} on {report.context['cpu']}" for report in reports
     )

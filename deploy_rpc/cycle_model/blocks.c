@@ -2,6 +2,7 @@
  * instructions, and what a two-level data cache would have missed there.
  *
  *     qemu-aarch64 -plugin blocks.so,out=FILE,l1_kib=32,l1_ways=2,l2_kib=1024,l2_ways=16 PROGRAM
+ *     qemu-x86_64 -plugin blocks.so,out=FILE,in_flight=448,stores=64 PROGRAM
  *
  * The instructions of markers.h begin and end what is counted; both do nothing on any core. Between
  * them the program has one thread. At the end FILE holds lines of text:
@@ -16,8 +17,9 @@
  * that hold the markers count as a whole.
  *
  * LOADS have bytes of two lines, STORES bytes of two aligned pieces of 32, LINES of these bytes of
- * two lines, WAITS wait for stores (stores.h). QEMU tells of a vector's bytes in several accesses:
- * those side by side of one instruction, run once, are one.
+ * two lines, WAITS wait for stores (stores.h), 0 without in_flight, the instructions for which a
+ * store is in flight, and stores, how many are at a time. QEMU tells of a vector's bytes in several
+ * accesses: those side by side of one instruction, run once, are one.
  *
  * The caches (caches.h) are filled from the program's start on, so a warm-up before the region warms
  * them. */
@@ -68,8 +70,8 @@ static struct { /* so far */
     uint64_t number, round, first, last;
     bool stores;
 } access;
-static struct stores in_flight = {.window = 128};
-static uint64_t instructions; /* so far, all of the block's among them */
+static struct stores in_flight;
+static uint64_t instructions; /* so far, all of the block's among them; with in_flight only */
 static struct cache l1 = {.kib = 32, .ways = 2}, l2 = {.kib = 1024, .ways = 16};
 static char path[PATH_BYTES];
 static int inside;
@@ -83,9 +85,9 @@ static void end_access(void) {
         by->split_loads += lines && !access.stores;
         by->split_stores += pieces && access.stores;
         by->line_stores += lines && access.stores;
-        if (access.stores)
+        if (in_flight.latest && access.stores)
             note_store(&in_flight, access.first, access.last, access.number);
-        else
+        else if (in_flight.latest)
             by->waits += waits(&in_flight, access.first, access.last, access.number);
     }
     access.by = NULL;
@@ -186,13 +188,15 @@ static void on_translation(qemu_plugin_id_t id, struct qemu_plugin_tb *tb) {
     block->next = blocks;
     blocks = block;
     qemu_plugin_register_vcpu_tb_exec_inline(tb, QEMU_PLUGIN_INLINE_ADD_U64, &block->executed, 1);
-    qemu_plugin_register_vcpu_tb_exec_inline(tb, QEMU_PLUGIN_INLINE_ADD_U64, &instructions, count);
+    if (in_flight.latest)
+        qemu_plugin_register_vcpu_tb_exec_inline(tb, QEMU_PLUGIN_INLINE_ADD_U64, &instructions,
+                                                 count);
 }
 
 static int option(const char *word) {
     struct { const char *name; uint64_t *value; } numbers[] = {
         {"l1_kib=", &l1.kib}, {"l1_ways=", &l1.ways}, {"l2_kib=", &l2.kib}, {"l2_ways=", &l2.ways},
-        {"in_flight=", &in_flight.window},
+        {"in_flight=", &in_flight.window}, {"stores=", &in_flight.held},
     };
     if (!strncmp(word, "out=", 4))
         return snprintf(path, sizeof path, "%s", word + 4) < (int)sizeof path;
@@ -218,6 +222,11 @@ __attribute__((visibility("default"))) int qemu_plugin_install(qemu_plugin_id_t 
             fprintf(stderr, "blocks: unusable option %s\n", words[i]);
             return 1;
         }
+    if (!in_flight.window != !in_flight.held) {
+        fprintf(stderr, "blocks: in_flight and stores go together\n");
+        return 1;
+    }
+    if (in_flight.held) make_stores(&in_flight);
     make(&l1);
     make(&l2);
     qemu_plugin_register_vcpu_tb_trans_cb(id, on_translation);
