@@ -5,7 +5,9 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
+import sys
 from collections.abc import Sequence
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -13,9 +15,11 @@ import pytest
 from compile.tuning.log import TuningLog
 from compile.tuning.record import Record
 from tests.agents import becomes_true
+from tests.soak import interruptions
 from tests.soak.farm import TEMPORARY
+from tests.soak.interruptions import MOST_RECORDS, InterruptedSearch
 from tests.soak.judgement import Fault, Judgement, judge, lost_lines, processes_of
-from tests.soak.search import LOGS, Search
+from tests.soak.search import LOGS, Search, begun
 from tests.soak.usage import SoakError, Usage, usage_of
 from tests.tuning_records import record
 
@@ -213,6 +217,42 @@ def test_a_process_that_is_left_is_found_by_its_words_and_by_its_folder(tmp_path
 def test_what_a_log_lost_since_a_search_began_is_counted(after: bytes, lost: int) -> None:
     """Which held one line, of a search that says that it has had two trials."""
     assert lost_lines(b"a\n", after, 2) == lost
+
+
+TUNER = """
+import pathlib, sys, time
+log, count = pathlib.Path(sys.argv[1]), int(sys.argv[2])
+log.parent.mkdir(parents=True)
+try:
+    log.write_text("{}\\n" * count)
+    time.sleep(100)
+except KeyboardInterrupt:
+    print(f"{count}/1000000 trials\\ninterrupted", flush=True)
+    sys.exit(130)
+"""
+
+
+@pytest.mark.parametrize(("records", "logs"), [(MOST_RECORDS, ["01"]), (320, ["01", "02"])])
+def test_a_search_that_may_soon_have_found_all_is_followed_by_another(
+    records: int, logs: Sequence[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of a program in the tuner's place, which writes so many at once."""
+
+    def begin(running: ExitStack, folder: Path, number: int, *_: object) -> Search:
+        place = folder / LOGS / f"{number:02}"
+        words = [sys.executable, "-c", TUNER, str(place / "core" / "net.jsonl"), str(records)]
+        process = running.enter_context(subprocess.Popen(words, stdout=subprocess.PIPE, text=True))
+        running.callback(process.kill)
+        return begun(process, place)
+
+    monkeypatch.setattr(interruptions, "start_farm", lambda *_: None)
+    monkeypatch.setattr(interruptions, "begin_search", begin)
+    with ExitStack() as running:
+        search = InterruptedSearch(running, tmp_path)
+        search.make_room()
+        search.end()
+    assert [log.parent.parent.name for log in search.logs] == logs
+    assert search.lost == 0
 
 
 def test_usage_is_this_process_s() -> None:

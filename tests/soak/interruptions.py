@@ -1,7 +1,8 @@
-"""One search on one log, stopped by one fault after another and taken up again.
+"""A search, stopped by one fault after another and taken up again.
 
-The log lies on a disk of its own, so that it can be full. What was in it when a search ended has to
+Its log lies on a disk of its own, so that it can be full. What was in it when a search ended has to
 be there for ever after, and as many new records as the searches meanwhile said they had trials.
+Where it may soon have found all that it looks for, another search with another log takes its place.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ BOARDS = 2  # one for each writer
 DISK_BYTES = 4 << 20
 TIMEOUT_S = 15
 MORE = 3  # records, until a search is taken to be at work again
+MOST_RECORDS = 150  # before a fault, which may add 100; a search ends by itself behind some 320
 RECOVERY_LIMIT_S = 600
 TORN_BYTES = 100  # of a record's line
 
@@ -38,16 +40,19 @@ def soak_interruptions(times: int) -> None:
         _mount(running, folder / LOGS)
         search = InterruptedSearch(running, folder)
         for name, inject in search.faults().items():
-            seconds = [inject() for _ in range(times)]
+            seconds = []
+            for _ in range(times):
+                search.make_room()
+                seconds.append(inject())
             print(
                 f"{name}: {times} times; new records after {statistics.median(seconds):.1f} s, at "
                 f"most {max(seconds):.1f} s; {search.lost} records lost so far",
                 flush=True,
             )
         search.end()
-        records = search.log.read_bytes().count(b"\n")
-        print(f"replaying {records} records", flush=True)
-        wrong = [fault.reason for fault in verify_logs([search.log], 1, lambda *_: None)]
+        records = lines_in(folder / LOGS)
+        print(f"replaying {records} records of {len(search.logs)} searches", flush=True)
+        wrong = [fault.reason for fault in verify_logs(search.logs, 1, lambda *_: None)]
     left = [*processes_of(folder), *temporary_files(folder)]
     print(f"{records} records, {search.lost} lost, {len(wrong)} wrong; left: {left or 'nothing'}")
     if search.lost or wrong or left:
@@ -67,16 +72,13 @@ def _mount(running: ExitStack, folder: Path) -> None:
 
 
 class InterruptedSearch:
-    """The search, on boards behind a tracker; `lost` counts records, `log` is its file."""
+    """The search, on boards behind a tracker; `lost` counts records, the last of `logs` is its."""
 
     def __init__(self, running: ExitStack, folder: Path) -> None:
-        self.lost, self._searches = 0, []  # since one ended
+        self.lost, self.logs = 0, []
         self._running, self._folder = running, folder
         self._farm = start_farm(running, folder, BOARDS)
-        self._sound = b""  # what the log held when the last search ended
-        self._begin()
-        self._until_more(0)
-        (self.log,) = (folder / LOGS).rglob("*.jsonl")
+        self._begin_log()
 
     def faults(self) -> Mapping[str, Callable[[], float]]:
         """By their names what injects them, and returns the seconds until records came again."""
@@ -88,6 +90,12 @@ class InterruptedSearch:
             "a last line torn, and resumed": self._tear_line,
             "another tuner on the same log": self._second_writer,
         }
+
+    def make_room(self) -> None:
+        """Another search with another log, where the one that goes on may soon have found all."""
+        if self._lines() > MOST_RECORDS:
+            self.end()
+            self._begin_log()
 
     def end(self) -> None:
         """Ctrl-C."""
@@ -126,10 +134,10 @@ class InterruptedSearch:
         self._search.process.kill()
         self._expect(-signal.SIGKILL, "")
         torn = self._sound.splitlines()[-1][:TORN_BYTES]
-        with self.log.open("ab") as file:
+        with self.logs[-1].open("ab") as file:
             file.write(torn)
         seconds = self._resumed()
-        if not Path(f"{self.log}.torn").read_bytes().endswith(torn + b"\n"):
+        if not Path(f"{self.logs[-1]}.torn").read_bytes().endswith(torn + b"\n"):
             raise SoakError("the torn line was not set aside")
         return seconds
 
@@ -150,9 +158,19 @@ class InterruptedSearch:
         self._resumed()
         return seconds
 
+    def _begin_log(self) -> None:
+        self._searches: list[Search] = []  # since one ended
+        self._sound = b""  # what the log held when the last search ended
+        self._number = len(self.logs) + 1
+        self._begin()
+        self._until_more(0)
+        self.logs += self._search.logs.rglob("*.jsonl")
+
     def _begin(self) -> Search:
-        words = ("--resume", "--boards", "1")
-        self._search = begin_search(self._running, self._folder, 1, self._farm, TIMEOUT_S, *words)
+        self._search = begin_search(
+            self._running, self._folder, self._number, self._farm, TIMEOUT_S, "--resume",
+            "--boards", "1",
+        )  # fmt: skip
         self._searches.append(self._search)
         return self._search
 
@@ -179,10 +197,10 @@ class InterruptedSearch:
         ended, words = self._search.process.returncode, self._search.said
         if ended != code or said not in "".join(words):
             raise SoakError(f"expected exit code {code}, {said!r}; got {ended}, {words[-5:]}")
-        now = self.log.read_bytes()
+        now = self.logs[-1].read_bytes()
         trials = sum(trials_said(each.said) for each in self._searches)
         self.lost += lost_lines(self._sound, now, trials)
         self._sound = now
 
     def _lines(self) -> int:
-        return lines_in(self._folder / LOGS)
+        return lines_in(self._search.logs)

@@ -60,6 +60,11 @@ def begin_search(
         "--timeout", str(timeout_s), "--drift", MANY, "--workers", "1", "--tuning-logs", str(logs),
         *more, stderr=subprocess.STDOUT,
     )  # fmt: skip
+    return begun(process, logs)
+
+
+def begun(process: subprocess.Popen[str], logs: Path) -> Search:
+    """That of a `process` which writes to `logs`, and is listened to."""
     said: list[str] = []
     listener = threading.Thread(target=_listen, args=(process, said), daemon=True)
     listener.start()
