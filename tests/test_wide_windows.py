@@ -21,6 +21,7 @@ FMAS = [f"vfmadd231ps %ymm14, %ymm15, %ymm{i}" for i in range(12)]
 LOADS = [f"vmovups {32 * i}(%rsi), %ymm{i % 12}" for i in range(16)]
 FREE_LOADS = [f"vmovups {32 * i}(%rsi), %ymm13" for i in range(12)]
 STORES = [f"vmovups %ymm{i % 12}, {32 * i}(%rdi)" for i in range(16)]
+MASKED_STORES = [f"vmaskmovps %ymm15, %ymm14, {32 * i}(%rdi)" for i in range(8)]
 TAKEN_APART = [f"vextractf128 $1, %ymm15, {16 * i}(%rdi)" for i in range(12)]
 ADDITIONS = [f"addq $1, %r{8 + i % 8}" for i in range(24)]
 
@@ -55,7 +56,10 @@ def cycles(lines: Sequence[str], waiting_loads: int = 0) -> float:
 def cycles_of_a_loop(lines: Sequence[str], trips: int) -> float:
     """Of a round of `lines`, `trips` of them before another block runs."""
     body = code_of(lines)
-    loop = (*body, bytes((0x75, 256 - sum(map(len, body)) - 2)))  # jne, to the first of them
+    loop = (
+        *body,
+        b"\x75" + (-sum(map(len, body)) - 2).to_bytes(1, signed=True),
+    )  # jne, to the first of them
     runs = 1000 * trips
     blocks = Block(0, runs, loop), Block(sum(map(len, loop)), 1000, NOP)
     return next(iter(wide_prices(blocks, "znver5", X86_64)))[1].cycles
@@ -81,7 +85,8 @@ def beside(*kinds: Sequence[str]) -> list[str]:
         pytest.param(spilled(8), 13.0, id="spilled sums"),
         pytest.param([*LOADS[:2], *FMAS[:2] * 27], 35.4, id="sums begun anew"),
         pytest.param(beside(FMAS, FREE_LOADS, ADDITIONS), 6.04, id="as much to dispatch"),
-        pytest.param(beside(FMAS, TAKEN_APART), 12.0, id="a store that takes a vector apart"),
+        pytest.param(MASKED_STORES, 4.0, id="masked stores"),
+        pytest.param(beside(FMAS, TAKEN_APART), 12.1, id="a store that takes a vector apart"),
     ],
 )
 def test_a_block_costs_what_it_took_on_zen_5(lines: list[str], measured: float) -> None:
@@ -100,6 +105,13 @@ def test_a_loop_costs_less_where_it_is_left_soon() -> None:
     soon, late = (cycles_of_a_loop(FMAS[:1], trips) for trips in (3, 30_000))
     assert soon < 0.5 * late
     assert late == pytest.approx(4, rel=0.1)
+
+
+@needs_cycle_model
+def test_more_multiplications_than_wait_at_a_time_overlap_the_next_entry_in_part() -> None:
+    soon, late = (cycles_of_a_loop(FMAS[:2] * 10, trips) for trips in (5, 3000))
+    assert 10 < soon < 0.9 * late
+    assert late == pytest.approx(10 * 4, rel=0.01)
 
 
 @needs_cycle_model
