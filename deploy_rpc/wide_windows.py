@@ -20,11 +20,11 @@ Measured on Zen 5 (AMD EPYC, 2026-11-26), cycles, and what this model says:
     (4.45), 4.3 (4.45)
     8 spilled sums 13.0 (13.0), 16 of them 15.5 (13.1)
     24 NOPs 3.1: 8 a cycle; 12 FMAs, 12 loads and 24 additions, as long as dispatch as in the pipes,
-    6.0 (6.0)
+    6.0 (6.1)
     8 masked stores 4.0 (4.0), LLVM's 96; vextractf128 to memory: 8 of them 4.0 (8.0), 12 and 12
     FMAs 12.1 (12.0)
-    a store, and a load of half of it and as much beside: 14.0 a pair (14.0); 12 FMAs take 6.0, with
-    a pair 20.0 (20.0); 48 take 24, with a pair 33 (38): the model always adds WAIT_CYCLES, of which
+    a store, and a load of half of it and as much beside: 14.0 a pair (14.5); 12 FMAs take 6.0, with
+    a pair 20.0 (20.1); 48 take 24, with a pair 33 (38): the model always adds WAIT_CYCLES, of which
     long work hides a part
 
 The size of the reorder buffer is AMD's (Software Optimization Guide for the Zen 5, 58455).

@@ -58,7 +58,7 @@ def cycles_of_a_loop(lines: Sequence[str], trips: int) -> float:
     body = code_of(lines)
     loop = (
         *body,
-        b"\x75" + (-sum(map(len, body)) - 2).to_bytes(1, signed=True),
+        b"\x75" + (-sum(map(len, body)) - 2).to_bytes(1, "little", signed=True),
     )  # jne, to the first of them
     runs = 1000 * trips
     blocks = Block(0, runs, loop), Block(sum(map(len, loop)), 1000, NOP)
