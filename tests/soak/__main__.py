@@ -3,7 +3,7 @@
     inference   10,000 inferences of four instances on four threads: every output is the first
                 one's, to the bit; memory, threads and open files at the start and at the end
     deployment  a library on a board at a tracker, again after each of five faults
-    searches    one search, killed, interrupted, its log torn or its disk full, and resumed
+    searches    a search, killed, interrupted, its log torn or its disk full, and resumed
     tuning      a search on two boards at a tracker, of which a session or an agent is killed or
                 stopped every few seconds; then the log is replayed, and what is left is counted
 
