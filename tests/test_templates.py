@@ -12,7 +12,7 @@ from compile.lower import lower
 from compile.schedules.pointwise_workload import PointwiseWorkload
 from compile.schedules.templates import Workload, made_by_default, made_from
 from compile.schedules.window_workload import WindowWorkload
-from tests.cores import A72, AVX2, AVX512, BOTH, host_with_schedules_of
+from tests.cores import A72, AVX512, BOTH, host_with_schedules_of
 from tests.small_networks import small_network
 
 WORKLOADS = {
@@ -41,12 +41,12 @@ def test_layouts_have_templates_of_their_own() -> None:
         assert made_by_default(workload, AVX512, 1).template == template
 
 
-def test_fewer_accumulators_are_shared_by_threads_with_avx512_alone() -> None:
-    """There LLVM spills one of 20 to 25 in the function of a parallel loop."""
+def test_threads_share_the_tiles_of_one() -> None:
+    """So that records of one thread hold for any number; LLVM spills none of 20 accumulators."""
     workload = PointwiseWorkload(3, 80, 160, 196, True, False, layout="channels")
-    assert made_by_default(workload, AVX2, 2).tile == made_by_default(workload, AVX2, 1).tile
     alone, shared = (made_by_default(workload, AVX512, threads).tile for threads in (1, 2))
-    assert shared.rows * shared.vectors < 19 <= alone.rows * alone.vectors
+    assert shared == alone
+    assert shared.rows * shared.vectors >= 19
 
 
 def test_a_kernel_of_no_template_has_no_note() -> None:

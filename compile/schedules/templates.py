@@ -189,12 +189,6 @@ def runs_in_place(made: Made) -> bool:
 def made_by_default(workload: Workload, core: Core, threads: int) -> Made:
     """`workload` with the decisions that the core's table gives."""
     name, core = template_of(workload), core.of(dtype_of(workload))
-    is_wide = isinstance(workload, Convolution) and workload.layout == "channels"
-    if threads > 1 and is_wide and core.vector_bits == 512:
-        # Where threads share a loop LLVM spills one of 20 to 25 accumulators of AVX-512: 1.4 times
-        # slower. The tile of a convolution changes no bit of it; that of a dense layer would, by
-        # its sums. With AVX2, of the same tile, two threads take 1.74 ms for 1x g3 and one 3.23.
-        core = dataclasses.replace(core, vector_registers=core.vector_registers * 3 // 4)
     return Made(name, workload, TEMPLATES[name].default_tile(workload, core), threads)
 
 
