@@ -6,7 +6,12 @@ from __future__ import annotations
 
 import itertools
 
-from compile.schedules.pointwise_tiles import PointwiseTile, axes_of, overlaps_none
+from compile.schedules.pointwise_tiles import (
+    PointwiseTile,
+    accumulators,
+    axes_of,
+    overlaps_none,
+)
 from compile.schedules.pointwise_workload import PointwiseWorkload
 from compile.schedules.registers import (
     AVX512_LANES,
@@ -72,7 +77,7 @@ def sharings(
     if core.lanes < AVX512_LANES and rows * vectors > budget:
         return []
     choices = dict.fromkeys((shared, 1))
-    return [each for each in choices if rows * (vectors - 1) + rows // each <= budget]
+    return [each for each in choices if accumulators(rows, vectors, each) <= budget]
 
 
 def _sharing_of(workload: PointwiseWorkload, rows: int, vectors: int, lanes: int) -> int:

@@ -58,6 +58,11 @@ class PointwiseTile:
         return max(self.width - along, 0)
 
 
+def accumulators(rows: int, vectors: int, sharing: int) -> int:
+    """Vectors of sums of a tile; the last ones count once for the pixels that share them."""
+    return rows * (vectors - 1) + rows // sharing
+
+
 def runs_in_place(workload: PointwiseWorkload, tile: PointwiseTile) -> bool:
     """Whether the shortcut may be the output itself.
 
