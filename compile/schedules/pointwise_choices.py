@@ -14,9 +14,9 @@ from compile.schedules.pointwise_tiles import (
 )
 from compile.schedules.pointwise_workload import PointwiseWorkload
 from compile.schedules.registers import (
-    AVX512_LANES,
     LINE_BYTES,
     accumulator_budget,
+    has_avx512,
     weights_per_load,
 )
 from compile.schedules.tiles import lane_choices
@@ -74,10 +74,10 @@ def sharings(
     """
     shared = _sharing_of(workload, rows, vectors, lanes) if core.isa == "x86_64" else 1
     budget = accumulator_budget(core, row_lanes(workload, core, rows))
-    if core.lanes < AVX512_LANES and rows * vectors > budget:
-        return []
-    choices = dict.fromkeys((shared, 1))
-    return [each for each in choices if accumulators(rows, vectors, each) <= budget]
+    fitting = [
+        each for each in dict.fromkeys((shared, 1)) if accumulators(rows, vectors, each) <= budget
+    ]
+    return fitting if has_avx512(core) or 1 in fitting else []
 
 
 def _sharing_of(workload: PointwiseWorkload, rows: int, vectors: int, lanes: int) -> int:

@@ -22,10 +22,10 @@ from compile.schedules.pointwise_workload import PointwiseWorkload
 from compile.schedules.registers import (
     ARM_TAIL_CYCLES,
     AVX2_REGISTERS,
-    AVX512_LANES,
     FLOAT_BYTES,
     LINE_BYTES,
     POINTWISE_COSTS,
+    has_avx512,
     tile_cycles,
 )
 from deploy_rpc.cores import Core
@@ -152,7 +152,7 @@ def _again_bytes(workload: PointwiseWorkload, core: Core, width: int) -> int:
     """
     picture = FLOAT_BYTES * workload.pixels * workload.groups * workload.inputs
     is_scattered = FLOAT_BYTES * workload.inputs < LINE_BYTES * workload.load_rows
-    is_far = picture > core.l1d_kib * 1024 and core.lanes == AVX512_LANES
+    is_far = picture > core.l1d_kib * 1024 and has_avx512(core)
     if workload.load_rows == 1 or not (is_scattered and is_far):
         return 0
     return workload.groups * -(-workload.outputs // width) * picture
@@ -179,7 +179,7 @@ def _near_bytes(workload: PointwiseWorkload, core: Core, rows: int) -> int:
     whose inputs nearly fill L2, are no faster so.
     """
     l1, l2 = core.l1d_kib * 1024, core.l2_kib * 1024
-    if workload.layout == "channels" or core.lanes < AVX512_LANES:
+    if workload.layout == "channels" or not has_avx512(core):
         return l1 // 2
     return (l2 if rows >= LEAST_ROWS_FROM_L2 else l1) * 3 // 4
 

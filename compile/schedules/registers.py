@@ -17,7 +17,6 @@ FLOAT_BYTES = 4
 LINE_BYTES = 64  # of a cache, on every core of the table
 FMA_LATENCY = 4  # cycles until an accumulator can be added to again
 LOADS_PER_CYCLE = 2  # x86-64 with AVX-512
-AVX512_LANES = 16  # of float32, longer than any other core's
 
 
 @dataclass(frozen=True)
@@ -106,6 +105,11 @@ ARM_HALF_TILE_CYCLES = 1.0
 ARM_HALF_STORE_CYCLES = 4.2
 ARM_HALF_SHORTCUT_CYCLES = 1.7
 ARM_HALF_SINGLE_CYCLES = 1.0  # of weights that are loaded one by one, for each accumulator
+
+
+def has_avx512(core: Core) -> bool:
+    """Whether its multiply-adds are of whole vectors of 512 bits."""
+    return core.isa == "x86_64" and core.vector_bits == 512
 
 
 def accumulator_budget(core: Core, weights_per_load: int = 1) -> int:

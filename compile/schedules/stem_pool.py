@@ -33,7 +33,7 @@ from tvm.script.ir_builder import tirx as T
 from compile.schedules.maximum import has_maxnum, larger_for_relu, rectified
 from compile.schedules.phases import fill_phases
 from compile.schedules.precision import converted
-from compile.schedules.registers import AVX512_LANES, FLOAT_BYTES
+from compile.schedules.registers import FLOAT_BYTES, has_avx512
 from compile.schedules.stem_pool_workload import (
     COLUMNS,
     FLOAT,
@@ -80,7 +80,7 @@ def is_offered(workload: StemPoolWorkload, core: Core) -> bool:
     if core.isa == "aarch64":
         return whole
     is_far = FLOAT_BYTES * math.prod(workload.convolved_shape) > core.l2_kib * 1024
-    return whole and core.lanes == AVX512_LANES and is_far
+    return whole and has_avx512(core) and is_far
 
 
 def default_tile(workload: StemPoolWorkload, core: Core) -> StemPoolTile:

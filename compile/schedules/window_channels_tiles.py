@@ -7,7 +7,12 @@ from dataclasses import dataclass
 
 from compile.schedules.maximum import has_maxnum
 from compile.schedules.overlap import tile_starts
-from compile.schedules.registers import WINDOW_COSTS, accumulator_budget, tile_cycles
+from compile.schedules.registers import (
+    WINDOW_COSTS,
+    accumulator_budget,
+    has_avx512,
+    tile_cycles,
+)
 from compile.schedules.tiles import lane_choices
 from compile.schedules.window_workload import WindowWorkload
 from deploy_rpc.cores import Core
@@ -56,8 +61,8 @@ def default_tile(workload: WindowWorkload, core: Core) -> WindowChannelsTile:
 
 def _is_narrow(workload: WindowWorkload, core: Core) -> bool:
     """Whether one vector by many pixels is known to be slow."""
-    avx512 = core.isa == "x86_64" and core.vector_bits == 512
-    return avx512 and not workload.is_channelwise and workload.inputs <= FEW_INPUTS
+    few = not workload.is_channelwise and workload.inputs <= FEW_INPUTS
+    return has_avx512(core) and few
 
 
 def modelled_cycles(workload: WindowWorkload, core: Core) -> float:
