@@ -31,15 +31,20 @@ def model_check_table(rows: Sequence[Row]) -> Table:
     for column in ("schedules", "slowest / fastest", "correlation", "pick / best", "median error"):
         table.add_column(column, justify="right", no_wrap=True)
     for row in rows:
-        table.add_row(
-            row["kernel"],
-            str(len(row["schedules"])),
-            f"{row['slowest_to_fastest']:.1f}",
-            f"{row['correlation']:.3f}",
-            f"{row['pick_slowdown']:.3f}",
-            f"{row['relative_error']:.1%}",
-        )
+        table.add_row(*figures_of(row))
     return table
+
+
+def figures_of(row: Row) -> tuple[str, ...]:
+    """Kernel, schedules, slowest / fastest, rank correlation, pick / best and median error."""
+    return (
+        row["kernel"],
+        str(len(row["schedules"])),
+        f"{row['slowest_to_fastest']:.1f}",
+        f"{row['correlation']:.3f}",
+        f"{row['pick_slowdown']:.3f}",
+        f"{row['relative_error']:.1%}",
+    )
 
 
 def draw_model_check(rows: Sequence[Row], path: Path) -> bool:

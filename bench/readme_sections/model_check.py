@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from bench.committed_reports import HERE, WITH_AVX2, committed_report
+from bench.model_check_report import figures_of
 from bench.readme_sections.committed import section, several
 from bench.reports import Report
-from bench.rows import Row
 
 HEADINGS = (
     "LLVM's model", "kernel", "schedules", "slowest / fastest", "rank correlation", "pick / best",
@@ -16,20 +16,8 @@ HEADINGS = (
 def model_check_section() -> str:
     """A row a kernel and machine."""
     reports = [committed_report("model-check", target) for target in (HERE, WITH_AVX2)]
-    rows = [_line(row) for report in reports for row in report.rows]
+    rows = [(row["llvm_model"], *figures_of(row)) for report in reports for row in report.rows]
     return section(HEADINGS, rows, *several(_what(reports), reports))
-
-
-def _line(row: Row) -> tuple[str, ...]:
-    return (
-        row["llvm_model"],
-        row["kernel"],
-        str(len(row["schedules"])),
-        f"{row['slowest_to_fastest']:.1f}",
-        f"{row['correlation']:.3f}",
-        f"{row['pick_slowdown']:.3f}",
-        f"{row['relative_error']:.1%}",
-    )
 
 
 def _what(reports: list[Report]) -> str:
