@@ -14,37 +14,30 @@ SCALAR = "movq 32(%rax), %rbx"
 
 
 @pytest.mark.parametrize(
-    ("lines", "split_loads", "split_stores", "cycles"),
+    ("model", "lines", "split_loads", "split_stores", "line_stores", "cycles"),
     [
-        pytest.param([LOAD] * 4, 0, 0, 20, id="two loads a cycle"),
-        pytest.param([LOAD, FMA], 10, 0, 15, id="a split one takes a cycle"),
-        pytest.param([STORE] * 2, 0, 0, 20, id="a store a cycle"),
-        pytest.param([STORE] * 2, 0, 20, 40, id="a split one takes two"),
-        pytest.param([LOAD] * 4 + [STORE], 0, 0, 20, id="ports work side by side"),
-        pytest.param([SCALAR] * 4, 0, 0, 0, id="of vectors only"),
+        pytest.param("znver3", [LOAD] * 4, 0, 0, 0, 20, id="two loads a cycle"),
+        pytest.param("znver3", [LOAD, FMA], 10, 0, 0, 15, id="a split one takes a cycle"),
+        pytest.param("znver3", [STORE] * 2, 0, 0, 0, 20, id="a store a cycle"),
+        pytest.param("znver3", [STORE] * 2, 0, 20, 0, 40, id="a split one takes two"),
+        pytest.param("znver3", [LOAD] * 4 + [STORE], 0, 0, 0, 20, id="ports work side by side"),
+        pytest.param("znver3", [SCALAR] * 4, 0, 0, 0, 0, id="of vectors only"),
+        pytest.param("znver5", [LOAD] * 4, 0, 20, 0, 20, id="Zen 5: two loads a cycle"),
+        pytest.param("znver5", [LOAD, FMA], 10, 20, 0, 15, id="Zen 5: a split one takes a cycle"),
+        pytest.param("znver5", [STORE] * 2, 0, 20, 0, 10, id="Zen 5: two stores, pieces are none"),
+        pytest.param("znver5", [STORE] * 2, 0, 20, 10, 15, id="Zen 5: of two lines, a cycle"),
     ],
 )
 def test_the_dearer_port_is_busy_for_so_long(
-    lines: list[str], split_loads: int, split_stores: int, cycles: float
+    model: str,
+    lines: list[str],
+    split_loads: int,
+    split_stores: int,
+    line_stores: int,
+    cycles: float,
 ) -> None:
-    block = Block(0, 10, (), split_loads, split_stores)
-    assert busy_cycles(block, lines, "znver3", X86_64) == cycles
-
-
-@pytest.mark.parametrize(
-    ("lines", "split_loads", "line_stores", "cycles"),
-    [
-        pytest.param([LOAD] * 4, 0, 0, 20, id="two loads a cycle"),
-        pytest.param([LOAD, FMA], 10, 0, 15, id="a split one takes a cycle"),
-        pytest.param([STORE] * 2, 0, 0, 10, id="two stores a cycle"),
-        pytest.param([STORE] * 2, 0, 10, 15, id="one of two lines takes a cycle"),
-    ],
-)
-def test_zen_5_stores_two_at_a_time_and_knows_lines_only(
-    lines: list[str], split_loads: int, line_stores: int, cycles: float
-) -> None:
-    block = Block(0, 10, (), split_loads, split_stores=20, line_stores=line_stores)
-    assert busy_cycles(block, lines, "znver5", X86_64) == cycles
+    block = Block(0, 10, (), split_loads, split_stores, line_stores)
+    assert busy_cycles(block, lines, model, X86_64) == cycles
 
 
 def test_other_models_are_taken_as_they_are() -> None:

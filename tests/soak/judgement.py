@@ -84,6 +84,7 @@ def judge(
 ) -> Judgement:
     """Counts, and looks for what is left of the soak in `folder`; `wrong` says what replays ill."""
     records = [_records(search) for search in searches]
+    held, by_chance = quarters_of_all(faults), more_by_chance(faults)
     return Judgement(
         {
             "faults": [dataclasses.asdict(fault) for fault in faults],
@@ -96,9 +97,9 @@ def judge(
             "set_aside": sum("is set aside" in line for each in searches for line in each.said),
             "failed_searches": [each.said[-5:] for each in searches if each.has_failed],
             "left": [*processes_of(folder), *temporary_files(folder)],
-            "quarters": quarters_of_all(faults),
-            "temporary_files_by_chance": more_by_chance(faults),
-            "grew": what_grew(quarters_of_all(faults), more_by_chance(faults)),
+            "quarters": held,
+            "temporary_files_by_chance": by_chance,
+            "grew": what_grew(held, by_chance),
         }
     )
 
