@@ -13,17 +13,15 @@ comma = ,
 TUNED = $(foreach core,$(TUNED_CORES),$(TUNED_MODELS:%=$(core)$(comma)%$(comma)float32)) \
   neoverse-n1,shufflenet-1.0x-g3,float16 neoverse-n1,shufflenet-1.0x-g3,int8 \
   neoverse-n1,shufflenet-0.5x-g3,int8
-MEASURED_MODELS = shufflenet-1.0x-g3 shufflenet-0.25x-g3 shufflenet-0.5x-g3 shufflenet-1.0x-g1 \
-  shufflenet-1.0x-g2 shufflenet-1.0x-g4 shufflenet-1.0x-g8
 NEW_LOGS = build/tuning_logs
 
 SECONDS ?= 60
 
 .DEFAULT_GOAL := help
-.PHONY: help build bench test tuning-logs tuning-logs-here fuzz soak check
+.PHONY: help build bench test tuning-logs tuning-logs-here tuning-logs-avx2 measured-logs fuzz soak check
 
 help:  ## list the tasks
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
 
 $(INSTALLED): pyproject.toml
 	$(PYTHON) -m venv $(VENV)
@@ -51,10 +49,19 @@ tuning-logs: $(INSTALLED)  ## the shipped tuning logs anew, on modelled cores: m
 	for log in $(NEW_LOGS)/*/*.jsonl; do $(RUN) compile/tune.py --prune $$log || exit; done
 	for log in $(NEW_LOGS)/*/*.jsonl; do mv $$log tuning_logs/$${log#$(NEW_LOGS)/} || exit; done
 
-tuning-logs-here: $(INSTALLED)  ## the same of this machine's own core, measured: 20 minutes in which nothing else runs
+tuning-logs-here: MEASURED_TARGET = host
+tuning-logs-here: MEASURED_MODELS = shufflenet-1.0x-g3 shufflenet-0.25x-g3 shufflenet-0.5x-g3 \
+  shufflenet-1.0x-g1 shufflenet-1.0x-g2 shufflenet-1.0x-g4 shufflenet-1.0x-g8
+tuning-logs-here: measured-logs  ## the same of this machine's own core, measured: 20 minutes in which nothing else runs
+
+tuning-logs-avx2: MEASURED_TARGET = {"kind": "llvm", "mcpu": "x86-64-v3"}
+tuning-logs-avx2: MEASURED_MODELS = $(TUNED_MODELS)
+tuning-logs-avx2: measured-logs  ## the same of AVX2 code for any x86 core that has it, measured on this machine
+
+measured-logs: $(INSTALLED)
 	rm -rf $(NEW_LOGS)
 	for model in $(MEASURED_MODELS); do \
-	  $(RUN) compile/tune.py --target host --board local --model $$model --trials 60 \
+	  $(RUN) compile/tune.py --target '$(MEASURED_TARGET)' --board local --model $$model --trials 60 \
 	    --tuning-logs $(NEW_LOGS) || exit; done
 	for log in $(NEW_LOGS)/*/*.jsonl; do $(RUN) compile/tune.py --prune $$log || exit; done
 	for log in $(NEW_LOGS)/*/*.jsonl; do to=tuning_logs/$${log#$(NEW_LOGS)/}; \

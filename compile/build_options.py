@@ -125,8 +125,8 @@ def _parser() -> argparse.ArgumentParser:
         type=argument(parse_board),
         metavar="BOARD",
         help="where to verify: local, emulated[:CORE], modelled[:CORE], rpc://HOST:PORT, "
-        "tracker://HOST:PORT/KEY; CORE is the target's unless named (default: local for this "
-        "machine's target, modelled or emulated for aarch64 where QEMU is installed)",
+        "tracker://HOST:PORT/KEY; CORE is the target's unless named (default: local for what "
+        "this machine runs, modelled or emulated for aarch64 where QEMU is installed)",
     )
     add("--out", type=Path, default=Path("build"), metavar="DIR", help="default: %(default)s")
     add("--dump", type=Path, metavar="DIR", help="write the IR after each phase here")

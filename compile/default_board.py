@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 
-from compile.targets import CompileTarget
+from compile.targets import CompileTarget, runs_here
 from deploy_rpc.board_spec import BoardSpec, parse_board
 from deploy_rpc.bundle import BundleError, board_bundle
 from deploy_rpc.core_models import CoreModelError, llvm_model
@@ -15,7 +15,7 @@ from deploy_rpc.network_cycles import missing_modelled_board_tools
 
 def default_board(target: CompileTarget, threads: int, level: str) -> tuple[BoardSpec | None, str]:
     """Where builds of `target` are verified; None, and the reason, where there is no board."""
-    if target.is_host:
+    if runs_here(target):
         return parse_board("local"), ""
     if target.core.isa != "aarch64":
         return None, f"there is no emulated board for {target.core.isa}"

@@ -11,6 +11,7 @@ from tvm.target import Target, codegen
 from deploy_rpc.boards import BOARDS, find_board
 from deploy_rpc.cores import CORES, Core, Dtype, find_core
 from deploy_rpc.host import float_vector_bits, host_core
+from deploy_rpc.x86_cores import AVX2_LEVEL, AVX2_LEVEL_ADDS, x86_core
 from model.errors import InputError
 
 DEFAULT_ARM_CORE = "cortex-a72"
@@ -73,6 +74,18 @@ def runs_lowered_here(target: CompileTarget) -> bool:
     Kernels of int8 hold instructions of their own core.
     """
     return target.dtype != "int8" or target.core.isa == host_core().isa
+
+
+def runs_here(target: CompileTarget) -> bool:
+    """Whether this machine is of `target`, or runs its code: that of the AVX2 level if it can.
+
+    Of other cores LLVM does not tell instructions from how they are best chosen.
+    """
+    if target.is_host:
+        return True
+    here = host_target().tvm
+    is_level = target.core == x86_core(AVX2_LEVEL) and target.abi == "gnu"
+    return is_level and all(codegen.target_has_features(name, here) for name in AVX2_LEVEL_ADDS)
 
 
 def with_abi(target: CompileTarget, abi: str) -> CompileTarget:
@@ -172,9 +185,13 @@ def _core_of_target(target: Target, triple: str) -> Core:
         )
     isa = ARCHITECTURES[architecture]
     bits = float_vector_bits(target)
+    known = x86_core(cpu) if isa == "x86_64" else None
+    if known and known.vector_bits == bits:  # which "mattr" may have changed
+        return known
     registers = 32 if isa == "aarch64" or bits == 512 else 16
     bits = 128 if isa == "arm" else bits  # NEON's, of 16 registers
-    return Core(cpu or isa, isa, cpu, bits, registers, bits // 32, 32, 4, 512, 8)
+    units = 2 if isa == "x86_64" else 1  # of multiply-adds: as of this machine's, and the table's
+    return Core(cpu or isa, isa, cpu, bits, registers, units * bits // 32, 32, 4, 512, 8)
 
 
 def _file_name(text: str) -> str:

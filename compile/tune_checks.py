@@ -6,13 +6,13 @@ import argparse
 import os
 from typing import Any
 
-from compile.targets import CompileTarget, TargetError, parse_target, with_dtype
+from compile.targets import CompileTarget, TargetError, parse_target, runs_here, with_dtype
 from compile.tuning.clock import MOST_DRIFT
 from compile.tuning.decisions import TUNING_LOGS
 from deploy_rpc.board_spec import BoardSpec
 from deploy_rpc.cores import find_core
 from deploy_rpc.emulated_board import board_for
-from deploy_rpc.host import host_core
+from deploy_rpc.x86_cores import AVX2_LEVEL
 from model.zoo import DEFAULT_MODEL
 
 AUTO = "auto"  # the space, and the folder of its records beside those of templates
@@ -28,6 +28,7 @@ DEFAULTS: dict[str, Any] = {
     "workers": len(os.sched_getaffinity(0)),
     "tuning_logs": TUNING_LOGS,
 }
+LEVEL_TARGET = f'{{"kind": "llvm", "mcpu": "{AVX2_LEVEL}"}}'
 UPKEEP = ("merge", "prune", "verify")
 OF_BOARDS = ("boards", "timeout", "judge", "cooldown", "drift")
 
@@ -109,10 +110,10 @@ def _check_board(board: BoardSpec, target: CompileTarget) -> None:
         raise OptionsError(
             f"--board {board} emulates: its times mean nothing; take modelled[:CORE]"
         )
-    if board.kind == "local" and target.core != host_core():
+    if board.kind == "local" and not runs_here(target):
         raise OptionsError(
             f"--target {target.name} is not this machine; expected --target host with --board "
-            "local, or a board of the target's kind"
+            f"local, {LEVEL_TARGET} where this machine has AVX2, or a board of the target's kind"
         )
     if board.kind == "modelled" and board.core != target.core.name:
         named = find_core(board.core).name

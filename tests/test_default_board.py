@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from compile import default_board
+from compile import default_board, targets
 from compile.targets import parse_target, with_abi
+from compile.tune_checks import LEVEL_TARGET
 from deploy_rpc.core_models import CoreModelError
 from deploy_rpc.cores import Core
 
@@ -28,6 +29,18 @@ def tools(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_code_of_this_machine_is_verified_here() -> None:
     assert chosen("host") == "local"
+
+
+@pytest.mark.parametrize(
+    ("here", "expected"),
+    [("haswell", "local"), ("ivybridge", "there is no emulated board for x86_64")],
+)
+def test_code_of_the_avx2_level_is_verified_here_if_it_runs(
+    here: str, expected: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    machine = f'{{"kind": "llvm", "mtriple": "x86_64-linux-gnu", "mcpu": "{here}"}}'
+    monkeypatch.setattr(targets, "host_target", lambda: parse_target(machine))
+    assert chosen(LEVEL_TARGET) == expected
 
 
 @pytest.mark.usefixtures("tools")

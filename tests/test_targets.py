@@ -2,11 +2,24 @@
 
 from __future__ import annotations
 
+import functools
+import json
+
 import pytest
 
-from compile.targets import TargetError, host_target, parse_target, with_abi, with_dtype
+from compile import targets
+from compile.targets import (
+    CompileTarget,
+    TargetError,
+    host_target,
+    parse_target,
+    runs_here,
+    with_abi,
+    with_dtype,
+)
 from deploy_rpc.boards import BOARDS
 from deploy_rpc.cores import CORES
+from deploy_rpc.x86_cores import AVX2_LEVEL, x86_core
 
 
 def test_arm_cpu_is_an_aarch64_cortex_a72() -> None:
@@ -59,8 +72,41 @@ def test_a_tvm_target_of_another_cpu_takes_what_llvm_says() -> None:
     ],
 )
 def test_an_x86_targets_vectors_are_those_of_its_cpu(cpu: str, bits: int, registers: int) -> None:
-    core = parse_target(f'{{"kind": "llvm", "mtriple": "x86_64-linux-gnu", "mcpu": "{cpu}"}}').core
+    core = of_cpu(cpu).core
     assert (core.vector_bits, core.vector_registers) == (bits, registers)
+
+
+def test_an_x86_core_of_the_table_is_built_for_by_its_facts() -> None:
+    core = of_cpu("haswell").core
+    assert core == x86_core("haswell")
+    assert (core.macs_per_cycle, core.l2_kib) == (16, 256)
+    assert of_cpu("lunarlake").core.macs_per_cycle == 16
+
+
+def test_an_x86_core_whose_vectors_were_narrowed_has_not_the_facts_of_the_table() -> None:
+    config = {"kind": "llvm", "mtriple": "x86_64-linux-gnu", "mcpu": "znver4"}
+    core = parse_target(json.dumps(config | {"mattr": ["-avx512f"]})).core
+    assert (core.vector_bits, core.vector_registers) == (256, 16)
+
+
+def test_code_of_the_avx2_level_runs_where_all_of_its_instructions_are(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    level = of_cpu(AVX2_LEVEL)
+    for cpu, is_able in (("haswell", True), ("znver5", True), ("ivybridge", False)):
+        monkeypatch.setattr(targets, "host_target", functools.partial(of_cpu, cpu))
+        assert runs_here(level) == is_able
+    assert not runs_here(with_abi(level, "musl"))
+
+
+def test_code_of_another_core_is_not_taken_for_code_that_runs_here() -> None:
+    assert runs_here(host_target())
+    others = [parse_target("cortex-a72"), of_cpu("haswell"), of_cpu("znver4")]
+    assert not any(runs_here(other) for other in others if not other.is_host)
+
+
+def of_cpu(cpu: str) -> CompileTarget:
+    return parse_target(f'{{"kind": "llvm", "mtriple": "x86_64-linux-gnu", "mcpu": "{cpu}"}}')
 
 
 @pytest.mark.parametrize(

@@ -38,6 +38,7 @@ def refused(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> str:
         ([*TARGET, "--drift", "5"], "--drift is for boards"),
         ([*TARGET, "--boards", "2"], "--boards is for boards"),
         ([*TARGET, "--timeout", "9"], "--timeout is for boards"),
+        (["--target", "cortex-a72", "--board", "local"], '"mcpu": "x86-64-v3"} where this machine'),
         ([*LOCAL, "--boards", "2"], "--board local is this machine alone"),
         (["--verify", "--trials", "9"], "--trials is not for --verify"),
         (["--verify", "--resume"], "--resume is not for --verify"),

@@ -181,6 +181,20 @@ def test_an_x86_host_takes_the_records_of_its_kind_and_says_whose(tmp_path: Path
     assert (decision.tile, decision.source) == (tile, "tuned for x86_64-haswell")
 
 
+def test_a_record_of_the_avx2_level_decides_where_no_other_does_and_its_source_says_so(
+    tmp_path: Path,
+) -> None:
+    level, zen3 = core_named("x86_64-x86-64-v3"), core_named("x86_64-znver3")
+    first, second = (plain(dataclasses.asdict(tile)) for tile in space_of(WORKLOAD, level)[1:3])
+    save(tmp_path, record(core="x86_64-x86-64-v3", decisions=first), core="x86_64-x86-64-v3")
+    decision = recorded_decisions(tmp_path, zen3)(WORKLOAD)
+    assert decision.source == "tuned for x86_64-x86-64-v3"
+    assert recorded_decisions(tmp_path, core_named("x86_64-znver4"))(WORKLOAD) is None
+    save(tmp_path, record(core="x86_64-haswell", decisions=second), core="x86_64-haswell")
+    assert recorded_decisions(tmp_path, zen3)(WORKLOAD).source == "tuned for x86_64-haswell"
+    assert recorded_decisions(tmp_path, level)(WORKLOAD).source == "tuned"
+
+
 def test_the_default_tile_is_known_among_records() -> None:
     assert is_default(record(0))
     assert not is_default(record(1))

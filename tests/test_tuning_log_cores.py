@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import pytest
-from tvm.target import Target
+from tvm.target import Target, codegen
 
 from compile.targets import parse_target
-from compile.tuning.log_cores import X86_CORES, X86Core, core_named, fallbacks_of, log_name
+from compile.tuning.log_cores import core_named, fallbacks_of, log_name
 from deploy_rpc.cores import CORES, UnknownCoreError, find_core
 from deploy_rpc.host import float_vector_bits, host_core
+from deploy_rpc.x86_cores import AVX2_LEVEL, AVX2_LEVEL_ADDS, X86_CORES, X86Core
 
 
 @pytest.mark.parametrize("row", X86_CORES, ids=lambda row: row.llvm_cpu)
@@ -45,6 +46,22 @@ def test_an_x86_core_without_a_row_takes_those_of_its_width() -> None:
     assert set(fallbacks_of(avx2.core)) == {
         row.core.name for row in X86_CORES if row.vector_bits == avx2.core.vector_bits
     }
+
+
+@pytest.mark.parametrize("cpu", [*(row.llvm_cpu for row in X86_CORES), "lunarlake"])
+def test_the_avx2_level_is_the_last_to_stand_in_and_for_its_width_alone(cpu: str) -> None:
+    target = f'{{"kind": "llvm", "mcpu": "{cpu}", "mtriple": "x86_64-linux-gnu"}}'
+    core, level = parse_target(target).core, f"x86_64-{AVX2_LEVEL}"
+    if core.vector_bits == 256 and cpu != AVX2_LEVEL:
+        assert fallbacks_of(core)[-1] == level
+    else:
+        assert level not in fallbacks_of(core)
+
+
+def test_llvm_knows_the_instructions_of_the_avx2_level() -> None:
+    level, below = (Target({"kind": "llvm", "mcpu": cpu}) for cpu in (AVX2_LEVEL, "x86-64-v2"))
+    assert all(codegen.target_has_features(name, level) for name in AVX2_LEVEL_ADDS)
+    assert not any(codegen.target_has_features(name, below) for name in AVX2_LEVEL_ADDS)
 
 
 def test_arm_cores_have_a_table_of_their_own() -> None:

@@ -11,9 +11,11 @@ import numpy as np
 import pytest
 
 from compile.schedules.spaces import space_of
+from compile.targets import parse_target
 from compile.tune import main
 from compile.tuning.decisions import TUNING_LOGS, default_of, tile_of
 from compile.tuning.log import TuningLog
+from compile.tuning.log_cores import log_name
 from compile.tuning.log_file import LogError
 from compile.tuning.verify import faults_of, logs_in, verify_logs
 from deploy_rpc.emulated_program import missing_program_tools
@@ -96,12 +98,14 @@ def test_no_log_at_all_is_an_error(tmp_path: Path) -> None:
 
 
 OF_INT8 = [log for log in logs_in(TUNING_LOGS) if ".int8." in log.name]
+OF_X86 = [log for log in logs_in(TUNING_LOGS) if log.parent.name.startswith("x86_64-")]
+OF_ARM = [log for log in logs_in(TUNING_LOGS) if log not in (*OF_X86, *OF_INT8)]
 REPLAYED = 4  # of so many records of int8 one, each of which is a program under QEMU
 
 
-def test_every_shipped_record_is_what_a_build_takes_and_answers_right() -> None:
-    others = [log for log in logs_in(TUNING_LOGS) if log not in OF_INT8]
-    assert verify_logs(others, 2, lambda done, of: None) == []
+@pytest.mark.parametrize("logs", [OF_X86, OF_ARM], ids=["x86", "arm"])
+def test_every_shipped_record_is_what_a_build_takes_and_answers_right(logs: list[Path]) -> None:
+    assert verify_logs(logs, 2, lambda done, of: None) == []
 
 
 @pytest.mark.parametrize("log", OF_INT8, ids=lambda log: f"{log.parent.name}-{log.stem}")
@@ -126,10 +130,18 @@ def test_make_makes_every_shipped_log_anew() -> None:
         for core, model, dtype in re.findall(r"([\w.-]+),([\w.-]+),(\w+)", told)
     }
     shipped = {str(log.relative_to(TUNING_LOGS)) for log in logs_in(TUNING_LOGS)}
-    measured = {name for name in shipped if name.startswith("x86_64-")}
+    measured = {str(log.relative_to(TUNING_LOGS)) for log in OF_X86}
     assert made == shipped - measured
-    (models,) = re.findall(r"for model in ([^;]+);", _dry_run("tuning-logs-here"))
-    assert {f"{model}.jsonl" for model in models.split()} == {Path(name).name for name in measured}
+    assert _made_here("tuning-logs-here") | _made_here("tuning-logs-avx2") == measured
+
+
+def _made_here(task: str) -> set[str]:
+    """The logs that `task` measures; those of `host` on the kind of machine that they are of."""
+    told = _dry_run(task)
+    (models,) = re.findall(r"for model in ([^;]+);", told)
+    (target,) = re.findall(r"--target '([^']+)'", told)
+    folder = "x86_64-znver5" if target == "host" else log_name(parse_target(target).core)
+    return {f"{folder}/{model}.jsonl" for model in models.split()}
 
 
 def _dry_run(task: str) -> str:

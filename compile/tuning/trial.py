@@ -17,6 +17,7 @@ from compile.tuning.record_fields import DATE_FORMAT, RECORD_FORMAT
 from compile.tuning.task import TEMPLATE_VERSIONS, Task
 from deploy_rpc.board_spec import BoardSpec
 from deploy_rpc.cores import Core
+from deploy_rpc.host import host_core
 
 RECORDED_VERSIONS = ("apache-tvm", "llvm", "shufflenet-compiled")
 
@@ -63,7 +64,7 @@ def record_of_now(examined: Examined, where: Where, **what: Any) -> Record:  # n
         target=where.target.name,
         core=log_name(where.core),
         tvm_target=str(where.target.tvm),
-        board=str(where.board),
+        board=_board_of(where),
         outcome=examined.outcome,
         samples=examined.samples,
         counters=examined.counters,
@@ -71,3 +72,9 @@ def record_of_now(examined: Examined, where: Where, **what: Any) -> Record:  # n
         date=datetime.datetime.now(datetime.timezone.utc).strftime(DATE_FORMAT),
         **what,
     )
+
+
+def _board_of(where: Where) -> str:
+    """Where it was tried; with this machine's core, where `target` is for another one."""
+    is_other = where.board.kind == "local" and not where.target.is_host
+    return f"{where.board}, {log_name(host_core())}" if is_other else str(where.board)
