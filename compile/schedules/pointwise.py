@@ -50,6 +50,7 @@ from tvm.script.ir_builder import tirx as T
 from compile.schedules.layouts import matrix_shape
 from compile.schedules.overlap import tile_starts
 from compile.schedules.pointwise_inputs import each_input, prefetch_shortcut
+from compile.schedules.pointwise_k_lanes import compute_in_k_lanes, packed_in_k_lanes
 from compile.schedules.pointwise_order import each_place
 from compile.schedules.pointwise_parts import (
     Part,
@@ -71,8 +72,13 @@ from compile.schedules.pointwise_workload import PointwiseWorkload
 def pack_weights(
     weights: np.ndarray, workload: PointwiseWorkload, tile: PointwiseTile
 ) -> np.ndarray:
-    """OIHW (groups * M, K, 1, 1) to [group][m tile][k][m], in the order of use, padded with 0."""
+    """OIHW (groups * M, K, 1, 1) to [group][m tile][k][m], in the order of use, padded with 0.
+
+    Or as `packed_in_k_lanes`.
+    """
     grouped = weights.reshape(workload.groups, workload.outputs, workload.inputs)
+    if tile.k_lanes > 1:
+        return packed_in_k_lanes(grouped, tile)
     size = tile_outputs(workload, tile)
     padding = max(size - workload.outputs, 0)
     last = workload.outputs % tile.lanes
@@ -90,17 +96,15 @@ def pointwise(workload: PointwiseWorkload, tile: PointwiseTile, threads: int) ->
     B and F hold a value for each of groups * M channels; X, R and Y are matrices in the workload's
     layout. Threads share the tiles of all groups.
     """
-    size = tile_outputs(workload, tile)
     m_tiles, n_tiles = tile_counts(workload, tile)
+    steps, values = workload.inputs // tile.k_lanes, tile_outputs(workload, tile) * tile.k_lanes
     x_shape = matrix_shape(workload.layout, workload.groups * workload.inputs, workload.pixels)
     own = matrix_shape(workload.layout, workload.channels, workload.pixels)
     with IRBuilder() as builder, T.prim_func(s_tir=True):
         T.func_name("pointwise")
         T.func_attr({"tirx.noalias": True, "macs": workload.macs, "schedule": "default"})
         x = T.arg("X", T.Buffer(x_shape, workload.dtype))
-        weights = T.arg(
-            "W", T.Buffer((workload.groups, m_tiles, workload.inputs, size), workload.dtype)
-        )
+        weights = T.arg("W", T.Buffer((workload.groups, m_tiles, steps, values), workload.dtype))
         bias = T.arg("B", T.Buffer((workload.channels,), workload.dtype)) if workload.bias else None
         apart = workload.shortcut and not workload.in_place
         shortcut = T.arg("R", T.Buffer(own, workload.dtype)) if apart else None
@@ -130,6 +134,9 @@ def _compute(
     tail: bool,
 ) -> None:
     """One tile; with `tail` the pixels behind the last whole vector, too."""
+    if tile.k_lanes > 1:
+        compute_in_k_lanes(workload, tile, place, operands)
+        return
     if tile.prefetch_shortcut:
         prefetch_shortcut(workload, tile, place, operands.shortcut)
     parts = parts_of(workload, tile, place, tail=tail)

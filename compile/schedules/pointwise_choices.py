@@ -14,6 +14,7 @@ from compile.schedules.pointwise_tiles import (
 )
 from compile.schedules.pointwise_workload import PointwiseWorkload
 from compile.schedules.registers import (
+    AVX512_K_LANES,
     LINE_BYTES,
     accumulator_budget,
     has_avx512,
@@ -22,7 +23,6 @@ from compile.schedules.registers import (
 from compile.schedules.tiles import lane_choices
 from compile.schedules.volatile import can_spread
 from deploy_rpc.cores import Core
-
 
 def fitting_tiles(workload: PointwiseWorkload, core: Core) -> list[tuple[int, int, int]]:
     """Rows, vectors and lanes of the tiles whose accumulators fit the registers.
@@ -39,6 +39,27 @@ def fitting_tiles(workload: PointwiseWorkload, core: Core) -> list[tuple[int, in
         if rows <= across
         and sharings(workload, core, rows, vectors, lanes)
         and (vectors * lanes <= along or (padded and (vectors - 1) * lanes < along))
+    ]
+
+
+def k_lane_tiles(workload: PointwiseWorkload, core: Core) -> list[tuple[int, int, int]]:
+    """Rows, vectors and `k_lanes` of the tiles that have inputs in the lanes, too.
+
+    Where that was measured: with AVX-512, channels in the lanes, and the inputs of a group side by
+    side in memory. Sums begin with nothing, so there may be no shortcut to begin with.
+    """
+    plain = workload.load_rows == workload.shuffle_rows == 1 and not workload.shortcut
+    if workload.layout == "planes" or not (has_avx512(core) and plain and not workload.floor):
+        return []
+    most = accumulator_budget(core)
+    return [
+        (rows, vectors, k_lanes)
+        for k_lanes in AVX512_K_LANES
+        for rows, vectors in itertools.product(range(1, most + 1), repeat=2)
+        if workload.inputs % k_lanes == 0
+        and rows <= workload.pixels
+        and rows * vectors <= most
+        and vectors * (core.lanes // k_lanes) <= workload.outputs
     ]
 
 

@@ -12,6 +12,7 @@ from compile.schedules.pointwise_choices import (
     can_peel,
     fitting_tiles,
     has_tail,
+    k_lane_tiles,
     prefetches,
     prefetches_shortcut,
     row_lanes,
@@ -26,6 +27,7 @@ from compile.schedules.registers import (
     LINE_BYTES,
     POINTWISE_COSTS,
     has_avx512,
+    k_lanes_tile_cycles,
     tile_cycles,
 )
 from deploy_rpc.cores import Core
@@ -39,6 +41,10 @@ LEAST_PIXELS_OF_A_PASS = 3  # that share the weights they bring from L2: 21 byte
 WEIGHTS_AGAIN_CYCLES, WEIGHTS_AGAIN_L1_CACHES = 0.2, 2
 LEAST_ROWS_FROM_L2 = 8  # of planes with AVX-512
 STORED_IN_PART_CYCLES = 3.0  # of a vector on AVX2, which takes several stores
+# How usual tiles are modelled against those with inputs in the lanes (`AVX512_K_LANES`): a little
+# dear, but too cheap where one of two or three vectors is shared, which blends few others hide.
+USUAL_AGAINST_K_LANES = {False: 0.98, True: 1.04}
+MOSTLY_SHARED_VECTORS = 3
 DEAREST_IN_PLACE = 1.25  # times the modelled cycles of the best tile, which knows no caches
 
 
@@ -47,12 +53,34 @@ def default_tile(workload: PointwiseWorkload, core: Core) -> PointwiseTile:
 
     With a shortcut one that can run in place is preferred, which saves a third of the memory.
     """
+    usual = _usual_tile(workload, core)
+    shapes = k_lane_tiles(workload, core)
+    if not shapes:
+        return usual
+    rows, vectors, k_lanes = min(shapes, key=lambda s: _k_lanes_cycles(workload, core, *s))
+    rival = USUAL_AGAINST_K_LANES[_is_mostly_shared(usual)] * _cycles_of(workload, core, usual)
+    if rival <= _k_lanes_cycles(workload, core, rows, vectors, k_lanes):
+        return usual
+    return in_k_lanes(workload, core, replace(usual, rows=rows, vectors=vectors, k_lanes=k_lanes))
+
+
+def in_k_lanes(workload: PointwiseWorkload, core: Core, tile: PointwiseTile) -> PointwiseTile:
+    """`tile` with all else that it decides for its `k_lanes`: the order of the loops above all."""
+    tile = replace(tile, lanes=core.lanes, sharing=1, k_unroll=1, peel=False)
+    pixels_outer = _pixels_outer(workload, core, tile.rows, tile.width)
+    groups_inner = _groups_inner(workload, core, tile.rows, tile.width)
+    prefetch = not pixels_outer and not groups_inner and prefetches(workload, core)
+    return replace(tile, pixels_outer=pixels_outer, groups_inner=groups_inner, prefetch=prefetch)
+
+
+def _usual_tile(workload: PointwiseWorkload, core: Core) -> PointwiseTile:
+    """The best one with either outputs or pixels in the lanes."""
     fitting = fitting_tiles(workload, core)
     cycles = {tile: _modelled_cycles(workload, core, *tile) for tile in fitting}
     best = min(fitting, key=cycles.__getitem__)
     if workload.shortcut:
         exact = [t for t in fitting if cycles[t] <= DEAREST_IN_PLACE * cycles[best]]
-        exact = [t for t in exact if is_exact(workload, _tiled(workload, core, *t), *t)]
+        exact = [t for t in exact if is_exact(workload, _tiled(workload, core, *t), t[0], t[1] * t[2])]
         best = min(exact, key=cycles.__getitem__, default=best)
     rows, vectors, lanes = best
     pixels_outer = _pixels_outer(workload, core, rows, vectors * lanes)
@@ -76,10 +104,28 @@ def default_tile(workload: PointwiseWorkload, core: Core) -> PointwiseTile:
     )
 
 
+def _is_mostly_shared(tile: PointwiseTile) -> bool:
+    return tile.sharing > 1 and tile.vectors <= MOSTLY_SHARED_VECTORS
+
+
 def modelled_cycles(workload: PointwiseWorkload, core: Core) -> float:
     """Of one call with the default tile: a rank for choosing, not a prediction."""
-    tile = default_tile(workload, core)
+    return _cycles_of(workload, core, default_tile(workload, core))
+
+
+def _cycles_of(workload: PointwiseWorkload, core: Core, tile: PointwiseTile) -> float:
+    if tile.k_lanes > 1:
+        return _k_lanes_cycles(workload, core, tile.rows, tile.vectors, tile.k_lanes)
     return _modelled_cycles(workload, core, tile.rows, tile.vectors, tile.lanes)
+
+
+def _k_lanes_cycles(
+    workload: PointwiseWorkload, core: Core, rows: int, vectors: int, k_lanes: int
+) -> float:
+    width = vectors * core.lanes // k_lanes
+    tiles = -(-workload.pixels // rows) * -(-workload.outputs // width)
+    steps = workload.inputs // k_lanes
+    return workload.groups * tiles * k_lanes_tile_cycles(core, k_lanes, rows, vectors, steps)
 
 
 def _default_unroll(workload: PointwiseWorkload, core: Core) -> int:

@@ -33,7 +33,7 @@ def each_input(
     first, rows = place.group * workload.inputs, workload.load_rows
     regular = 1 < rows <= MOST_ROWS_UNROLLED
     step = rows if regular else tile.k_unroll
-    whole, rest = divmod(workload.inputs, step)
+    whole, rest = divmod(workload.inputs // tile.k_lanes, step)
     if place.half is not None:
         whole, rest = whole // 2, 0
     if tile.peel or tile.peel_first:
@@ -41,14 +41,14 @@ def each_input(
         for outer in _peeled(whole, last=tile.peel):
             with T.unroll(step) as inner:
                 k = (before + outer) * step + inner
-                yield k, workload.loaded_channel(first + k)
+                yield k, workload.loaded_channel(first + k * tile.k_lanes)
     elif whole:
         with T.serial(whole) as outer:
             if tile.prefetch:
                 _prefetch_weights(workload, tile, place, weights, outer, whole)
             with T.unroll(step) as inner:
                 k = outer * step + inner
-                channel = workload.loaded_channel(first + (inner if regular else k))
+                channel = workload.loaded_channel(first + (inner if regular else k * tile.k_lanes))
                 yield k, channel + outer if regular else channel
     if rest:
         with T.unroll(rest) as inner:

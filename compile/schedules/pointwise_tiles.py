@@ -26,7 +26,9 @@ class PointwiseTile:
     every sum is loaded with its bias, and with `paired`, which needs `can_pair`, vectors of a row
     are stored in pairs (see `volatile`). With `halves`, which needs `can_halve`, a tile of outputs
     adds the first half of the inputs for all pixels, then the second: its weights, and what comes
-    with the pixels, then stay in the L1 cache, and the sums wait in Y meanwhile.
+    with the pixels, then stay in the L1 cache, and the sums wait in Y meanwhile. With `k_lanes`
+    inputs of each sum lie in the lanes, too (see `pointwise_k_lanes`); `k_unroll` counts steps of so
+    many.
     """
 
     rows: int
@@ -46,11 +48,12 @@ class PointwiseTile:
     peel_first: bool = False
     halves: bool = False
     prefetch_shortcut: bool = False
+    k_lanes: int = 1
 
     @property
     def width(self) -> int:
         """Values along the axis that is in the lanes."""
-        return self.vectors * self.lanes
+        return self.vectors * self.lanes // self.k_lanes
 
     def padding(self, workload: PointwiseWorkload) -> int:
         """Lanes of the last vector that no output of a group stands in."""
@@ -96,16 +99,15 @@ def tile_counts(workload: PointwiseWorkload, tile: PointwiseTile) -> tuple[int, 
     )
 
 
-def is_exact(workload: PointwiseWorkload, pixels: int, rows: int, vectors: int, lanes: int) -> bool:
-    """Whether no tile overlaps another, where `pixels` are cut into tiles."""
+def is_exact(workload: PointwiseWorkload, pixels: int, rows: int, width: int) -> bool:
+    """Whether no tile of `rows` by `width` overlaps another, where `pixels` are cut into tiles."""
     across, along = axes_of(replace(workload, pixels=pixels))
-    width = vectors * lanes
     return across % rows == 0 and (along % width == 0 or width >= along)
 
 
 def overlaps_none(workload: PointwiseWorkload, tile: PointwiseTile) -> bool:
     """Whether no tile begins earlier than where the one before it ends."""
-    return is_exact(workload, tiled_pixels(workload, tile), tile.rows, tile.vectors, tile.lanes)
+    return is_exact(workload, tiled_pixels(workload, tile), tile.rows, tile.width)
 
 
 def axes_of(workload: PointwiseWorkload) -> tuple[int, int]:

@@ -1,0 +1,174 @@
+"""Tiles with several inputs of each sum in the lanes, side by side as they lie in memory.
+
+With outputs alone in the lanes each input is broadcast by a load of its own, for as many
+multiply-adds as a group has vectors of outputs: 1.25 where it has 20, and no core has a load for
+each. Here a vector holds `k_lanes` = 4 inputs of 4 outputs, and one load brings 4 inputs of a pixel
+for all of them:
+
+    acc(p, v) += [x(p, k..k+3), x(p, k..k+3), ..] * [w(o, k..k+3), w(o+1, k..k+3), ..]
+
+4 pixels by 5 such vectors are 20 multiply-adds for 9 loads, without a shuffle between them. Behind
+the last step the 4 parts of each sum are added, for 4 vectors at once by 6 shuffles and 3
+additions. Where these are of one pixel the result is a vector of 16 outputs side by side, as the
+weights are packed for that; the vectors left of all pixels are added together, and stored in parts.
+
+TIMES
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from tvm import tirx
+from tvm.script.ir_builder import tirx as T
+
+from compile.schedules.overlap import tile_starts
+from compile.schedules.pointwise_inputs import each_input
+from compile.schedules.pointwise_place import Operands, Place
+from compile.schedules.pointwise_tiles import PointwiseTile
+from compile.schedules.pointwise_workload import PointwiseWorkload
+
+FLOAT = "float32"
+
+
+@dataclass(frozen=True)
+class Accumulator:
+    """One vector of sums: which vector of its tile it is, of which pixel."""
+
+    sums: tirx.Buffer
+    vector: int
+    pixel: tirx.Expr
+
+
+def packed_in_k_lanes(grouped: np.ndarray, tile: PointwiseTile) -> np.ndarray:
+    """(groups, M, K) to [group][m tile][k / k_lanes][vector, output of it, k]."""
+    groups, outputs, inputs = grouped.shape
+    order = [_outputs_of(tile, vector) for vector in range(tile.vectors)]
+    apart = (groups, tile.vectors * len(order[0]), inputs // tile.k_lanes, tile.k_lanes)
+    blocks = []
+    for start in tile_starts(outputs, tile.width):
+        block = grouped[:, start : start + tile.width][:, order].reshape(apart)
+        blocks.append(block.transpose(0, 2, 1, 3).reshape(groups, apart[2], -1))
+    return np.ascontiguousarray(np.stack(blocks, axis=1))
+
+
+def compute_in_k_lanes(
+    workload: PointwiseWorkload, tile: PointwiseTile, place: Place, operands: Operands
+) -> None:
+    """The tile at `place`."""
+    accumulators = [
+        Accumulator(_vector(tile, tirx.Broadcast(tirx.const(0, FLOAT), tile.lanes)), vector, place.pixel + row)
+        for row, vector in itertools.product(range(tile.rows), range(tile.vectors))
+    ]
+    for k, channel in each_input(workload, tile, place, operands.weights):
+        for each in accumulators:
+            inputs = operands.x[each.pixel, T.Ramp(channel, 1, tile.k_lanes)]
+            at = T.Ramp(each.vector * tile.lanes, 1, tile.lanes)
+            weights = operands.weights[place.group, place.m_tile, k, at]
+            product = _side_by_side([inputs] * (tile.lanes // tile.k_lanes)) * weights
+            _store(each.sums, _load(each.sums) + product)
+    for together in _added_together(accumulators, tile):
+        _finish(workload, tile, place, operands, together)
+
+
+def _outputs_of(tile: PointwiseTile, vector: int) -> list[int]:
+    """Which outputs of a tile a vector of it holds, in the order of the lanes.
+
+    Of `k_lanes` vectors of a pixel each holds every so-manieth output; of the ones that are left
+    neighbours.
+    """
+    count = tile.lanes // tile.k_lanes
+    if vector >= _whole(tile):
+        return list(range(vector * count, (vector + 1) * count))
+    first, number = divmod(vector, tile.k_lanes)
+    return [first * tile.lanes + number + i * tile.k_lanes for i in range(count)]
+
+
+def _whole(tile: PointwiseTile) -> int:
+    """How many vectors of a pixel are added with others of the same pixel."""
+    return tile.vectors - tile.vectors % tile.k_lanes
+
+
+def _added_together(
+    accumulators: Sequence[Accumulator], tile: PointwiseTile
+) -> Iterator[Sequence[Accumulator]]:
+    """Those whose parts are added at once: of one pixel, or what is left of all."""
+    whole = [each for each in accumulators if each.vector < _whole(tile)]
+    rest = [each for each in accumulators if each.vector >= _whole(tile)]
+    for kind in (whole, rest):
+        yield from (kind[i : i + tile.k_lanes] for i in range(0, len(kind), tile.k_lanes))
+
+
+def _finish(
+    workload: PointwiseWorkload,
+    tile: PointwiseTile,
+    place: Place,
+    operands: Operands,
+    together: Sequence[Accumulator],
+) -> None:
+    """The sums of `together`: bias, ReLU, and the stores."""
+    group = place.group * workload.outputs + place.output
+    sums = _sums([each.sums for each in together], tile)
+    runs = [(together[0].pixel, group + _outputs_of(tile, together[0].vector)[0], tile.lanes)]
+    if together[0].vector >= _whole(tile):
+        count = tile.lanes // tile.k_lanes
+        runs = [(each.pixel, group + each.vector * count, count) for each in together]
+        order = [i * tile.k_lanes + j for j in range(tile.k_lanes) for i in range(count)]
+        sums = _vector(tile, tirx.Shuffle([_load(sums)], order))
+    missing = tile.lanes // runs[0][2] - len(runs)  # of the last vectors of a tile
+    biases = [operands.bias[T.Ramp(channel, 1, count)] for _, channel, count in runs]
+    biased = _load(sums) + _side_by_side(biases + biases[:1] * missing)
+    value = operands.behind(workload, biased, runs[0][1], maxnum=tile.maxnum)
+    _store(sums, value)
+    for number, (pixel, channel, count) in enumerate(runs):
+        lanes = list(range(number * count, (number + 1) * count))
+        stored = T.Ramp(workload.first_channel + channel, 1, count)
+        T.buffer_store(operands.y, tirx.Shuffle([_load(sums)], lanes), [pixel, stored])
+
+
+def _sums(vectors: Sequence[tirx.Buffer], tile: PointwiseTile) -> tirx.Buffer:
+    """The parts of `vectors` added: lane i * k_lanes + j is output i of vector j.
+
+    Each round adds the halves of two vectors and leaves one. Where vectors are fewer than
+    `k_lanes`, the last one stands for the missing ones.
+    """
+    left = [*vectors, *[vectors[-1]] * (tile.k_lanes - len(vectors))]
+    while len(left) > 1:
+        side_by_side = tile.k_lanes // len(left)
+        first = [
+            block + part * side_by_side + other + i
+            for block in range(0, tile.lanes, tile.k_lanes)
+            for part in range(len(left) // 2)
+            for other in (0, tile.lanes)
+            for i in range(side_by_side)
+        ]
+        second = [lane + tile.k_lanes // 2 for lane in first]
+        pairs = [[_load(a), _load(b)] for a, b in zip(left[::2], left[1::2], strict=True)]
+        left = [
+            _vector(tile, tirx.Shuffle(pair, first) + tirx.Shuffle(pair, second)) for pair in pairs
+        ]
+    return left[0]
+
+
+def _side_by_side(vectors: Sequence[tirx.Expr]) -> tirx.Expr:
+    """`vectors` as one."""
+    lanes = sum(each.ty.dtype.lanes for each in vectors)
+    return tirx.Shuffle(list(vectors), list(range(lanes)))
+
+
+def _vector(tile: PointwiseTile, value: tirx.Expr) -> tirx.Buffer:
+    """A vector that holds `value`."""
+    buffer = T.alloc_buffer((tile.lanes,), FLOAT)
+    _store(buffer, value)
+    return buffer
+
+
+def _load(buffer: tirx.Buffer) -> tirx.Expr:
+    return buffer[T.Ramp(0, 1, int(buffer.shape[0]))]
+
+
+def _store(buffer: tirx.Buffer, value: tirx.Expr) -> None:
+    T.buffer_store(buffer, value, [T.Ramp(0, 1, int(buffer.shape[0]))])
