@@ -24,6 +24,7 @@ from compile.schedules.tiles import lane_choices
 from compile.schedules.volatile import can_spread
 from deploy_rpc.cores import Core
 
+
 def fitting_tiles(workload: PointwiseWorkload, core: Core) -> list[tuple[int, int, int]]:
     """Rows, vectors and lanes of the tiles whose accumulators fit the registers.
 

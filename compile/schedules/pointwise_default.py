@@ -80,7 +80,9 @@ def _usual_tile(workload: PointwiseWorkload, core: Core) -> PointwiseTile:
     best = min(fitting, key=cycles.__getitem__)
     if workload.shortcut:
         exact = [t for t in fitting if cycles[t] <= DEAREST_IN_PLACE * cycles[best]]
-        exact = [t for t in exact if is_exact(workload, _tiled(workload, core, *t), t[0], t[1] * t[2])]
+        exact = [
+            t for t in exact if is_exact(workload, _tiled(workload, core, *t), t[0], t[1] * t[2])
+        ]
         best = min(exact, key=cycles.__getitem__, default=best)
     rows, vectors, lanes = best
     pixels_outer = _pixels_outer(workload, core, rows, vectors * lanes)

@@ -27,8 +27,8 @@ class PointwiseTile:
     are stored in pairs (see `volatile`). With `halves`, which needs `can_halve`, a tile of outputs
     adds the first half of the inputs for all pixels, then the second: its weights, and what comes
     with the pixels, then stay in the L1 cache, and the sums wait in Y meanwhile. With `k_lanes`
-    inputs of each sum lie in the lanes, too (see `pointwise_k_lanes`); `k_unroll` counts steps of so
-    many.
+    inputs of each sum lie in the lanes, too (see `pointwise_k_lanes`), and `k_unroll` counts steps
+    of so many.
     """
 
     rows: int
