@@ -49,6 +49,7 @@ KERNELS = {
     "window_channels_depthwise": (AVX512, replace(DEPTHWISE, layout="channels")),
     "window_channels_conv": (AVX512, replace(CONV_5X5, layout="channels")),
     "stem_pool": (A72, StemPoolWorkload(8, 3, (32, 32))),
+    "pointwise_k_lanes": (AVX512, PointwiseWorkload(3, 20, 80, 52, True, False, layout="channels")),
     "stem_pool_channels": (AVX2, StemPoolWorkload(8, 3, (32, 32), layout="channels")),
     "pool_max": (A72, replace(AVERAGE, kind="max")),
     "pool_average_joined": (

@@ -30,7 +30,8 @@ def test_pixels_share_the_last_vector_of_a_group(outputs: int, sharing: int) -> 
 def test_a_vector_is_shared_where_that_was_measured_and_pixels_fill_it() -> None:
     w = PointwiseWorkload(3, 20, 80, 784, True, False, layout="channels")
     assert default_tile(w, AVX2).sharing == 2
-    assert default_tile(w, AVX512).sharing == 4
+    shuffled = dataclasses.replace(w, load_rows=3)  # else inputs lie in the lanes
+    assert default_tile(shuffled, AVX512).sharing == 4
     assert default_tile(w, A72).sharing == 1
     assert sharings(w, AVX512, 3, 3, 8) == [1]  # an odd pixel would be left
     assert sharings(w, AVX512, 4, 2, 8) == [1]  # the vector is another tile's

@@ -53,7 +53,7 @@ def default_tile(workload: PointwiseWorkload, core: Core) -> PointwiseTile:
 
     With a shortcut one that can run in place is preferred, which saves a third of the memory.
     """
-    usual = _usual_tile(workload, core)
+    usual = usual_tile(workload, core)
     shapes = k_lane_tiles(workload, core)
     if not shapes:
         return usual
@@ -73,7 +73,7 @@ def in_k_lanes(workload: PointwiseWorkload, core: Core, tile: PointwiseTile) -> 
     return replace(tile, pixels_outer=pixels_outer, groups_inner=groups_inner, prefetch=prefetch)
 
 
-def _usual_tile(workload: PointwiseWorkload, core: Core) -> PointwiseTile:
+def usual_tile(workload: PointwiseWorkload, core: Core) -> PointwiseTile:
     """The best one with either outputs or pixels in the lanes."""
     fitting = fitting_tiles(workload, core)
     cycles = {tile: _modelled_cycles(workload, core, *tile) for tile in fitting}

@@ -47,7 +47,7 @@ def space_of(workload: Workload, core: Core) -> list[Any]:
 
 
 def _pointwise(workload: PointwiseWorkload, core: Core) -> Iterator[PointwiseTile]:
-    default = pointwise_default.default_tile(workload, core)
+    default = pointwise_default.usual_tile(workload, core)
     unrolls = [step for step in UNROLLS if workload.inputs % step == 0]
     shapes = pointwise_choices.fitting_tiles(workload, core)
     prefetches = pointwise_choices.prefetches(workload, core)
