@@ -6,6 +6,7 @@ import pytest
 import tvm
 from torch import nn
 
+from compile import passes
 from compile.schedules.stem_pool_workload import StemPoolWorkload
 from compile.schedules.templates import made_from
 from tests.cores import A72, AVX2, AVX512
@@ -40,6 +41,17 @@ def test_x86_has_one_with_channels_in_the_lanes_for_whole_vectors_of_them() -> N
     assert templates(module) == ["pointwise", "stem_pool_channels"]
     made = [made_from(f) for f in module.functions.values() if isinstance(f, tvm.tirx.PrimFunc)]
     assert StemPoolWorkload(24, 3, (32, 32), layout="channels") in [m.workload for m in made]
+
+
+def test_it_may_write_channels_where_the_convolution_alone_would_write_planes(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Whatever would lie between the two: nothing does."""
+    module = nn.Sequential(nn.Conv2d(3, 24, 3, 2, 1), nn.ReLU(), nn.MaxPool2d(3, 2, 1))
+    layouts = {(16, 16): "planes", (8, 8): "channels"}
+    monkeypatch.setattr(passes, "choose_layouts", lambda *_: layouts.get)
+    _, made = fused(module, side=32, core=AVX512)
+    assert templates(made) == ["stem_pool_channels"]
 
 
 LEFT_ALONE = {

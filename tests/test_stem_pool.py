@@ -16,7 +16,7 @@ from compile.schedules.stem_pool import (
     fitting_tiles,
     is_offered,
 )
-from compile.schedules.stem_pool_channels import StemPoolChannelsTile
+from compile.schedules.stem_pool_channels_tiles import StemPoolChannelsTile
 from compile.schedules.stem_pool_workload import StemPoolWorkload
 from compile.schedules.templates import Made, template_of
 from tests.cores import A72, AVX2, AVX512

@@ -53,7 +53,8 @@ def fuse_stem(choices: Choices) -> Callable[[tvm.IRModule], tvm.IRModule]:
         between, layout = (choices.layout_of(shape_of(each)[2:]) for each in (call, pooled))
         workload = StemPoolWorkload(outputs, inputs, (rows, columns), layout=layout)
         per_channel = is_per_channel(matched[bias], outputs)
-        if not (between == layout and per_channel and is_offered(workload, choices.core)):
+        fits = layout == "channels" or between == layout  # across the lanes nothing lies between
+        if not (fits and per_channel and is_offered(workload, choices.core)):
             return None
         made = choices.make(workload)
         operands = [

@@ -22,7 +22,7 @@ from compile.schedules import (
     pointwise_default,
     pointwise_tiles,
     stem_pool,
-    stem_pool_channels,
+    stem_pool_channels_tiles,
     window_tiles,
 )
 from compile.schedules.int8_tiles import Int8Tile
@@ -136,7 +136,7 @@ SPACES: dict[str, Callable[[Any, Core], Iterable[Any]]] = {
     "pointwise": _pointwise,
     "window": _window,
     "stem_pool": stem_pool.fitting_tiles,
-    "stem_pool_channels": stem_pool_channels.fitting_tiles,
+    "stem_pool_channels": stem_pool_channels_tiles.fitting_tiles,
     "dense": dense_tiles.fitting_tiles,
     "int8_pointwise": _int8_pointwise,
     "int8_depthwise": int8_depthwise.fitting_tiles,

@@ -16,6 +16,10 @@ Taps outside the picture are left out of the code: the tiles at the top and at t
 written apart. Threads share the rows; one that does not begin at the top first makes the row of
 the convolution above its own.
 
+With AVX-512 the half vector that 24 channels leave is one of two columns (`stem_pool_halves`): 74
+to 80 us in 1x g3 at 224 (Zen 5, shared, 2026-11-27), not 72 to 82 and 18 to 19 in two kernels; the
+network takes 0.5 to 0.9 % less, at 128 to 192 0.2 to 0.6. Tiles of 1, 3 or 4 values are slower.
+
 Of 1x g3 on AVX2 (EPYC, Zen 3, shared, 2026-11-26): at 224 189 us, the two kernels apart 210; at
 480x640 1449 and 1934. Maxima of floats, which look twice for NaN, took 9 us more at 224; one branch
 a tile for them, on a sum of all, 8 more; taps written out, without a loop, spilled 459 times in 324
@@ -36,52 +40,26 @@ from tvm.script.ir_builder import tirx as T
 
 from compile.schedules.maximum import larger_for_relu, ordered_relu
 from compile.schedules.precision import converted
-from compile.schedules.registers import accumulator_budget
+from compile.schedules.stem_pool_channels_tiles import StemPoolChannelsTile
+from compile.schedules.stem_pool_halves import Halves
+from compile.schedules.stem_pool_places import Place, taps_of
 from compile.schedules.stem_pool_workload import (
     COLUMNS,
     FLOAT,
     KERNEL,
     ROWS,
-    STRIDE,
     StemPoolWorkload,
 )
 from compile.schedules.threads import share_of
-from deploy_rpc.cores import Core
-
-
-@dataclass(frozen=True)
-class StemPoolChannelsTile:
-    """The decision: `vectors` of `lanes` channels of the pool, four accumulators each."""
-
-    vectors: int
-    lanes: int
-
-
-def is_offered(workload: StemPoolWorkload, core: Core) -> bool:
-    """Whether `core` has the template, and it can make `workload` in whole vectors."""
-    whole = workload.outputs % core.lanes == 0
-    return core.isa == "x86_64" and workload.is_even and whole
-
-
-def default_tile(workload: StemPoolWorkload, core: Core) -> StemPoolChannelsTile:
-    """As many vectors as the registers hold."""
-    return max(fitting_tiles(workload, core), key=lambda tile: tile.vectors)
-
-
-def fitting_tiles(workload: StemPoolWorkload, core: Core) -> list[StemPoolChannelsTile]:
-    """Tiles without overlap whose accumulators fit the registers."""
-    most = accumulator_budget(core) // (ROWS * COLUMNS)
-    vectors = workload.outputs // core.lanes
-    fitting = (count for count in range(1, most + 1) if vectors % count == 0)
-    return [StemPoolChannelsTile(count, core.lanes) for count in fitting]
 
 
 def pack_weights(
     weights: np.ndarray, workload: StemPoolWorkload, tile: StemPoolChannelsTile
 ) -> np.ndarray:
-    """OIHW to [m tile][i][j][k][m], in the order of use."""
-    width = tile.vectors * tile.lanes
-    split = weights.reshape(-1, width, workload.inputs, KERNEL, KERNEL)
+    """OIHW to [m tile][i][j][k][m], in the order of use; what is halved twice."""
+    if tile.halved:
+        weights = np.concatenate([weights, weights[tile.width :]])
+    split = weights.reshape(-1, tile.packed_width, workload.inputs, KERNEL, KERNEL)
     return np.ascontiguousarray(split.transpose(0, 3, 4, 2, 1))
 
 
@@ -92,20 +70,20 @@ def stem_pool_channels(
     outputs).
     """
     rows, columns = workload.output_size
-    width = tile.vectors * tile.lanes
-    m_tiles = workload.outputs // width
+    m_tiles = workload.outputs // tile.width
     with IRBuilder() as builder, T.prim_func(s_tir=True):
         T.func_name("stem_pool")
         T.func_attr({"tirx.noalias": True, "macs": workload.macs, "schedule": "default"})
         x = T.arg("X", T.Buffer((workload.inputs, *workload.size), FLOAT))
-        packed = (m_tiles, KERNEL, KERNEL, workload.inputs, width)
+        packed = (m_tiles, KERNEL, KERNEL, workload.inputs, tile.packed_width)
         weights = T.arg("W", T.Buffer(packed, FLOAT))
         bias = T.arg("B", T.Buffer((workload.outputs,), FLOAT))
         y_shape = (rows, columns, workload.outputs)
         y = T.arg("Y", T.Buffer(y_shape, workload.result_dtype))
         with share_of(rows, threads) as (first, end):
-            last = T.alloc_buffer((COLUMNS * columns, workload.outputs), FLOAT)
-            kernel = _Kernel(workload, tile, x, weights, bias, y, last)
+            last = T.alloc_buffer((COLUMNS * columns, m_tiles * tile.width), FLOAT)
+            halves = Halves.of_rows(tile.lanes, tile.width, columns) if tile.halved else None
+            kernel = _Kernel(workload, tile, x, weights, bias, y, last, halves)
             kernel.begin(first)
             with T.serial(end - first) as row:
                 kernel.make_row(first + row)
@@ -114,7 +92,7 @@ def stem_pool_channels(
 
 @dataclass(frozen=True)
 class _Kernel:
-    """What the loops work on; `last` is the row of the convolution above."""
+    """What the loops work on; `last` is the row of the convolution above, in whole vectors."""
 
     workload: StemPoolWorkload
     tile: StemPoolChannelsTile
@@ -123,18 +101,23 @@ class _Kernel:
     bias: tirx.Buffer
     y: tirx.Buffer
     last: tirx.Buffer
+    halves: Halves | None
 
     def begin(self, row: int | tirx.Expr) -> None:
         """`last` above `row` of the pool: 0 at the top, which changes no maximum of ReLUs."""
         with T.If(row == 0):
-            with T.Then(), T.grid(*self.last.shape) as at:
-                T.buffer_store(self.last, tirx.const(0, FLOAT), list(at))
+            with T.Then():
+                for last in [self.last, *([self.halves.last] if self.halves else [])]:
+                    with T.grid(*last.shape) as at:
+                        T.buffer_store(last, tirx.const(0, FLOAT), list(at))
             with T.Else():
                 for place in self._tiles(row - 1, is_top=False):
-                    acc = self._convolve(place, rows=(ROWS - 1,))
+                    acc, half_acc = self._convolve(place, rows=(ROWS - 1,))
                     with T.unroll(self.tile.vectors) as vector:
-                        for column in range(COLUMNS):
+                        for column in range(self._columns):
                             self._keep(place, vector, column, self._result(acc, 0, column, vector))
+                    if self.halves:
+                        self.halves.keep(half_acc, 0, place.column)
 
     def make_row(self, row: tirx.Expr) -> None:
         """One row of Y."""
@@ -147,81 +130,146 @@ class _Kernel:
     def _pool(self, row: int | tirx.Expr, *, is_top: bool) -> None:
         left = T.alloc_buffer((self.tile.vectors, self.tile.lanes), FLOAT)
         for place in self._tiles(row, is_top=is_top):
-            acc = self._convolve(place, rows=range(ROWS))
+            acc, half_acc = self._convolve(place, rows=range(ROWS))
             with T.unroll(self.tile.vectors) as vector:
                 self._combine(place, vector, acc, left)
+            if self.halves:
+                self._store_halves(place, half_acc)
 
-    def _tiles(self, row: int | tirx.Expr, *, is_top: bool) -> Iterator[_Place]:
+    def _tiles(self, row: int | tirx.Expr, *, is_top: bool) -> Iterator[Place]:
         """The tiles of one row of the pool, the first of them apart."""
-        width = self.tile.vectors * self.tile.lanes
-        columns = self.workload.output_size[1]
+        width, values = self.tile.width, self.tile.values
+        tiles = self.workload.output_size[1] // values
         with T.serial(self.workload.outputs // width) as m_tile:
-            yield _Place(m_tile, m_tile * width, row, 0, is_top, is_left=True)
-            with T.serial(columns - 1) as column:
-                yield _Place(m_tile, m_tile * width, row, column + 1, is_top, is_left=False)
+            yield Place(m_tile, m_tile * width, row, 0, is_top, is_left=True)
+            with T.serial(tiles - 1) as tile:
+                column = (tile + 1) * values
+                yield Place(m_tile, m_tile * width, row, column, is_top, is_left=False)
 
-    def _convolve(self, place: _Place, rows: Sequence[int]) -> tirx.Buffer:
-        """The accumulators of these rows and both columns."""
+    def _convolve(
+        self, place: Place, rows: Sequence[int]
+    ) -> tuple[tirx.Buffer, tirx.Buffer | None]:
+        """The accumulators of these rows and all columns, and of their halves."""
         tile = self.tile
-        acc = T.alloc_buffer((len(rows), COLUMNS, tile.vectors, tile.lanes), FLOAT, scope="local")
-        every = list(itertools.product(enumerate(rows), range(COLUMNS)))
-        for (at, _), column in every:
+        shape = (len(rows), self._columns, tile.vectors, tile.lanes)
+        acc, half_acc = T.alloc_buffer(shape, FLOAT, scope="local"), None
+        for at, column in itertools.product(range(len(rows)), range(self._columns)):
             for vector, lane in self._each_value():
                 start = self.bias[place.channel + vector * tile.lanes + lane]
                 T.buffer_store(acc, start, [at, column, vector, lane])
-        for up, i in _taps(place.is_top):
-            for across, j in _taps(place.is_left):
-                inside = [
-                    (at, row, column)
-                    for (at, row), column in every
-                    if not ((up and row == 0) or (across and column == 0))
-                ]
-                with T.unroll(self.workload.inputs) as k:
-                    for at, row, column in inside:
-                        for vector, lane in self._each_value():
-                            value = self.x[k, place.row_of(row, i), place.column_of(column, j)]
-                            tap = self.weights[place.m_tile, i, j, k, vector * tile.lanes + lane]
-                            index = [at, column, vector, lane]
-                            T.buffer_store(acc, acc[tuple(index)] + value * tap, index)
-        return acc
+        if self.halves:
+            half_acc = T.alloc_buffer((len(rows), tile.values, tile.lanes), FLOAT, scope="local")
+            self.halves.start(half_acc, self.bias)
+        for up, across, tap in self._each_tap(place):
+            for at, row in enumerate(rows):
+                if not (up and row == 0):
+                    inputs = self._inputs(place, row, tap, blank_first=across)
+                    self._add(place, acc, half_acc, at, inputs, tap)
+        return acc, half_acc
+
+    def _each_tap(self, place: Place) -> Iterator[tuple[bool, bool, tuple[tirx.Expr, ...]]]:
+        """The loops over rows, columns and inputs of the taps; the body runs inside.
+
+        Whether the first row and the first column have none there, and the tap. With halves the
+        columns are written out, which spills less: 73 us instead of 76.
+        """
+        inputs = self.workload.inputs
+        for up, i in taps_of(place.is_top):
+            if self.halves:
+                with T.serial(inputs) as k:
+                    for j in range(KERNEL):
+                        yield up, place.is_left and j == 0, (i, j, k)
+                continue
+            for across, j in taps_of(place.is_left):
+                with T.unroll(inputs) as k:
+                    yield up, across, (i, j, k)
+
+    def _inputs(
+        self, place: Place, row: int, tap: tuple[tirx.Expr, ...], *, blank_first: bool
+    ) -> list[tirx.Expr]:
+        """Of each column what is under `tap`; of the first maybe nothing, which is 0."""
+        i, j, k = tap
+        first = 1 if blank_first else 0
+        inside = [
+            self.x[k, place.row_of(row, i), place.column_of(column, j)]
+            for column in range(first, self._columns)
+        ]
+        return [tirx.const(0, FLOAT)] * first + inside
+
+    def _add(
+        self,
+        place: Place,
+        acc: tirx.Buffer,
+        half_acc: tirx.Buffer | None,
+        row: int,
+        inputs: Sequence[tirx.Expr],
+        tap: tuple[tirx.Expr, ...],
+    ) -> None:
+        """The products of one tap in a row, but for whole vectors under which there is nothing."""
+        present = [each for each in enumerate(inputs) if not isinstance(each[1], tirx.FloatImm)]
+        for column, value in present:
+            for vector, lane in self._each_value():
+                weight = self.weights[(place.m_tile, *tap, vector * self.tile.lanes + lane)]
+                index = [row, column, vector, lane]
+                T.buffer_store(acc, acc[tuple(index)] + value * weight, index)
+        if self.halves:
+            of_halves = T.Ramp(self.tile.width, 1, self.tile.lanes)
+            self.halves.add(half_acc, row, inputs, self.weights[(place.m_tile, *tap, of_halves)])
 
     def _combine(
-        self, place: _Place, vector: tirx.Expr, acc: tirx.Buffer, left: tirx.Buffer
+        self, place: Place, vector: tirx.Expr, acc: tirx.Buffer, left: tirx.Buffer
     ) -> None:
         """Rows first, then columns."""
         results = [
             [self._result(acc, row, column, vector) for row in range(ROWS)]
-            for column in range(COLUMNS)
+            for column in range(self._columns)
         ]
-        even, odd = (
+        largest = [
             T.bind(functools.reduce(_larger, own, self.last[self._place_of(place, vector, column)]))
             for column, own in enumerate(results)
-        )
+        ]
         every = T.Ramp(0, 1, self.tile.lanes)
-        value = _larger(even, odd)
-        value = value if place.is_left else _larger(value, left[vector, every])
-        channels = self._channels(place, vector)
-        T.buffer_store(
-            self.y, converted(value, str(self.y.dtype)), [place.row, place.column, channels]
-        )
-        T.buffer_store(left, odd, [vector, every])
+        before = None if place.is_left else left[vector, every]
+        for number in range(self.tile.values):
+            even, odd = largest[number * COLUMNS : (number + 1) * COLUMNS]
+            value = _larger(even, odd)
+            value = value if before is None else _larger(value, before)
+            self._store(place, number, value, self._channels(place, vector))
+            before = odd
+        T.buffer_store(left, before, [vector, every])
         for column, (*_, lower) in enumerate(results):
             self._keep(place, vector, column, lower)
+
+    def _store_halves(self, place: Place, half_acc: tirx.Buffer) -> None:
+        """What is left of the channels."""
+        channels = T.Ramp(self.tile.width, 1, self.tile.lanes // COLUMNS)
+        pooled = self.halves.pool(half_acc, place.column, is_left=place.is_left)
+        for number, value in enumerate(pooled):
+            self._store(place, number, value, channels)
+
+    def _store(self, place: Place, number: int, value: tirx.Expr, channels: tirx.Expr) -> None:
+        at = [place.row, place.column + number, channels]
+        T.buffer_store(self.y, converted(value, str(self.y.dtype)), at)
 
     def _result(self, acc: tirx.Buffer, row: int, column: int, vector: tirx.Expr) -> tirx.Expr:
         """A vector of what the convolution makes, behind its ReLU."""
         return T.bind(ordered_relu(acc[row, column, vector, T.Ramp(0, 1, self.tile.lanes)]))
 
-    def _keep(self, place: _Place, vector: tirx.Expr, column: int, value: tirx.Expr) -> None:
+    def _keep(self, place: Place, vector: tirx.Expr, column: int, value: tirx.Expr) -> None:
         T.buffer_store(self.last, value, list(self._place_of(place, vector, column)))
 
     def _place_of(
-        self, place: _Place, vector: tirx.Expr, column: int
+        self, place: Place, vector: tirx.Expr, column: int
     ) -> tuple[tirx.Expr, tirx.Expr]:
         """Of a vector in `last`."""
         return place.column * COLUMNS + column, self._channels(place, vector)
 
-    def _channels(self, place: _Place, vector: tirx.Expr) -> tirx.Expr:
+    @property
+    def _columns(self) -> int:
+        """Of the convolution, under a tile."""
+        return COLUMNS * self.tile.values
+
+    def _channels(self, place: Place, vector: tirx.Expr) -> tirx.Expr:
         return T.Ramp(place.channel + vector * self.tile.lanes, 1, self.tile.lanes)
 
     def _each_value(self) -> Iterator[tuple[tirx.Expr, tirx.Expr]]:
@@ -229,34 +277,5 @@ class _Kernel:
             yield vector, lane
 
 
-@dataclass(frozen=True)
-class _Place:
-    """Where a tile lies: its weights, its first channel, its value of the pool, its borders."""
-
-    m_tile: tirx.Expr
-    channel: tirx.Expr
-    row: int | tirx.Expr
-    column: int | tirx.Expr
-    is_top: bool
-    is_left: bool
-
-    def row_of(self, row: int, i: int) -> tirx.Expr:
-        """The row of the picture under tap i of `row` of the tile."""
-        return (self.row * ROWS + row) * STRIDE + i - 1
-
-    def column_of(self, column: int, j: int) -> tirx.Expr:
-        """The column of the picture under tap j of `column` of the tile."""
-        return (self.column * COLUMNS + column) * STRIDE + j - 1
-
-
 def _larger(a: tirx.Expr, b: tirx.Expr) -> tirx.Expr:
     return larger_for_relu(a, b, maxnum=True)
-
-
-def _taps(at_border: bool) -> Iterator[tuple[bool, tirx.Expr]]:
-    """The loops over the taps of an axis: whether the first value has none there, and the tap."""
-    first = 1 if at_border else 0
-    for tap in range(first):
-        yield True, tap
-    with T.serial(KERNEL - first) as tap:  # from 0: see share_of
-        yield False, first + tap

@@ -30,6 +30,7 @@ from compile.schedules import (
     pool_tiles,
     stem_pool,
     stem_pool_channels,
+    stem_pool_channels_tiles,
     window,
     window_channels,
     window_channels_tiles,
@@ -52,7 +53,7 @@ from compile.schedules.pointwise_workload import PointwiseWorkload
 from compile.schedules.pool_tiles import PoolTile
 from compile.schedules.precision import dtype_of, stated_fields
 from compile.schedules.stem_pool import StemPoolTile
-from compile.schedules.stem_pool_channels import StemPoolChannelsTile
+from compile.schedules.stem_pool_channels_tiles import StemPoolChannelsTile
 from compile.schedules.stem_pool_workload import StemPoolWorkload
 from compile.schedules.window_channels_tiles import WindowChannelsTile
 from compile.schedules.window_tiles import WindowTile
@@ -96,9 +97,9 @@ TEMPLATES = {
         stem_pool.pack_weights, is_offered=stem_pool.is_offered,
     ),
     "stem_pool_channels": Template(
-        StemPoolWorkload, StemPoolChannelsTile, stem_pool_channels.default_tile,
+        StemPoolWorkload, StemPoolChannelsTile, stem_pool_channels_tiles.default_tile,
         stem_pool_channels.stem_pool_channels, stem_pool_channels.pack_weights,
-        is_offered=stem_pool_channels.is_offered,
+        is_offered=stem_pool_channels_tiles.is_offered,
     ),
     "dense": Template(
         DenseWorkload, DenseTile, dense_tiles.default_tile, dense.dense, dense.pack_weights
