@@ -61,8 +61,9 @@ def test_a_prefetched_shortcut_is_added_as_it_was(threads: int, in_place: bool) 
         (dataclasses.replace(FAR, layout="planes"), AVX2),
         (dataclasses.replace(FAR, pixels=49), AVX2),
         (dataclasses.replace(FAR, shortcut=False), AVX2),
+        (dataclasses.replace(FAR, pixels=1568), AVX512),
     ],
-    ids=["ARM", "planes", "near", "no shortcut"],
+    ids=["ARM", "planes", "near", "no shortcut", "foreseen"],
 )
 def test_a_shortcut_is_not_prefetched_in_vain(workload: PointwiseWorkload, core: Core) -> None:
     assert not any(tile.prefetch_shortcut for tile in space_of(workload, core))
