@@ -23,6 +23,7 @@ from tvm.ir import PointerType, PrimType
 
 from compile.aot.kernels import INT, CKernel, Team, as_c_kernel
 from compile.aot.program import CONSTANT, INPUT, OUTPUT, TENSOR, Memory, Program, Step
+from compile.aot.stack import with_aligned_stack
 from compile.aot.symbols import barrier_symbol, compute_symbol, kernel_symbol
 from compile.aot.workspace import ALIGNMENT, Lifetime, Workspace, aligned, plan_workspace
 
@@ -95,6 +96,7 @@ def exported(function: tirx.PrimFunc, symbol: str) -> tirx.PrimFunc:
 
 def compile_module(module: tvm.IRModule, target: tvm.target.Target) -> tvm.runtime.Module:
     """LLVM's code for `target` of C functions that `as_c_kernel` and `make_compute` made."""
+    module = with_aligned_stack(module, target)
     module = tirx.transform.BindTarget(target.with_host(target))(module)
     return tvm.get_global_func("target.build.llvm")(TO_LLVM(module), target)
 
