@@ -50,8 +50,7 @@ tuning-logs: $(INSTALLED)  ## the shipped tuning logs anew, on modelled cores: m
 	for log in $(NEW_LOGS)/*/*.jsonl; do mv $$log tuning_logs/$${log#$(NEW_LOGS)/} || exit; done
 
 tuning-logs-here: MEASURED_TARGET = host
-tuning-logs-here: MEASURED_MODELS = shufflenet-1.0x-g3 shufflenet-0.25x-g3 shufflenet-0.5x-g3 \
-  shufflenet-1.0x-g1 shufflenet-1.0x-g2 shufflenet-1.0x-g4 shufflenet-1.0x-g8
+tuning-logs-here: MEASURED_MODELS = $(TUNED_MODELS)
 tuning-logs-here: measured-logs  ## the same of this machine's own core, measured: 20 minutes in which nothing else runs
 
 tuning-logs-avx2: MEASURED_TARGET = {"kind": "llvm", "mcpu": "x86-64-v3"}

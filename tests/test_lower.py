@@ -172,10 +172,10 @@ def test_kernels_say_where_their_schedule_came_from() -> None:
 
 
 def test_a_kernels_workload_is_its_shapes() -> None:
-    """The weights as they are packed: one tile of all twelve channels."""
+    """The weights as they are packed: two tiles of eight channels, of which four are in both."""
     kernels = lower(small_network(), "unfused", host_with_schedules_of(AVX512)).kernels
-    assert kernels[0].workload == "3x21x21, 1x1x3x3x3x12, 12 -> 12x11x11"
-    assert kernels[0].bytes == 4 * (3 * 21 * 21 + 12 * 27 + 12 + 12 * 11 * 11)
+    assert kernels[0].workload == "3x21x21, 1x2x3x3x3x8, 12 -> 11x11x12"
+    assert kernels[0].bytes == 4 * (3 * 21 * 21 + 2 * 8 * 27 + 12 + 12 * 11 * 11)
 
 
 def test_the_plan_holds_at_least_the_largest_pair_of_tensors() -> None:

@@ -87,5 +87,6 @@ def test_broken_vectors_and_other_cores_do_not_offer_it() -> None:
     assert is_offered(SMALL, AVX512)  # 24 channels are one vector and a half
     assert not is_offered(dataclasses.replace(SMALL, outputs=20), AVX512)
     assert not is_offered(dataclasses.replace(SMALL, outputs=8), AVX512)  # none is whole
+    assert not is_offered(dataclasses.replace(SMALL, outputs=104), AVX512)  # 26 accumulators
     assert not is_offered(dataclasses.replace(SMALL, outputs=12), AVX2)
     assert not is_offered(SMALL, A72)

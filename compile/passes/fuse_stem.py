@@ -28,6 +28,7 @@ from compile.passes.rewriting import (
     rewrite_main,
     shape_of,
 )
+from compile.schedules.registers import has_avx512
 from compile.schedules.stem_pool_workload import KERNEL, STRIDE, StemPoolWorkload
 from compile.schedules.templates import is_offered
 
@@ -53,7 +54,8 @@ def fuse_stem(choices: Choices) -> Callable[[tvm.IRModule], tvm.IRModule]:
         between, layout = (choices.layout_of(shape_of(each)[2:]) for each in (call, pooled))
         workload = StemPoolWorkload(outputs, inputs, (rows, columns), layout=layout)
         per_channel = is_per_channel(matched[bias], outputs)
-        fits = layout == "channels" or between == layout  # across the lanes nothing lies between
+        alike = layout == "channels" and has_avx512(choices.core)  # sums as over planes
+        fits = between == layout or alike
         if not (fits and per_channel and is_offered(workload, choices.core)):
             return None
         made = choices.make(workload)

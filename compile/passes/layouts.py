@@ -34,6 +34,7 @@ from compile.passes.rewriting import (
     shape_of,
 )
 from compile.schedules.layouts import LAYOUTS, Layout
+from compile.schedules.pointwise_default import default_tile
 from compile.schedules.pointwise_workload import PointwiseWorkload
 from compile.schedules.templates import modelled_cycles
 from compile.schedules.window_workload import WindowWorkload
@@ -52,7 +53,8 @@ def choose_layouts(module: tvm.IRModule, core: Core, threads: int = 1) -> Layout
 
     Several threads that share a picture by its rows share no cache line of it with channels in the
     lanes, but some of every plane: then all sizes below the last one whose layout changes bits
-    (convolutions of several inputs sum in another order) have channels in the lanes. 1x g3 on two
+    (convolutions of several inputs, and 1x1 ones with inputs in the lanes, sum in another order)
+    have channels in the lanes. 1x g3 on two
     AVX-512 cores (2026-11-24): 2.94 M clock ticks against 3.47 M.
     """
     if core.lanes < LEAST_LANES:
@@ -67,7 +69,7 @@ def choose_layouts(module: tvm.IRModule, core: Core, threads: int = 1) -> Layout
         for layout in LAYOUTS:
             workload = _workload(node, layout)
             costs[layout][size] += modelled_cycles(workload, core)
-            if isinstance(workload, WindowWorkload) and not workload.is_channelwise:
+            if _depends_on_layout(workload, core):
                 dense.add(size)
 
     relax.analysis.post_order_visit(module["main"], price)
@@ -75,6 +77,13 @@ def choose_layouts(module: tvm.IRModule, core: Core, threads: int = 1) -> Layout
     if threads > 1 and in_channels:
         in_channels |= _smaller_than_all(dense - in_channels, set(costs["planes"]))
     return lambda size: "channels" if tuple(size) in in_channels else "planes"
+
+
+def _depends_on_layout(workload: PointwiseWorkload | WindowWorkload, core: Core) -> bool:
+    """Whether sums of `workload` are added in another order with channels in the lanes."""
+    if isinstance(workload, WindowWorkload):
+        return not workload.is_channelwise
+    return default_tile(workload, core).k_lanes > 1
 
 
 def _changes(module: tvm.IRModule) -> Counter[tuple[int, int]]:

@@ -17,8 +17,8 @@ written apart. Threads share the rows; one that does not begin at the top first 
 the convolution above its own.
 
 With AVX-512 the half vector that 24 channels leave is one of two columns (`stem_pool_halves`): 74
-to 80 us in 1x g3 at 224 (Zen 5, shared, 2026-11-27), not 72 to 82 and 18 to 19 in two kernels; the
-network takes 0.5 to 0.9 % less, at 128 to 192 0.2 to 0.6. Tiles of 1, 3 or 4 values are slower.
+to 80 us in 1x g3 at 224 (Zen 5, shared, 2026-11-27), not 72 to 82 and 18 to 19 in two kernels.
+Tiles of 1, 3 or 4 values are slower.
 
 Of 1x g3 on AVX2 (EPYC, Zen 3, shared, 2026-11-26): at 224 189 us, the two kernels apart 210; at
 480x640 1449 and 1934. Maxima of floats, which look twice for NaN, took 9 us more at 224; one branch
@@ -51,6 +51,8 @@ from compile.schedules.stem_pool_workload import (
     StemPoolWorkload,
 )
 from compile.schedules.threads import share_of
+
+AVX2_LANES = 8
 
 
 def pack_weights(
@@ -170,16 +172,18 @@ class _Kernel:
     def _each_tap(self, place: Place) -> Iterator[tuple[bool, bool, tuple[tirx.Expr, ...]]]:
         """The loops over rows, columns and inputs of the taps; the body runs inside.
 
-        Whether the first row and the first column have none there, and the tap. With halves the
-        columns are written out, which spills less: 73 us instead of 76.
+        Whether the first row and the first column have none there, and the tap. With AVX-512 in the
+        order in which the convolution alone adds over planes, and with columns written out, which
+        spills less.
         """
         inputs = self.workload.inputs
-        for up, i in taps_of(place.is_top):
-            if self.halves:
-                with T.serial(inputs) as k:
+        if self.tile.lanes > AVX2_LANES:
+            with T.serial(inputs) as k:
+                for up, i in taps_of(place.is_top):
                     for j in range(KERNEL):
                         yield up, place.is_left and j == 0, (i, j, k)
-                continue
+            return
+        for up, i in taps_of(place.is_top):
             for across, j in taps_of(place.is_left):
                 with T.unroll(inputs) as k:
                     yield up, across, (i, j, k)

@@ -46,7 +46,8 @@ def is_offered(workload: StemPoolWorkload, core: Core) -> bool:
     """
     whole, rest = divmod(workload.outputs, core.lanes)
     fits = rest == 0 or (has_avx512(core) and whole > 0 and _is_half(rest, core))
-    return core.isa == "x86_64" and workload.is_even and fits
+    able = core.isa == "x86_64" and workload.is_even and fits
+    return able and bool(fitting_tiles(workload, core))
 
 
 def _is_half(channels: int, core: Core) -> bool:
