@@ -18,7 +18,7 @@ NEW_LOGS = build/tuning_logs
 SECONDS ?= 60
 
 .DEFAULT_GOAL := help
-.PHONY: help build bench test tuning-logs tuning-logs-here tuning-logs-avx2 measured-logs fuzz soak check
+.PHONY: help build bench test tuning-logs tuning-logs-here tuning-logs-avx2 fuzz soak check
 
 help:  ## list the tasks
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -49,22 +49,23 @@ tuning-logs: $(INSTALLED)  ## the shipped tuning logs anew, on modelled cores: m
 	for log in $(NEW_LOGS)/*/*.jsonl; do $(RUN) compile/tune.py --prune $$log || exit; done
 	for log in $(NEW_LOGS)/*/*.jsonl; do mv $$log tuning_logs/$${log#$(NEW_LOGS)/} || exit; done
 
+define measured-logs
+rm -rf $(NEW_LOGS)
+for model in $(TUNED_MODELS); do \
+  $(RUN) compile/tune.py --target '$(MEASURED_TARGET)' --board local --model $$model --trials 60 \
+    --tuning-logs $(NEW_LOGS) || exit; done
+for log in $(NEW_LOGS)/*/*.jsonl; do $(RUN) compile/tune.py --prune $$log || exit; done
+for log in $(NEW_LOGS)/*/*.jsonl; do to=tuning_logs/$${log#$(NEW_LOGS)/}; \
+  mkdir -p $${to%/*} && mv $$log $$to || exit; done
+endef
+
 tuning-logs-here: MEASURED_TARGET = host
-tuning-logs-here: MEASURED_MODELS = $(TUNED_MODELS)
-tuning-logs-here: measured-logs  ## the same of this machine's own core, measured: 20 minutes in which nothing else runs
+tuning-logs-here: $(INSTALLED)  ## the same of this machine's own core, measured: 20 minutes in which nothing else runs
+	$(measured-logs)
 
 tuning-logs-avx2: MEASURED_TARGET = {"kind": "llvm", "mcpu": "x86-64-v3"}
-tuning-logs-avx2: MEASURED_MODELS = $(TUNED_MODELS)
-tuning-logs-avx2: measured-logs  ## the same of AVX2 code for any x86 core that has it, measured on this machine
-
-measured-logs: $(INSTALLED)
-	rm -rf $(NEW_LOGS)
-	for model in $(MEASURED_MODELS); do \
-	  $(RUN) compile/tune.py --target '$(MEASURED_TARGET)' --board local --model $$model --trials 60 \
-	    --tuning-logs $(NEW_LOGS) || exit; done
-	for log in $(NEW_LOGS)/*/*.jsonl; do $(RUN) compile/tune.py --prune $$log || exit; done
-	for log in $(NEW_LOGS)/*/*.jsonl; do to=tuning_logs/$${log#$(NEW_LOGS)/}; \
-	  mkdir -p $${to%/*} && mv $$log $$to || exit; done
+tuning-logs-avx2: $(INSTALLED)  ## the same of AVX2 code for any x86 core that has it, measured on this machine
+	$(measured-logs)
 
 fuzz: $(INSTALLED)  ## every parser of untrusted input for a minute: SECONDS=600 for longer
 	$(RUN) -m tests.fuzz --seconds $(SECONDS)

@@ -36,10 +36,11 @@ from compile.passes.rewriting import (
 from compile.schedules.layouts import LAYOUTS, Layout
 from compile.schedules.pointwise_default import default_tile
 from compile.schedules.pointwise_workload import PointwiseWorkload
-from compile.schedules.templates import modelled_cycles
+from compile.schedules.templates import Convolution, modelled_cycles
 from compile.schedules.window_workload import WindowWorkload
 from deploy_rpc.cores import Core
 
+Counted = Counter[tuple[tuple[int, int], Convolution]]  # by the size that it makes
 ALIKE = ("relax.nn.relu", "relax.add", "relax.multiply", "relax.concat")
 # Cycles of a value that a window reads from planes and writes to channels: of convolutions on AVX2
 # (Zen 3), of pools, which transpose squares, on AVX-512 (Zen 5, 2026-11-26).
@@ -54,32 +55,41 @@ def choose_layouts(module: tvm.IRModule, core: Core, threads: int = 1) -> Layout
     Several threads that share a picture by its rows share no cache line of it with channels in the
     lanes, but some of every plane: then all sizes below the last one whose layout changes bits
     (convolutions of several inputs, and 1x1 ones with inputs in the lanes, sum in another order)
-    have channels in the lanes. 1x g3 on two
-    AVX-512 cores (2026-11-24): 2.94 M clock ticks against 3.47 M.
+    have channels in the lanes. 1x g3 on two AVX-512 cores (2026-11-24): 2.94 M clock ticks against
+    3.47 M.
     """
     if core.lanes < LEAST_LANES:
         return lambda _: "planes"
-    costs: dict[Layout, Counter[tuple[int, int]]] = {layout: Counter() for layout in LAYOUTS}
-    dense: set[tuple[int, int]] = set()
-
-    def price(node: relax.Expr) -> None:
-        if not isinstance(node, tvm.ir.Call) or node.op != tvm.ir.Op.get("relax.nn.conv2d"):
-            return
-        size = shape_of(node)[2:]
-        for layout in LAYOUTS:
-            workload = _workload(node, layout)
-            costs[layout][size] += modelled_cycles(workload, core)
-            if _depends_on_layout(workload, core):
-                dense.add(size)
-
-    relax.analysis.post_order_visit(module["main"], price)
+    counts = {layout: _convolutions(module, layout) for layout in LAYOUTS}
+    costs = {layout: _cycles_of_sizes(counts[layout], core) for layout in LAYOUTS}
     in_channels = _sizes_in_channels(costs["planes"], costs["channels"], _changes(module))
     if threads > 1 and in_channels:
+        dense = {size for size, each in counts["channels"] if _depends_on_layout(each, core)}
         in_channels |= _smaller_than_all(dense - in_channels, set(costs["planes"]))
     return lambda size: "channels" if tuple(size) in in_channels else "planes"
 
 
-def _depends_on_layout(workload: PointwiseWorkload | WindowWorkload, core: Core) -> bool:
+def _convolutions(module: tvm.IRModule, layout: Layout) -> Counted:
+    """How often `main` has a convolution that makes pictures of which size."""
+    found: Counted = Counter()
+
+    def count(node: relax.Expr) -> None:
+        if isinstance(node, tvm.ir.Call) and node.op == tvm.ir.Op.get("relax.nn.conv2d"):
+            found[shape_of(node)[2:], _workload(node, layout)] += 1
+
+    relax.analysis.post_order_visit(module["main"], count)
+    return found
+
+
+def _cycles_of_sizes(convolutions: Counted, core: Core) -> Counter[tuple[int, int]]:
+    """The modelled cycles of all that make a size; alike ones are modelled once."""
+    cycles: Counter[tuple[int, int]] = Counter()
+    for (size, workload), calls in convolutions.items():
+        cycles[size] += calls * modelled_cycles(workload, core)
+    return cycles
+
+
+def _depends_on_layout(workload: Convolution, core: Core) -> bool:
     """Whether sums of `workload` are added in another order with channels in the lanes."""
     if isinstance(workload, WindowWorkload):
         return not workload.is_channelwise
@@ -130,7 +140,7 @@ def _smaller_than_all(
     return {size for size in sizes if math.prod(size) < least}
 
 
-def _workload(conv: relax.Call, layout: Layout) -> PointwiseWorkload | WindowWorkload:
+def _workload(conv: relax.Call, layout: Layout) -> Convolution:
     """What the templates would see."""
     size = shape_of(conv.args[0])[2:]
     outputs, inputs, *kernel = shape_of(conv.args[1])

@@ -66,7 +66,13 @@ def default_tile(workload: PointwiseWorkload, core: Core) -> PointwiseTile:
 
 def in_k_lanes(workload: PointwiseWorkload, core: Core, tile: PointwiseTile) -> PointwiseTile:
     """`tile` with all else that it decides for its `k_lanes`: the order of the loops above all."""
-    tile = replace(tile, lanes=core.lanes, sharing=1, k_unroll=1, peel=False)
+    return _ordered(
+        workload, core, replace(tile, lanes=core.lanes, sharing=1, k_unroll=1, peel=False)
+    )
+
+
+def _ordered(workload: PointwiseWorkload, core: Core, tile: PointwiseTile) -> PointwiseTile:
+    """`tile` with its loops in the order that its width wants, and what they prefetch."""
     pixels_outer = _pixels_outer(workload, core, tile.rows, tile.width)
     groups_inner = _groups_inner(workload, core, tile.rows, tile.width)
     prefetch = not pixels_outer and not groups_inner and prefetches(workload, core)
@@ -85,25 +91,21 @@ def usual_tile(workload: PointwiseWorkload, core: Core) -> PointwiseTile:
         ]
         best = min(exact, key=cycles.__getitem__, default=best)
     rows, vectors, lanes = best
-    pixels_outer = _pixels_outer(workload, core, rows, vectors * lanes)
     k_unroll = _default_unroll(workload, core)
-    groups_inner = _groups_inner(workload, core, rows, vectors * lanes)
-    prefetch = not pixels_outer and not groups_inner and prefetches(workload, core)
-    return PointwiseTile(
+    tile = PointwiseTile(
         rows=rows,
         vectors=vectors,
         lanes=lanes,
         k_unroll=k_unroll,
-        pixels_outer=pixels_outer,
-        prefetch=prefetch,
+        pixels_outer=False,
         maxnum=has_maxnum(core),
         row_lanes=row_lanes(workload, core, rows),
         peel=can_peel(workload, k_unroll) and _gains_by_peeling(workload, core, *best),
-        groups_inner=groups_inner,
         tail=has_tail(workload, core, rows, vectors, lanes),
         sharing=sharings(workload, core, rows, vectors, lanes)[0],
         prefetch_shortcut=prefetches_shortcut(workload, core),
     )
+    return _ordered(workload, core, tile)
 
 
 def _is_mostly_shared(tile: PointwiseTile) -> bool:

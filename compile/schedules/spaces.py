@@ -98,19 +98,19 @@ def _in_k_lanes(
     workload: PointwiseWorkload, core: Core, default: PointwiseTile
 ) -> Iterator[PointwiseTile]:
     """Tiles that have inputs in the lanes, too."""
+    prefetches = pointwise_choices.prefetches(workload, core)
     for rows, vectors, k_lanes in pointwise_choices.k_lane_tiles(workload, core):
         shape = replace(default, rows=rows, vectors=vectors, k_lanes=k_lanes)
         tile = pointwise_default.in_k_lanes(workload, core, shape)
         unrolls = [step for step in UNROLLS[:3] if workload.inputs // k_lanes % step == 0]
         orders = _different((tile.pixels_outer, tile.groups_inner), (False, False))
         for unroll, (outer, inner) in itertools.product(unrolls, orders):
-            prefetch = tile.prefetch or not (outer or inner)
             yield replace(
                 tile,
                 k_unroll=unroll,
                 pixels_outer=outer,
                 groups_inner=inner,
-                prefetch=prefetch and pointwise_choices.prefetches(workload, core),
+                prefetch=prefetches and not (outer or inner),
             )
 
 

@@ -28,7 +28,6 @@ multiply-adds.
 
 from __future__ import annotations
 
-import functools
 import itertools
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -38,10 +37,10 @@ from tvm import tirx
 from tvm.script.ir_builder import IRBuilder
 from tvm.script.ir_builder import tirx as T
 
-from compile.schedules.maximum import larger_for_relu, ordered_relu
 from compile.schedules.precision import converted
 from compile.schedules.stem_pool_channels_tiles import StemPoolChannelsTile
 from compile.schedules.stem_pool_halves import Halves
+from compile.schedules.stem_pool_maxima import largest_of_rows, result_of, values_of_columns
 from compile.schedules.stem_pool_places import Place, taps_of
 from compile.schedules.stem_pool_workload import (
     COLUMNS,
@@ -229,18 +228,15 @@ class _Kernel:
             for column in range(self._columns)
         ]
         largest = [
-            T.bind(functools.reduce(_larger, own, self.last[self._place_of(place, vector, column)]))
+            largest_of_rows(own, self.last[self._place_of(place, vector, column)])
             for column, own in enumerate(results)
         ]
         every = T.Ramp(0, 1, self.tile.lanes)
+        columns = list(zip(largest[::COLUMNS], largest[1::COLUMNS], strict=True))
         before = None if place.is_left else left[vector, every]
-        for number in range(self.tile.values):
-            even, odd = largest[number * COLUMNS : (number + 1) * COLUMNS]
-            value = _larger(even, odd)
-            value = value if before is None else _larger(value, before)
+        for number, value in enumerate(values_of_columns(columns, before)):
             self._store(place, number, value, self._channels(place, vector))
-            before = odd
-        T.buffer_store(left, before, [vector, every])
+        T.buffer_store(left, largest[-1], [vector, every])
         for column, (*_, lower) in enumerate(results):
             self._keep(place, vector, column, lower)
 
@@ -256,8 +252,7 @@ class _Kernel:
         T.buffer_store(self.y, converted(value, str(self.y.dtype)), at)
 
     def _result(self, acc: tirx.Buffer, row: int, column: int, vector: tirx.Expr) -> tirx.Expr:
-        """A vector of what the convolution makes, behind its ReLU."""
-        return T.bind(ordered_relu(acc[row, column, vector, T.Ramp(0, 1, self.tile.lanes)]))
+        return result_of(acc[row, column, vector, T.Ramp(0, 1, self.tile.lanes)])
 
     def _keep(self, place: Place, vector: tirx.Expr, column: int, value: tirx.Expr) -> None:
         T.buffer_store(self.last, value, list(self._place_of(place, vector, column)))
@@ -279,7 +274,3 @@ class _Kernel:
     def _each_value(self) -> Iterator[tuple[tirx.Expr, tirx.Expr]]:
         with T.unroll(self.tile.vectors) as vector, T.vectorized(self.tile.lanes) as lane:
             yield vector, lane
-
-
-def _larger(a: tirx.Expr, b: tirx.Expr) -> tirx.Expr:
-    return larger_for_relu(a, b, maxnum=True)

@@ -12,14 +12,13 @@ takes 74 to 78 us of 1x g3 where a blend of them takes 78 to 80.
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from tvm import tirx
 from tvm.script.ir_builder import tirx as T
 
-from compile.schedules.maximum import larger_for_relu, ordered_relu
+from compile.schedules.stem_pool_maxima import largest_of_rows, result_of, values_of_columns
 from compile.schedules.stem_pool_workload import COLUMNS, FLOAT
 
 
@@ -36,12 +35,13 @@ class Halves:
     @staticmethod
     def of_rows(lanes: int, first: int, columns: int) -> Halves:
         """Those of rows of `columns` values of the pool, with what is kept of the last ones."""
-        last, left = T.alloc_buffer((columns, lanes), FLOAT), T.alloc_buffer((lanes // 2,), FLOAT)
+        last = T.alloc_buffer((columns, lanes), FLOAT)
+        left = T.alloc_buffer((lanes // COLUMNS,), FLOAT)
         return Halves(lanes, first, last, left)
 
     def start(self, acc: tirx.Buffer, bias: tirx.Buffer) -> None:
         """Every accumulator of `acc` (rows, values of the pool, lanes) begins with the biases."""
-        own = bias[T.Ramp(self.first, 1, self.lanes // COLUMNS)]
+        own = bias[T.Ramp(self.first, 1, self._half)]
         both = tirx.Shuffle([own] * COLUMNS, list(range(self.lanes)))
         rows, values, _ = (int(extent) for extent in acc.shape)
         with T.grid(rows, values) as (row, value):
@@ -49,8 +49,8 @@ class Halves:
 
     def add(self, acc: tirx.Buffer, row: int, inputs: Sequence[tirx.Expr], taps: tirx.Expr) -> None:
         """The products of a tap with the `inputs` of all columns."""
-        half = self.lanes // COLUMNS
-        joined = [lane % half + lane // half * self.lanes for lane in range(self.lanes)]
+        half, lanes = self._half, self.lanes
+        joined = [lane % half + lane // half * lanes for lane in range(lanes)]
         for value in range(len(inputs) // COLUMNS):
             own = inputs[value * COLUMNS : (value + 1) * COLUMNS]
             both = tirx.Shuffle([tirx.Broadcast(each, self.lanes) for each in own], joined)
@@ -66,32 +66,28 @@ class Halves:
     def pool(self, acc: tirx.Buffer, column: tirx.Expr, *, is_left: bool) -> list[tirx.Expr]:
         """The values of the pool from `column` on, half a vector each."""
         rows, values, _ = (int(extent) for extent in acc.shape)
-        before = None if is_left else T.bind(self.left[T.Ramp(0, 1, self.lanes // 2)])
-        pooled = []
+        every_left = T.Ramp(0, 1, self._half)
+        left = None if is_left else T.bind(self.left[every_left])
+        columns = []
         for value in range(values):
             results = [self._result(acc, row, value) for row in range(rows)]
-            both = T.bind(
-                functools.reduce(_larger, results, self.last[column + value, self._every])
-            )
+            both = largest_of_rows(results, self.last[column + value, self._every])
             T.buffer_store(self.last, results[-1], [column + value, self._every])
-            even, odd = (T.bind(self._half(both, which)) for which in range(COLUMNS))
-            largest = _larger(even, odd)
-            pooled.append(largest if before is None else _larger(largest, before))
-            before = odd
-        T.buffer_store(self.left, before, [T.Ramp(0, 1, self.lanes // 2)])
-        return pooled
+            columns.append(tuple(T.bind(self._part(both, which)) for which in range(COLUMNS)))
+        T.buffer_store(self.left, columns[-1][-1], [every_left])
+        return values_of_columns(columns, left)
 
     @property
     def _every(self) -> tirx.Expr:
         return T.Ramp(0, 1, self.lanes)
 
-    def _half(self, vector: tirx.Expr, which: int) -> tirx.Expr:
-        half = self.lanes // COLUMNS
-        return tirx.Shuffle([vector], list(range(which * half, (which + 1) * half)))
+    @property
+    def _half(self) -> int:
+        """Lanes of one column."""
+        return self.lanes // COLUMNS
+
+    def _part(self, vector: tirx.Expr, which: int) -> tirx.Expr:
+        return tirx.Shuffle([vector], list(range(which * self._half, (which + 1) * self._half)))
 
     def _result(self, acc: tirx.Buffer, row: int, value: int) -> tirx.Expr:
-        return T.bind(ordered_relu(acc[row, value, self._every]))
-
-
-def _larger(a: tirx.Expr, b: tirx.Expr) -> tirx.Expr:
-    return larger_for_relu(a, b, maxnum=True)
+        return result_of(acc[row, value, self._every])
