@@ -18,7 +18,8 @@ from compile.schedules.pointwise_tiles import (
     tiled_pixels,
 )
 from compile.schedules.pointwise_workload import PointwiseWorkload
-from compile.schedules.threads import MOST_UNEVEN, share_of, unevenness
+from compile.schedules.spans import Index
+from compile.schedules.threads import MOST_UNEVEN, Bounds, shares_of, unevenness
 from compile.schedules.volatile import hidden, spread
 
 
@@ -28,24 +29,27 @@ def each_place(
     """The loops over all tiles; the body runs once, inside them, or once for each half.
 
     A loop for each of group, outputs and pixels: LLVM follows their indices better than those of
-    one loop. Each thread walks its share of one of them (`_shared_axis`); which tiles there are
-    does not depend on the threads.
+    one loop. Each thread walks its share of one of them (`_shared_axis`), which changes from walk
+    to walk so that no thread does more; which tiles there are does not depend on the threads.
     """
     m_tiles, n_tiles = tile_counts(workload, tile)
     counts = {"group": workload.groups, "output": m_tiles, "pixel": n_tiles}
     order = _order(tile)
     shared = _shared_axis(counts, order, threads)
-    with share_of(counts[shared], threads) as share:
-        bounds = [share if axis == shared else (0, counts[axis]) for axis in order]
-        with T.serial(*bounds[0]) as i:
+    with shares_of(counts[shared], threads) as share_in:
+
+        def bounds(axis: str, walk: Index) -> Bounds:
+            return share_in(walk) if axis == shared else (0, counts[axis])
+
+        with T.serial(*bounds(order[0], 0)) as i:
             first_bias = i * workload.outputs
             biases = (
                 spread(bias, first_bias, workload.outputs, tile.lanes) if tile.spread_bias else None
             )
             pitch = hidden(workload.pixels) if tile.paired else None
-            with T.serial(*bounds[1]) as j:
+            with T.serial(*bounds(order[1], i)) as j:
                 for half in (0, 1) if tile.halves else (None,):
-                    with T.serial(*bounds[2]) as k:
+                    with T.serial(*bounds(order[2], i * counts[order[1]] + j)) as k:
                         at = dict(zip(order, (i, j, k), strict=True))
                         place = _place(workload, tile, at["group"], at["output"], at["pixel"])
                         yield replace(place, biases=biases, pitch=pitch, half=half)
@@ -64,7 +68,11 @@ def _shared_axis(counts: dict[str, int], order: Sequence[str], threads: int) -> 
     Pixels, unless another loop is shared much more evenly: all kernels then give a thread the same
     part of the picture, which stays in its cache.
     """
-    longest = {axis: unevenness(counts[axis], threads) for axis in order}
+    walks = (1, counts[order[0]], counts[order[0]] * counts[order[1]])
+    longest = {
+        axis: unevenness(counts[axis], threads, times)
+        for axis, times in zip(order, walks, strict=True)
+    }
     best = min(order, key=longest.__getitem__)
     return "pixel" if longest["pixel"] <= MOST_UNEVEN * longest[best] else best
 
