@@ -38,8 +38,9 @@ from tvm.script.ir_builder import IRBuilder
 from tvm.script.ir_builder import tirx as T
 
 from compile.schedules.precision import converted
+from compile.schedules.spans import span
 from compile.schedules.stem_pool_channels_tiles import StemPoolChannelsTile
-from compile.schedules.stem_pool_halves import Halves
+from compile.schedules.stem_pool_halves import HalfSums, Halves, pack_halves
 from compile.schedules.stem_pool_maxima import largest_of_rows, result_of, values_of_columns
 from compile.schedules.stem_pool_places import Place, taps_of
 from compile.schedules.stem_pool_workload import (
@@ -57,9 +58,9 @@ AVX2_LANES = 8
 def pack_weights(
     weights: np.ndarray, workload: StemPoolWorkload, tile: StemPoolChannelsTile
 ) -> np.ndarray:
-    """OIHW to [m tile][i][j][k][m], in the order of use; what is halved twice."""
+    """OIHW to [m tile][i][j][k][m], in the order of use; of halves j is the step."""
     if tile.halved:
-        weights = np.concatenate([weights, weights[tile.width :]])
+        weights = np.concatenate([weights[: tile.width], pack_halves(weights[tile.width :])])
     split = weights.reshape(-1, tile.packed_width, workload.inputs, KERNEL, KERNEL)
     return np.ascontiguousarray(split.transpose(0, 3, 4, 2, 1))
 
@@ -113,12 +114,12 @@ class _Kernel:
                         T.buffer_store(last, tirx.const(0, FLOAT), list(at))
             with T.Else():
                 for place in self._tiles(row - 1, is_top=False):
-                    acc, half_acc = self._convolve(place, rows=(ROWS - 1,))
+                    acc, halves = self._convolve(place, rows=(ROWS - 1,))
                     with T.unroll(self.tile.vectors) as vector:
                         for column in range(self._columns):
                             self._keep(place, vector, column, self._result(acc, 0, column, vector))
                     if self.halves:
-                        self.halves.keep(half_acc, 0, place.column)
+                        self.halves.keep(halves, 0, place.column, is_left=place.is_left)
 
     def make_row(self, row: tirx.Expr) -> None:
         """One row of Y."""
@@ -131,11 +132,11 @@ class _Kernel:
     def _pool(self, row: int | tirx.Expr, *, is_top: bool) -> None:
         left = T.alloc_buffer((self.tile.vectors, self.tile.lanes), FLOAT)
         for place in self._tiles(row, is_top=is_top):
-            acc, half_acc = self._convolve(place, rows=range(ROWS))
+            acc, halves = self._convolve(place, rows=range(ROWS))
             with T.unroll(self.tile.vectors) as vector:
                 self._combine(place, vector, acc, left)
             if self.halves:
-                self._store_halves(place, half_acc)
+                self._store_halves(place, halves)
 
     def _tiles(self, row: int | tirx.Expr, *, is_top: bool) -> Iterator[Place]:
         """The tiles of one row of the pool, the first of them apart."""
@@ -147,26 +148,23 @@ class _Kernel:
                 column = (tile + 1) * values
                 yield Place(m_tile, m_tile * width, row, column, is_top, is_left=False)
 
-    def _convolve(
-        self, place: Place, rows: Sequence[int]
-    ) -> tuple[tirx.Buffer, tirx.Buffer | None]:
+    def _convolve(self, place: Place, rows: Sequence[int]) -> tuple[tirx.Buffer, HalfSums | None]:
         """The accumulators of these rows and all columns, and of their halves."""
         tile = self.tile
         shape = (len(rows), self._columns, tile.vectors, tile.lanes)
-        acc, half_acc = T.alloc_buffer(shape, FLOAT, scope="local"), None
+        acc = T.alloc_buffer(shape, FLOAT, scope="local")
         for at, column in itertools.product(range(len(rows)), range(self._columns)):
             for vector, lane in self._each_value():
                 start = self.bias[place.channel + vector * tile.lanes + lane]
                 T.buffer_store(acc, start, [at, column, vector, lane])
-        if self.halves:
-            half_acc = T.alloc_buffer((len(rows), tile.values, tile.lanes), FLOAT, scope="local")
-            self.halves.start(half_acc, self.bias)
+        halves = self.halves and self.halves.start(len(rows), tile.values, self.bias)
         for up, across, tap in self._each_tap(place):
             for at, row in enumerate(rows):
                 if not (up and row == 0):
-                    inputs = self._inputs(place, row, tap, blank_first=across)
-                    self._add(place, acc, half_acc, at, inputs, tap)
-        return acc, half_acc
+                    self._add(place, acc, (at, row), tap, blank_first=across)
+                    if halves:
+                        self._add_halves(place, halves, (at, row), tap)
+        return acc, halves
 
     def _each_tap(self, place: Place) -> Iterator[tuple[bool, bool, tuple[tirx.Expr, ...]]]:
         """The loops over rows, columns and inputs of the taps; the body runs inside.
@@ -187,37 +185,39 @@ class _Kernel:
                 with T.unroll(inputs) as k:
                     yield up, across, (i, j, k)
 
-    def _inputs(
-        self, place: Place, row: int, tap: tuple[tirx.Expr, ...], *, blank_first: bool
-    ) -> list[tirx.Expr]:
-        """Of each column what is under `tap`; of the first maybe nothing, which is 0."""
-        i, j, k = tap
-        first = 1 if blank_first else 0
-        inside = [
-            self.x[k, place.row_of(row, i), place.column_of(column, j)]
-            for column in range(first, self._columns)
-        ]
-        return [tirx.const(0, FLOAT)] * first + inside
-
     def _add(
         self,
         place: Place,
         acc: tirx.Buffer,
-        half_acc: tirx.Buffer | None,
-        row: int,
-        inputs: Sequence[tirx.Expr],
+        rows: tuple[int, int],
         tap: tuple[tirx.Expr, ...],
+        *,
+        blank_first: bool,
     ) -> None:
-        """The products of one tap in a row, but for whole vectors under which there is nothing."""
-        present = [each for each in enumerate(inputs) if not isinstance(each[1], tirx.FloatImm)]
-        for column, value in present:
+        """The products of one tap in whole vectors; `rows` are that of `acc` and of the tile.
+
+        Where the first column has nothing under the tap it is left out.
+        """
+        (at, row), (i, j, k) = rows, tap
+        for column in range(1 if blank_first else 0, self._columns):
+            value = self.x[k, place.row_of(row, i), place.column_of(column, j)]
             for vector, lane in self._each_value():
                 weight = self.weights[(place.m_tile, *tap, vector * self.tile.lanes + lane)]
-                index = [row, column, vector, lane]
+                index = [at, column, vector, lane]
                 T.buffer_store(acc, acc[tuple(index)] + value * weight, index)
-        if self.halves:
-            of_halves = T.Ramp(self.tile.width, 1, self.tile.lanes)
-            self.halves.add(half_acc, row, inputs, self.weights[(place.m_tile, *tap, of_halves)])
+
+    def _add_halves(
+        self, place: Place, sums: HalfSums, rows: tuple[int, int], tap: tuple[tirx.Expr, ...]
+    ) -> None:
+        """The same of what is left of the channels."""
+        (at, row), (i, step, k) = rows, tap
+
+        def inputs(column: int, j: int, count: int) -> tirx.Expr:
+            first = place.column_of(column, j)
+            return self.x[k, place.row_of(row, i), span(first, count)]
+
+        taps = self.weights[(place.m_tile, *tap, T.Ramp(self.tile.width, 1, self.tile.lanes))]
+        self.halves.add(sums, at, step, inputs, taps)
 
     def _combine(
         self, place: Place, vector: tirx.Expr, acc: tirx.Buffer, left: tirx.Buffer
@@ -240,10 +240,10 @@ class _Kernel:
         for column, (*_, lower) in enumerate(results):
             self._keep(place, vector, column, lower)
 
-    def _store_halves(self, place: Place, half_acc: tirx.Buffer) -> None:
+    def _store_halves(self, place: Place, sums: HalfSums) -> None:
         """What is left of the channels."""
         channels = T.Ramp(self.tile.width, 1, self.tile.lanes // COLUMNS)
-        pooled = self.halves.pool(half_acc, place.column, is_left=place.is_left)
+        pooled = self.halves.pool(sums, place.column, is_left=place.is_left)
         for number, value in enumerate(pooled):
             self._store(place, number, value, channels)
 
