@@ -78,6 +78,26 @@ def test_a_size_that_no_convolution_has_is_planes() -> None:
     assert choose_layouts(pointwise_at(7, 80), AVX512)((99, 99)) == "planes"
 
 
+@pytest.mark.parametrize(("channels", "layout"), [(12, "channels"), (24, "planes")])
+def test_threads_do_not_change_the_order_in_which_a_stem_sums(channels: int, layout: str) -> None:
+    """Half a vector of channels is summed in another order where the pool is not planes."""
+    module = small_network(
+        nn.Sequential(
+            nn.Conv2d(3, channels, 3, 2, 1),
+            nn.ReLU(),
+            nn.MaxPool2d(3, 2, 1),
+            nn.Conv2d(channels, channels, 3, 1, 1, groups=channels),
+            nn.AvgPool2d(8),
+            nn.Conv2d(channels, 80, 1),
+            nn.Conv2d(80, 80, 1),
+        ),
+        128,
+    ).module
+    one, two = (choose_layouts(module, AVX512, threads) for threads in (1, 2))
+    assert (one((32, 32)), one((4, 4))) == ("planes", "channels")
+    assert (two((64, 64)), two((32, 32)), two((4, 4))) == ("planes", layout, "channels")
+
+
 @I.ir_module
 class There:
     """A change, an operator that works alike in both layouts, and the change back."""

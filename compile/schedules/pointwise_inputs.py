@@ -15,11 +15,14 @@ from compile.schedules.pointwise_tiles import (
     tile_pixels,
 )
 from compile.schedules.pointwise_workload import PointwiseWorkload
+from compile.schedules.prefetch import (
+    PREFETCH_TO_READ_FROM_L1,
+    PREFETCH_TO_READ_FROM_L2,
+    prefetch,
+)
 from compile.schedules.registers import FLOAT_BYTES, LINE_BYTES
 
 MOST_ROWS_UNROLLED = 8  # of a shuffle before
-# llvm.prefetch: not to write, this locality, data
-PREFETCH_TO_READ_FROM_L1, PREFETCH_TO_READ_FROM_L2 = (0, 3, 1), (0, 2, 1)
 
 
 def each_input(
@@ -85,7 +88,7 @@ def _prefetch_weights(
     with T.unroll(per_step) as each:
         line = place.n_tile * share + tirx.min(step * per_step + each, share - 1)
         address = T.address_of(weights[0, 0, 0, following + line * floats])
-        _prefetch(address, PREFETCH_TO_READ_FROM_L2)
+        prefetch(address, PREFETCH_TO_READ_FROM_L2)
 
 
 def prefetch_shortcut(
@@ -104,8 +107,4 @@ def prefetch_shortcut(
     for pixel in range(pixels, 2 * pixels):
         for first in range(0, min(outputs, workload.outputs), LINE_BYTES // FLOAT_BYTES):
             address = T.address_of(shortcut[place.pixel + pixel, channel + first])
-            _prefetch(address, PREFETCH_TO_READ_FROM_L1)
-
-
-def _prefetch(address: tirx.Expr, how: tuple[int, int, int]) -> None:
-    T.evaluate(T.call_llvm_intrin("void", "llvm.prefetch", address, *how))
+            prefetch(address, PREFETCH_TO_READ_FROM_L1)

@@ -16,9 +16,11 @@ Taps outside the picture are left out of the code: the tiles at the top and at t
 written apart. Threads share the rows; one that does not begin at the top first makes the row of
 the convolution above its own.
 
-With AVX-512 the half vector that 24 channels leave is one of two columns (`stem_pool_halves`): 74
-to 80 us in 1x g3 at 224 (Zen 5, shared, 2026-11-27), not 72 to 82 and 18 to 19 in two kernels.
-Tiles of 1, 3 or 4 values are slower.
+With AVX-512 the half vector that 24 channels leave is one of two columns (`stem_pool_halves`). Of
+1x g3 at 224 it takes 68 us alone and 69 to 71 in the network (Zen 5, shared, 2026-11-27), which
+reads the picture from L3: 78 to 82 where the next rows are not prefetched, and the outputs need no
+prefetch. LLVM does not know how many rows of taps there are, or it writes out all three, which
+spills: 70 alone; with all planes written out 83. Tiles of 1, 3 or 4 values are slower.
 
 Of 1x g3 on AVX2 (EPYC, Zen 3, shared, 2026-11-26): at 224 189 us, the two kernels apart 210; at
 480x640 1449 and 1934. Maxima of floats, which look twice for NaN, took 9 us more at 224; one branch
@@ -38,6 +40,7 @@ from tvm.script.ir_builder import IRBuilder
 from tvm.script.ir_builder import tirx as T
 
 from compile.schedules.precision import converted
+from compile.schedules.prefetch import PREFETCH_TO_READ_FROM_L1, prefetch
 from compile.schedules.spans import span
 from compile.schedules.stem_pool_channels_tiles import StemPoolChannelsTile
 from compile.schedules.stem_pool_halves import HalfSums, Halves, pack_halves
@@ -48,6 +51,7 @@ from compile.schedules.stem_pool_workload import (
     FLOAT,
     KERNEL,
     ROWS,
+    STRIDE,
     StemPoolWorkload,
 )
 from compile.schedules.threads import share_of
@@ -132,11 +136,22 @@ class _Kernel:
     def _pool(self, row: int | tirx.Expr, *, is_top: bool) -> None:
         left = T.alloc_buffer((self.tile.vectors, self.tile.lanes), FLOAT)
         for place in self._tiles(row, is_top=is_top):
+            self._prefetch(place)
             acc, halves = self._convolve(place, rows=range(ROWS))
             with T.unroll(self.tile.vectors) as vector:
                 self._combine(place, vector, acc, left)
             if self.halves:
                 self._store_halves(place, halves)
+
+    def _prefetch(self, place: Place) -> None:
+        """The inputs of the next row of the pool that no row has read, in the columns of this tile.
+
+        Behind the last row nothing is read.
+        """
+        below = place.row_of(ROWS - 1, KERNEL)
+        for k, row in itertools.product(range(self.workload.inputs), range(ROWS * STRIDE)):
+            address = T.address_of(self.x[k, below + row, place.column_of(0, 1)])
+            prefetch(address, PREFETCH_TO_READ_FROM_L1)
 
     def _tiles(self, row: int | tirx.Expr, *, is_top: bool) -> Iterator[Place]:
         """The tiles of one row of the pool, the first of them apart."""
