@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from compile.schedules.registers import accumulator_budget
-from compile.schedules.window_channels_tiles import default_tile
+from compile.schedules.window_channels_tiles import default_tile, sums_alive
 from deploy_rpc.cores import Core
 from tests.cores import A72, AVX512
 from tests.test_window_channels import WORKLOADS, in_channels
@@ -16,6 +16,20 @@ from tests.test_window_channels import WORKLOADS, in_channels
 def test_the_accumulators_fit_the_registers(name: str, core: Core) -> None:
     w = in_channels(name)
     tile = default_tile(w, core)
-    assert tile.pixels * tile.vectors <= accumulator_budget(core)
+    assert sums_alive(w, tile.pixels) * tile.vectors <= accumulator_budget(core)
     assert tile.pixels <= w.output_size[1]
     assert tile.width <= (w.channels if w.is_channelwise else w.outputs)
+
+
+@pytest.mark.parametrize(
+    ("name", "sums"), [("average pool", 2), ("max pool", 7), ("depthwise 7", 7)]
+)
+def test_an_average_keeps_the_sums_of_pixels_that_share_a_column(name: str, sums: int) -> None:
+    assert sums_alive(in_channels(name), pixels=7) == sums
+
+
+@pytest.mark.parametrize(("channels", "vectors"), [(24, 1), (240, 3), (480, 3)])
+def test_an_average_reads_long_pieces_that_overlap_little(channels: int, vectors: int) -> None:
+    w = in_channels("average pool", groups=channels, size=(28, 28))
+    tile = default_tile(w, AVX512)
+    assert (tile.pixels, tile.vectors, tile.lanes) == (7, vectors, AVX512.lanes)

@@ -13,12 +13,13 @@ broadcast one input to the M outputs of its group, as `pointwise` does:
 Nothing is padded or copied. Rows outside the picture are left out of the loop over i; columns
 outside are left out of the code: the tiles at the left and the right border are written apart from
 those between, which meet no border. As in `pointwise`, the last tile of an axis begins earlier.
-A convolution may also read planes (the first one of a network, whose picture is NCHW).
+Averages sum the columns of taps that pixels share (`average_channels`). A convolution may also read
+planes (the first one of a network, whose picture is NCHW).
 
 One thread of an AVX-512 Xeon, shared, 2026-11-23, against planes: depthwise 14x14x120 3.8 us
-against 6.7, 7x7x240 1.4 against 6.3; average pool 14x14x480 3.9 against 19.3; stem of MobileNet 131
-against 149; 5x5 of AlexNet 217 GFLOP/s. One pixel by 24 vectors read 3.5 MB of weights for each
-pixel: 18 GFLOP/s; since then the model knows of caches.
+against 6.7, 7x7x240 1.4 against 6.3; stem of MobileNet 131 against 149; 5x5 of AlexNet 217 GFLOP/s.
+One pixel by 24 vectors read 3.5 MB of weights for each pixel: 18 GFLOP/s; since then the model
+knows of caches.
 """
 
 from __future__ import annotations
@@ -30,9 +31,10 @@ from tvm import tirx
 from tvm.script.ir_builder import IRBuilder
 from tvm.script.ir_builder import tirx as T
 
+from compile.schedules.average_channels import AverageOfTile
 from compile.schedules.maximum import rectified
 from compile.schedules.overlap import tile_starts
-from compile.schedules.pool_values import combined, neutral, share_of_a_tap
+from compile.schedules.pool_values import combined, neutral
 from compile.schedules.window_channels_places import Place, each_place, pixels_inside
 from compile.schedules.window_channels_tiles import WindowChannelsTile, channel_tiles
 from compile.schedules.window_workload import WindowWorkload
@@ -80,6 +82,9 @@ def window_channels(
         with loop(blocks * rows) as index:
             block, row = index // rows, index % rows  # weights stay in the cache over the rows
             for place in each_place(workload, tile, block, row):
+                if workload.is_average:
+                    AverageOfTile(workload, tile, place, x, y).make()
+                    continue
                 acc = T.alloc_buffer(
                     (tile.pixels, tile.vectors, tile.lanes), workload.dtype, scope="local"
                 )
@@ -112,9 +117,6 @@ def _accumulate(
     top = place.row * workload.stride - workload.padding[0]
     first = tirx.max(0, -top)
     end = tirx.min(workload.kernel[0], workload.size[0] - top)
-    if workload.kind in ("average", "average_inside"):
-        _add_columns(workload, tile, place, acc, x, (top + first, top + end))
-        return
     with T.serial(first, end) as i:
         for j in range(workload.kernel[1]):
             inside = pixels_inside(workload, tile, place, j)
@@ -129,35 +131,6 @@ def _accumulate(
                         tap = _tap(workload, place, i, j, k, within)
                         value = acc[at] + value * weights[tap]
                     T.buffer_store(acc, value, at)
-
-
-def _add_columns(
-    workload: WindowWorkload,
-    tile: WindowChannelsTile,
-    place: Place,
-    acc: tirx.Buffer,
-    x: tirx.Buffer,
-    rows: tuple[tirx.Expr, tirx.Expr],
-) -> None:
-    """Sums each column of taps, then the columns: as over planes (pool.py), to the last bit."""
-    first, end = rows
-    for j in range(workload.kernel[1]):
-        inside = pixels_inside(workload, tile, place, j)
-        column_sum = T.alloc_buffer(
-            (tile.pixels, tile.vectors, tile.lanes), workload.dtype, scope="local"
-        )
-
-        def value(row: tirx.Expr, at: tuple[tirx.Expr, ...], j: int = j) -> tirx.Expr:
-            column = (place.column + at[0]) * workload.stride + j - workload.padding[1]
-            return _load(workload, place, x, row, column, 0, at[1] * tile.lanes + at[2])
-
-        for at in _each_value(tile, inside):
-            T.buffer_store(column_sum, value(first, at), at)
-        with T.serial(end - first - 1) as i:
-            for at in _each_value(tile, inside):
-                T.buffer_store(column_sum, column_sum[at] + value(first + 1 + i, at), at)
-        for at in _each_value(tile, inside):
-            T.buffer_store(acc, acc[at] + column_sum[at], at)
 
 
 def _load(
@@ -199,8 +172,6 @@ def _finish(
 ) -> None:
     for at in _each_value(tile, range(tile.pixels)):
         value = acc[at]
-        if workload.kind in ("average", "average_inside"):
-            value = value * share_of_a_tap(workload, place.row, place.column + at[0])
         value = rectified(value, maxnum=tile.maxnum) if workload.relu else value
         channel = workload.first_channel + place.channel + at[1] * tile.lanes + at[2]
         T.buffer_store(y, value, [place.row, place.column + at[0], channel])

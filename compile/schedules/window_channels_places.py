@@ -59,6 +59,20 @@ def pixels_inside(
     ]
 
 
+def columns_inside(
+    workload: WindowWorkload, tile: WindowChannelsTile, place: Place
+) -> dict[int, list[int]]:
+    """The columns of taps that lie in the picture, from the tile's first one on, left to right.
+
+    Of each the pixels that have a tap in it.
+    """
+    columns: dict[int, list[int]] = {}
+    for j in range(workload.kernel[1]):
+        for pixel in pixels_inside(workload, tile, place, j):
+            columns.setdefault(pixel * workload.stride + j, []).append(pixel)
+    return dict(sorted(columns.items()))
+
+
 def _column_runs(workload: WindowWorkload, pixels: int) -> list[tuple[int, int, int | None]]:
     """First column, number of tiles and border of each run of tiles that share their code."""
     runs: list[tuple[int, int, int | None]] = []

@@ -19,6 +19,10 @@ from deploy_rpc.cores import Core
 
 MAX_VECTORS_OF_CHANNELWISE = 2  # more only lengthen the code: nothing is shared between vectors
 PIXELS_OF_CHANNELWISE = 8
+# Of averages, which keep few sums: 14x14x480 takes 4.7, 4.3, 3.1, 2.8 and 2.8 us by 1 to 5 vectors
+# alone, but 3.1 to 3.6 by 3, 3.4 to 3.9 by 5 in the network, which fetches their code for one call;
+# 28x28x240 7.7 to 8.2 and 8.0 to 8.5 (one thread of an EPYC, Zen 5, AVX-512, 2026-11-27).
+MAX_VECTORS_OF_AVERAGE = 3
 FEW_INPUTS = 4  # of a picture
 # By one vector of few inputs, with AVX-512: the stem of 24 channels at 224 takes 95 us in tiles of
 # 8 pixels, 120 of 12, 138 of 16 (one thread of an EPYC, Zen 5, 2026-11-26).
@@ -44,8 +48,7 @@ def default_tile(workload: WindowWorkload, core: Core) -> WindowChannelsTile:
     """The tile with the least modelled cycles among those whose accumulators fit the registers."""
     _, columns = workload.output_size
     budget = accumulator_budget(core)
-    limits = (PIXELS_OF_CHANNELWISE, MAX_VECTORS_OF_CHANNELWISE)
-    max_pixels, max_vectors = limits if workload.is_channelwise else (budget, budget)
+    max_pixels, max_vectors = _limits(workload, budget)
     extent = _channel_extent(workload)
     fitting = [
         WindowChannelsTile(pixels, vectors, lanes, has_maxnum(core))
@@ -53,10 +56,28 @@ def default_tile(workload: WindowWorkload, core: Core) -> WindowChannelsTile:
         for pixels, vectors in itertools.product(
             range(1, max_pixels + 1), range(1, max_vectors + 1)
         )
-        if pixels * vectors <= budget and pixels <= columns and vectors * lanes <= extent
+        if pixels <= columns and vectors * lanes <= extent
+        if sums_alive(workload, pixels) * vectors <= budget
         if not (vectors == 1 and pixels > MOST_PIXELS_OF_A_VECTOR and _is_narrow(workload, core))
     ]
-    return min(fitting, key=lambda tile: _modelled_cycles(workload, core, tile))
+    cost = _values_read if workload.is_average else _modelled_cycles
+    return min(fitting, key=lambda tile: cost(workload, core, tile))
+
+
+def sums_alive(workload: WindowWorkload, pixels: int) -> int:
+    """Pixels of a tile of `pixels` whose sums are in registers at a time: all, but of an average
+    those that share a column of taps.
+    """
+    shared = -(-workload.kernel[1] // workload.stride) if workload.is_average else pixels
+    return min(shared, pixels)
+
+
+def _limits(workload: WindowWorkload, budget: int) -> tuple[int, int]:
+    """Most pixels and vectors."""
+    if not workload.is_channelwise:
+        return budget, budget
+    averaged = MAX_VECTORS_OF_AVERAGE if workload.is_average else MAX_VECTORS_OF_CHANNELWISE
+    return PIXELS_OF_CHANNELWISE, averaged
 
 
 def _is_narrow(workload: WindowWorkload, core: Core) -> bool:
@@ -78,6 +99,13 @@ def channel_tiles(workload: WindowWorkload, tile: WindowChannelsTile) -> int:
 def _channel_extent(workload: WindowWorkload) -> int:
     """Channels that tiles of one group, or of all channelwise ones, are cut from."""
     return workload.channels if workload.is_channelwise else workload.outputs
+
+
+def _values_read(workload: WindowWorkload, core: Core, tile: WindowChannelsTile) -> float:
+    """By all tiles of an average in one row of taps; a tile's start costs a vector a column."""
+    columns = (tile.pixels - 1) * workload.stride + workload.kernel[1]
+    tiles = len(tile_starts(workload.output_size[1], tile.pixels)) * channel_tiles(workload, tile)
+    return tiles * columns * (tile.width + core.lanes)
 
 
 def _modelled_cycles(workload: WindowWorkload, core: Core, tile: WindowChannelsTile) -> float:

@@ -46,6 +46,11 @@ class WindowWorkload:
         return self.inputs == self.outputs == 1
 
     @property
+    def is_average(self) -> bool:
+        """Whether it is a pool of means."""
+        return self.kind in ("average", "average_inside")
+
+    @property
     def output_layout(self) -> Layout:
         """Of Y."""
         return "channels" if self.writes_channels else self.layout
