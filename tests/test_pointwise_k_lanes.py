@@ -7,6 +7,7 @@ import dataclasses
 import numpy as np
 import pytest
 
+from compile.schedules.pointwise import pointwise
 from compile.schedules.pointwise_choices import k_lane_tiles
 from compile.schedules.pointwise_default import default_tile, in_k_lanes
 from compile.schedules.pointwise_k_lanes import packed_in_k_lanes
@@ -53,13 +54,23 @@ def test_steps_are_unrolled_shared_and_walked_with_the_groups_inside() -> None:
     assert error_of(w, dataclasses.replace(tile, prefetch=False, groups_inner=True)) < 5e-5
 
 
-def test_weights_are_packed_so_that_added_vectors_hold_neighbours() -> None:
-    """[group][tile][k / 4][vector, output, k]: the first four vectors deal 16 outputs out."""
+def test_weights_are_packed_so_that_a_shuffle_is_enough_for_each_addition() -> None:
+    """[group][tile][k / 4][vector, block, k]: of the first four vectors each lane of a block holds
+    a part of another output; the last one holds outputs whole."""
     grouped = np.arange(20 * 8, dtype=np.float32).reshape(1, 20, 8)
     packed = packed_in_k_lanes(grouped, tile_of(4, 5, 4)).reshape(2, 5, 4, 4)
-    for vector, outputs in enumerate([(0, 4, 8, 12), (1, 5, 9, 13)]):
-        assert (packed[1, vector] == grouped[0, list(outputs), 4:]).all()
+    for vector, outputs in enumerate([(4, 5, 6, 7), (5, 4, 7, 6), (6, 7, 4, 5), (7, 6, 5, 4)]):
+        assert (packed[1, vector, 1] == grouped[0, list(outputs), range(4, 8)]).all()
     assert (packed[0, 4] == grouped[0, 16:, :4]).all()
+
+
+@pytest.mark.parametrize(("k_lanes", "shuffles"), [(4, 3), (2, 1)])
+def test_sums_of_one_pixel_take_a_shuffle_for_each_addition(k_lanes: int, shuffles: int) -> None:
+    w = PointwiseWorkload(1, 16, 16, 4, False, False, layout="channels")
+    lines = pointwise(w, tile_of(1, k_lanes, k_lanes), 1).script().splitlines()
+    moved = [line for line in lines if "T.Shuffle" in line and "[0, 1, 2, 3, " not in line]
+    added = [line for line in moved if "W[" not in line]
+    assert len(added) == shuffles
 
 
 def test_it_is_had_where_it_was_measured_and_inputs_lie_side_by_side() -> None:

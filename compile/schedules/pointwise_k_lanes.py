@@ -8,9 +8,9 @@ for all of them:
     acc(p, v) += [x(p, k..k+3), x(p, k..k+3), ..] * [w(o, k..k+3), w(o+1, k..k+3), ..]
 
 4 pixels by 5 such vectors are 20 multiply-adds for 9 loads, without a shuffle between them. Behind
-the last step the 4 parts of each sum are added, for 4 vectors at once by 6 shuffles and 3
-additions. Where these are of one pixel the result is a vector of 16 outputs side by side, as the
-weights are packed for that; the vectors left of all pixels are added together, and stored in parts.
+the last step the 4 parts of each sum are added, for 4 vectors at once. Where these are of one pixel
+the weights are packed for it, so that 3 shuffles and 3 additions make a vector of 16 outputs; the
+vectors left of all pixels are added together by 7 shuffles, and stored in parts.
 
 One thread of an EPYC (Zen 5, AVX-512, shared, 2026-11-27), kernels alone, microseconds against the
 usual tile: (3, 20, 80, 784) 29.9 and 31.6, (3, 40, 160, 196) 27.5 and 28.7, (3, 80, 320, 49) 27.4
@@ -50,14 +50,15 @@ class Accumulator:
 
 
 def packed_in_k_lanes(grouped: np.ndarray, tile: PointwiseTile) -> np.ndarray:
-    """(groups, M, K) to [group][m tile][k / k_lanes][vector, output of it, k]."""
+    """(groups, M, K) to [group][m tile][k / k_lanes][vector, lane]."""
     groups, outputs, inputs = grouped.shape
-    order = [_outputs_of(tile, vector) for vector in range(tile.vectors)]
-    apart = (groups, tile.vectors * len(order[0]), inputs // tile.k_lanes, tile.k_lanes)
-    blocks = []
-    for start in tile_starts(outputs, tile.width):
-        block = grouped[:, start : start + tile.width][:, order].reshape(apart)
-        blocks.append(block.transpose(0, 2, 1, 3).reshape(groups, apart[2], -1))
+    order = np.array([_outputs_of(tile, vector) for vector in range(tile.vectors)]).reshape(-1)
+    part = np.arange(order.size) % tile.k_lanes
+    steps = grouped.reshape(groups, outputs, inputs // tile.k_lanes, tile.k_lanes)
+    blocks = [
+        steps[:, start + order, :, part].transpose(1, 2, 0)
+        for start in tile_starts(outputs, tile.width)
+    ]
     return np.ascontiguousarray(np.stack(blocks, axis=1))
 
 
@@ -82,16 +83,17 @@ def compute_in_k_lanes(
 
 
 def _outputs_of(tile: PointwiseTile, vector: int) -> list[int]:
-    """Which outputs of a tile a vector of it holds, in the order of the lanes.
+    """Which output of a tile each lane of a vector holds a part of.
 
-    `k_lanes` vectors of a pixel deal their outputs out in turns; those that are left hold
-    neighbours.
+    Of `k_lanes` vectors of a pixel vector v holds in lane k of a block that of output v ^ k, see
+    `_sums_of_pixel`; those that are left hold all parts of an output side by side.
     """
-    count = tile.lanes // tile.k_lanes
+    lanes = [divmod(lane, tile.k_lanes) for lane in range(tile.lanes)]
     if vector >= _whole(tile):
-        return list(range(vector * count, (vector + 1) * count))
+        count = tile.lanes // tile.k_lanes
+        return [vector * count + block for block, _ in lanes]
     first, number = divmod(vector, tile.k_lanes)
-    return [first * tile.lanes + number + i * tile.k_lanes for i in range(count)]
+    return [first * tile.lanes + block * tile.k_lanes + (number ^ k) for block, k in lanes]
 
 
 def _whole(tile: PointwiseTile) -> int:
@@ -118,13 +120,14 @@ def _finish(
 ) -> None:
     """The sums of `together`: bias, ReLU, and the stores."""
     group = place.group * workload.outputs + place.output
-    sums = _sums([each.sums for each in together], tile)
-    runs = [(together[0].pixel, group + _outputs_of(tile, together[0].vector)[0], tile.lanes)]
-    if together[0].vector >= _whole(tile):
+    vectors, first = [each.sums for each in together], together[0].vector
+    if first < _whole(tile):
+        sums = _sums_of_pixel(vectors, tile)
+        runs = [(together[0].pixel, group + first * tile.lanes // tile.k_lanes, tile.lanes)]
+    else:
+        sums = _sums_of_pixels(vectors, tile)
         count = tile.lanes // tile.k_lanes
         runs = [(each.pixel, group + each.vector * count, count) for each in together]
-        order = [i * tile.k_lanes + j for j in range(tile.k_lanes) for i in range(count)]
-        sums = _vector(tile, tirx.Shuffle([_load(sums)], order))
     missing = tile.lanes // runs[0][2] - len(runs)  # of the last vectors of a tile
     biases = [operands.bias[T.Ramp(channel, 1, count)] for _, channel, count in runs]
     biased = _load(sums) + _side_by_side(biases + biases[:1] * missing)
@@ -136,8 +139,25 @@ def _finish(
         T.buffer_store(operands.y, tirx.Shuffle([_load(sums)], lanes), [pixel, stored])
 
 
-def _sums(vectors: Sequence[tirx.Buffer], tile: PointwiseTile) -> tirx.Buffer:
-    """The parts of `vectors` added: lane i * k_lanes + j is output i of vector j.
+def _sums_of_pixel(vectors: Sequence[tirx.Buffer], tile: PointwiseTile) -> tirx.Buffer:
+    """The parts of `k_lanes` vectors added: all outputs side by side.
+
+    A part of output o lies in lane k of vector o ^ k. What is added to a vector goes to other lanes
+    before, k to k ^ 1 and then to k ^ 2: a shuffle for each addition.
+    """
+    left, distance = list(vectors), 1
+    while len(left) > 1:
+        order = [lane ^ distance for lane in range(tile.lanes)]
+        left = [
+            _vector(tile, _load(a) + tirx.Shuffle([_load(b)], order))
+            for a, b in zip(left[::2], left[1::2], strict=True)
+        ]
+        distance *= 2
+    return left[0]
+
+
+def _sums_of_pixels(vectors: Sequence[tirx.Buffer], tile: PointwiseTile) -> tirx.Buffer:
+    """The parts of vectors of several pixels added: all outputs of the first one, then the next.
 
     Each round adds the halves of two vectors and leaves one. Where vectors are fewer than
     `k_lanes`, the last one stands for the missing ones.
@@ -157,7 +177,9 @@ def _sums(vectors: Sequence[tirx.Buffer], tile: PointwiseTile) -> tirx.Buffer:
         left = [
             _vector(tile, tirx.Shuffle(pair, first) + tirx.Shuffle(pair, second)) for pair in pairs
         ]
-    return left[0]
+    lanes = range(tile.lanes)
+    order = [lane for pixel in range(tile.k_lanes) for lane in lanes[pixel :: tile.k_lanes]]
+    return _vector(tile, tirx.Shuffle([_load(left[0])], order))
 
 
 def _side_by_side(vectors: Sequence[tirx.Expr]) -> tirx.Expr:
