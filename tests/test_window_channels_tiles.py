@@ -33,3 +33,14 @@ def test_an_average_reads_long_pieces_that_overlap_little(channels: int, vectors
     w = in_channels("average pool", groups=channels, size=(28, 28))
     tile = default_tile(w, AVX512)
     assert (tile.pixels, tile.vectors, tile.lanes) == (7, vectors, AVX512.lanes)
+
+
+@pytest.mark.parametrize(
+    ("channels", "stride", "tile"), [(60, 1, (14, 1)), (64, 1, (7, 2)), (60, 2, (7, 2))]
+)
+def test_close_taps_of_uneven_channels_take_many_pixels_of_a_vector(
+    channels: int, stride: int, tile: tuple[int, int]
+) -> None:
+    w = in_channels("depthwise 7", groups=channels, size=(28 * stride, 28 * stride), stride=stride)
+    chosen = default_tile(w, AVX512)
+    assert (chosen.pixels, chosen.vectors) == tile
