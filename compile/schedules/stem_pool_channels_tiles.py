@@ -16,7 +16,8 @@ VALUES_OF_HALVES = 2  # of the pool side by side, by default
 class StemPoolChannelsTile:
     """The decisions: `vectors` of `lanes` channels of `values` of the pool, four accumulators each.
 
-    With `halved` half a vector is left of the channels, which takes two more of each value.
+    With `halved` half a vector is left of the channels, which takes as many as a whole one: those
+    between columns, too.
     """
 
     vectors: int
@@ -27,7 +28,7 @@ class StemPoolChannelsTile:
     @property
     def accumulators(self) -> int:
         """Vectors of sums."""
-        return self.values * ROWS * (COLUMNS * self.vectors + self.halved)
+        return self.values * ROWS * COLUMNS * (self.vectors + self.halved)
 
     @property
     def width(self) -> int:
