@@ -42,6 +42,11 @@ def loads(w: WindowWorkload, tile: WindowChannelsTile) -> int:
     return window_channels(w, tile, 1).script().count("X[")
 
 
+def test_many_rows_of_taps_share_their_code() -> None:
+    w = WindowWorkload("average", 8, 1, 1, (56, 3), (56, 3), 1, (0, 0), layout="channels")
+    assert loads(w, WindowChannelsTile(1, 2, 4)) == 3 * 2  # the first row, and all others
+
+
 def test_a_column_of_taps_is_read_once_for_all_pixels_and_borders_share_a_vector() -> None:
     w = WindowWorkload("average", 8, 1, 1, (15, 15), (3, 3), 2, (0, 0), layout="channels")
     assert loads(w, WindowChannelsTile(7, 2, 4)) == 15 * 3 * 2

@@ -25,6 +25,7 @@ POOLS = {
     "border not counted":  ("average_inside", 6, 1, 1, (14, 13), (3, 3), 2, (1, 1), False),
     "last window overhangs": ("average_inside", 6, 1, 1, (28, 28), (3, 3), 2, (0, 0, 1, 1), False),
     "borders of two":      ("average", 6,  1,  1, (7, 9),     (5, 5),   1, (2, 2), False),
+    "nine rows of taps":   ("average", 6,  1,  1, (12, 7),    (9, 3),   2, (4, 1), False),
     "max, border behind":  ("max",     6,  1,  1, (16, 12),   (3, 3),   2, (0, 0, 1, 1), False),
     "narrower than a vector": ("average", 4, 1, 1, (5, 3),    (3, 3),   2, (1, 1), False),
 }

@@ -35,6 +35,11 @@ def test_an_average_reads_long_pieces_that_overlap_little(channels: int, vectors
     assert (tile.pixels, tile.vectors, tile.lanes) == (7, vectors, AVX512.lanes)
 
 
+def test_an_average_that_shares_no_column_takes_many_pixels() -> None:
+    w = in_channels("average pool", groups=240, size=(28, 28), kernel=(2, 2), padding=(0, 0))
+    assert default_tile(w, AVX512).pixels == 7
+
+
 @pytest.mark.parametrize(
     ("channels", "stride", "tile"), [(60, 1, (14, 1)), (64, 1, (7, 2)), (60, 2, (7, 2))]
 )

@@ -54,7 +54,7 @@ def fuse_stem(choices: Choices) -> Callable[[tvm.IRModule], tvm.IRModule]:
         between, layout = (choices.layout_of(shape_of(each)[2:]) for each in (call, pooled))
         workload = StemPoolWorkload(outputs, inputs, (rows, columns), layout=layout)
         per_channel = is_per_channel(matched[bias], outputs)
-        alike = layout == "channels" and has_avx512(choices.core)  # bits: see choose_layouts
+        alike = layout == "channels" and has_avx512(choices.core)  # bits are kept by choose_layouts
         fits = between == layout or alike
         if not (fits and per_channel and is_offered(workload, choices.core)):
             return None

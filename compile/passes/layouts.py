@@ -20,7 +20,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable
 
 import tvm
 from tvm import relax
@@ -34,11 +34,11 @@ from compile.passes.rewriting import (
     padding_of,
     shape_of,
 )
-from compile.schedules import stem_pool_channels_tiles as tiles
+from compile.schedules import stem_pool_channels_tiles
 from compile.schedules.layouts import LAYOUTS, Layout
 from compile.schedules.pointwise_default import default_tile
 from compile.schedules.pointwise_workload import PointwiseWorkload
-from compile.schedules.stem_pool_workload import StemPoolWorkload
+from compile.schedules.stem_pool_workload import KERNEL, STRIDE, StemPoolWorkload
 from compile.schedules.templates import Convolution, modelled_cycles
 from compile.schedules.window_workload import WindowWorkload
 from deploy_rpc.cores import Core
@@ -57,9 +57,10 @@ def choose_layouts(module: tvm.IRModule, core: Core, threads: int = 1) -> Layout
 
     Several threads that share a picture by its rows share no cache line of it with channels in the
     lanes, but some of every plane: then all sizes below the last one whose layout changes bits have
-    channels in the lanes. In another order sum convolutions of several inputs, 1x1 ones with inputs
-    in the lanes, and with its pool a stem that has half a vector of channels. 1x g3 on two AVX-512
-    cores (2026-11-24): 2.94 M clock ticks against 3.47 M.
+    channels in the lanes. Three kinds of convolutions change them, as they sum in another order:
+    those of several inputs, 1x1 ones with inputs in the lanes, and with its pool a stem that has
+    half a vector of channels. 1x g3 on two AVX-512 cores (2026-11-24): 2.94 M clock ticks against
+    3.47 M.
     """
     if core.lanes < LEAST_LANES:
         return lambda _: "planes"
@@ -69,7 +70,7 @@ def choose_layouts(module: tvm.IRModule, core: Core, threads: int = 1) -> Layout
     if threads > 1 and in_channels:
         found = counts["channels"]
         dense = {size for size, each in found if _depends_on_layout(each, core)}
-        dense |= {stem.output_size for _, each in found for stem in _stems_in_halves(each, core)}
+        dense |= _sizes_of_halved_stems((each for _, each in found), core)
         in_channels |= _smaller_than_all(dense - in_channels, set(costs["planes"]))
     return lambda size: "channels" if tuple(size) in in_channels else "planes"
 
@@ -101,13 +102,17 @@ def _depends_on_layout(workload: Convolution, core: Core) -> bool:
     return default_tile(workload, core).k_lanes > 1
 
 
-def _stems_in_halves(workload: Convolution, core: Core) -> Iterator[StemPoolWorkload]:
-    """What `workload` would be with a pool behind it, where columns share a vector of that."""
-    if isinstance(workload, WindowWorkload) and not workload.is_channelwise:
-        channels, layout = (workload.outputs, workload.inputs), workload.layout
-        stem = StemPoolWorkload(*channels, workload.size, layout=layout)
-        if tiles.is_offered(stem, core) and tiles.default_tile(stem, core).halved:
-            yield stem
+def _sizes_of_halved_stems(convolutions: Iterable[Convolution], core: Core) -> set[tuple[int, int]]:
+    """What those make, with a pool behind them, of which two columns share half a vector."""
+    stems = [
+        StemPoolWorkload(each.outputs, each.inputs, each.size, layout=each.layout)
+        for each in convolutions
+        if isinstance(each, WindowWorkload)
+        and (each.groups, each.kernel, each.stride) == (1, (KERNEL, KERNEL), STRIDE)
+    ]
+    offered = [stem for stem in stems if stem_pool_channels_tiles.is_offered(stem, core)]
+    default_tile_of = stem_pool_channels_tiles.default_tile
+    return {stem.output_size for stem in offered if default_tile_of(stem, core).halved}
 
 
 def _changes(module: tvm.IRModule) -> Counter[tuple[int, int]]:

@@ -5,20 +5,21 @@ multiply-adds as a group has vectors of outputs: 1.25 where it has 20, and no co
 each. Here a vector holds `k_lanes` = 4 inputs of 4 outputs, and one load brings 4 inputs of a pixel
 for all of them:
 
-    acc(p, v) += [x(p, k..k+3), x(p, k..k+3), ..] * [w(o, k..k+3), w(o+1, k..k+3), ..]
+    acc(p, v) += [x(p, k..k+3), x(p, k..k+3), ..] * [4 weights of a block, of the next, ..]
 
 4 pixels by 5 such vectors are 20 multiply-adds for 9 loads, without a shuffle between them. Behind
 the last step the 4 parts of each sum are added, for 4 vectors at once. Where these are of one pixel
 the weights are packed for it, so that 3 shuffles and 3 additions make a vector of 16 outputs; the
-vectors left of all pixels are added together by 7 shuffles, and stored in parts.
+vectors left of all pixels, of which a block is one output, are added together by 7 shuffles, and
+stored in parts.
 
-One thread of an EPYC (Zen 5, AVX-512, shared, 2026-11-27), kernels alone, microseconds against the
-usual tile: (3, 20, 80, 784) 29.9 and 31.6, (3, 40, 160, 196) 27.5 and 28.7, (3, 80, 320, 49) 27.4
-and 28.1, (8, 12, 48, 784) 32.7 and 40.8, (8, 24, 96, 196) 26.7 and 31.0. With 2 inputs in the lanes
-8 outputs are, which wins where both fit; (8, 24, 96, 196) takes 28.2 with 4. 8 inputs lost for
-every shape, as did either where there are few, 24 or 40, and much is added for few products. In the
-network, least times: 2.0 % off 1x g3, 1.8 off 0.5x and 1x g1, 3.4 off g8, 1.5 off 1.5x, nothing off
-g2 and 0.25x.
+One thread of an EPYC (Zen 5, AVX-512, shared, 2026-11-27), kernels alone and with two shuffles for
+each addition still, which took 2 % more of the first, microseconds against the usual tile: (3, 20,
+80, 784) 29.9 and 31.6, (3, 40, 160, 196) 27.5 and 28.7, (3, 80, 320, 49) 27.4 and 28.1, (8, 12, 48,
+784) 32.7 and 40.8, (8, 24, 96, 196) 26.7 and 31.0. With 2 inputs in the lanes 8 outputs are, which
+wins where both fit; (8, 24, 96, 196) takes 28.2 with 4. 8 inputs lost for every shape, as did
+either where there are few, 24 or 40, and much is added for few products. In the network, least
+times: 2.0 % off 1x g3, 1.8 off 0.5x and 1x g1, 3.4 off g8, 1.5 off 1.5x, nothing off g2 and 0.25x.
 """
 
 from __future__ import annotations

@@ -65,8 +65,8 @@ def _order(tile: PointwiseTile) -> tuple[str, str, str]:
 def _shared_axis(counts: dict[str, int], order: Sequence[str], threads: int) -> str:
     """Which of the loops of `counts` tiles the threads share.
 
-    Pixels, unless another loop is shared much more evenly: all kernels then give a thread the same
-    part of the picture, which stays in its cache.
+    Pixels, unless another loop is shared much more evenly: all kernels then give a thread nearly
+    the same part of the picture, which stays in its cache.
     """
     walks = (1, counts[order[0]], counts[order[0]] * counts[order[1]])
     longest = {

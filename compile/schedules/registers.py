@@ -88,7 +88,8 @@ WINDOW_COSTS: dict[Layout, X86Costs] = {
 # AVX-512, of tiles with several inputs of a sum in the lanes: `store` is of adding the parts of an
 # accumulator's sums, too. Fitted to 22 tiles of each of 58 pointwise shapes (Zen 5, shared,
 # 2026-11-27): what these pick, or the usual tile where that costs less, takes 1.003 times the time
-# of the best in the mean, 1.03 times at worst, and 0.978 times that of the usual tile.
+# of the best in the mean, 1.03 times at worst, and 0.978 times that of the usual tile. Since then
+# vectors of one pixel are added with half the shuffles.
 AVX512_K_LANES = {
     2: Avx512Costs(0.02, 0.048, store=0.55, start=0.0, easy=17, crowded=0.037),
     4: Avx512Costs(0.182, 0.01, store=0.4, start=0.0, easy=20, crowded=0.084),

@@ -20,7 +20,8 @@ With AVX-512 the half vector that 24 channels leave is one of two columns (`stem
 1x g3 at 224 it takes 68 us alone and 69 to 71 in the network (Zen 5, shared, 2026-11-27), which
 reads the picture from L3: 78 to 82 where the next rows are not prefetched, and the outputs need no
 prefetch. LLVM does not know how many rows of taps there are, or it writes out all three, which
-spills: 70 alone; with all planes written out 83. Tiles of 1, 3 or 4 values are slower.
+spills: 70 alone; with all planes written out 83. Tiles of 1, 3 or 4 values are slower. AVX2 code
+alone takes as long as without both (130 us there).
 
 Of 1x g3 on AVX2 (EPYC, Zen 3, shared, 2026-11-26): at 224 189 us, the two kernels apart 210; at
 480x640 1449 and 1934. Maxima of floats, which look twice for NaN, took 9 us more at 224; one branch
@@ -118,12 +119,12 @@ class _Kernel:
                         T.buffer_store(last, tirx.const(0, FLOAT), list(at))
             with T.Else():
                 for place in self._tiles(row - 1, is_top=False):
-                    acc, halves = self._convolve(place, rows=(ROWS - 1,))
+                    acc, half_sums = self._convolve(place, rows=(ROWS - 1,))
                     with T.unroll(self.tile.vectors) as vector:
                         for column in range(self._columns):
                             self._keep(place, vector, column, self._result(acc, 0, column, vector))
                     if self.halves:
-                        self.halves.keep(halves, 0, place.column, is_left=place.is_left)
+                        self.halves.keep(half_sums, 0, place.column, is_left=place.is_left)
 
     def make_row(self, row: tirx.Expr) -> None:
         """One row of Y."""
@@ -137,11 +138,11 @@ class _Kernel:
         left = T.alloc_buffer((self.tile.vectors, self.tile.lanes), FLOAT)
         for place in self._tiles(row, is_top=is_top):
             self._prefetch(place)
-            acc, halves = self._convolve(place, rows=range(ROWS))
+            acc, half_sums = self._convolve(place, rows=range(ROWS))
             with T.unroll(self.tile.vectors) as vector:
                 self._combine(place, vector, acc, left)
             if self.halves:
-                self._store_halves(place, halves)
+                self._store_halves(place, half_sums)
 
     def _prefetch(self, place: Place) -> None:
         """The inputs of the next row of the pool that no row has read, in the columns of this tile.
@@ -172,21 +173,21 @@ class _Kernel:
             for vector, lane in self._each_value():
                 start = self.bias[place.channel + vector * tile.lanes + lane]
                 T.buffer_store(acc, start, [at, column, vector, lane])
-        halves = self.halves and self.halves.start(len(rows), tile.values, self.bias)
+        half_sums = self.halves and self.halves.start(len(rows), tile.values, self.bias)
         for up, across, tap in self._each_tap(place):
             for at, row in enumerate(rows):
                 if not (up and row == 0):
                     self._add(place, acc, (at, row), tap, blank_first=across)
-                    if halves:
-                        self._add_halves(place, halves, (at, row), tap)
-        return acc, halves
+                    if half_sums:
+                        self._add_halves(place, half_sums, (at, row), tap)
+        return acc, half_sums
 
     def _each_tap(self, place: Place) -> Iterator[tuple[bool, bool, tuple[tirx.Expr, ...]]]:
         """The loops over rows, columns and inputs of the taps; the body runs inside.
 
         Whether the first row and the first column have none there, and the tap. With AVX-512 in the
-        order in which the convolution alone adds over planes, and with columns written out, which
-        spills less.
+        order in which the convolution alone adds over planes (halves add what lies between columns
+        last), and with columns written out, which spills less.
         """
         inputs = self.workload.inputs
         if self.tile.lanes > AVX2_LANES:

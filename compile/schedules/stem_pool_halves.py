@@ -11,8 +11,8 @@ of taps 4 are of neighbours, and the last 2 are of one input, but of columns of 
 Behind the last tap `own` gets what `between` holds of its columns; the part for the first column of
 a tile comes from the tile to its left.
 
-Of 1x g3 at 224 the stem takes 70 us alone (one thread of an EPYC, Zen 5, shared, 2026-11-27); 73
-where a shuffle puts the inputs of both columns together, which takes the place of a multiply-add.
+A shuffle that puts the inputs of both columns together takes the place of a multiply-add: the stem
+of 1x g3 took 4 % longer (one thread of an EPYC, Zen 5, shared, 2026-11-27).
 """
 
 from __future__ import annotations

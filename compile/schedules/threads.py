@@ -1,7 +1,7 @@
 """How threads share a loop: each walks a part of it that lies together.
 
-All kernels that can give a thread the same part of the picture: what one wrote, it reads again,
-out of its own cache. docs/results.md has what two threads gain.
+All kernels that can give a thread nearly the same part of the picture: what one wrote, it reads
+again, out of its own cache. docs/results.md has what two threads gain.
 """
 
 from __future__ import annotations

@@ -17,12 +17,13 @@ from compile.schedules.tiles import lane_choices
 from compile.schedules.window_workload import WindowWorkload
 from deploy_rpc.cores import Core
 
-MAX_VECTORS_OF_CHANNELWISE = 2  # more only lengthen the code: nothing is shared between vectors
+MAX_VECTORS_OF_CHANNELWISE = 2  # more lengthen the code, and share nothing; averages are shorter
 PIXELS_OF_CHANNELWISE = 8
 # With AVX-512 and stride 1 neighbours share most inputs, of which LLVM loads each once: in 1x g3 14
 # pixels of a vector take 4.1 us instead of 4.7 by 7 of two at 28x28x60, 1.7 instead of 1.9 at
-# 14x14x120; with stride 2 9.8 instead of 8.6. Where two vectors divide the channels two are faster,
-# of MobileNet by 0.5 % (one thread of an EPYC, Zen 5, 2026-11-27).
+# 14x14x120, 5.0 instead of 5.1 at 14x14x240; 7 pixels of a vector 0.79 instead of 0.76 at 7x7x240.
+# With stride 2 9.8 instead of 8.6. Where two vectors divide the channels two are faster, of
+# MobileNet by 0.5 % (in the network, one thread of an EPYC, Zen 5, 2026-11-27).
 PIXELS_OF_CLOSE_TAPS = 14
 # Of averages, which keep few sums: 14x14x480 takes 4.7, 4.3, 3.1, 2.8 and 2.8 us by 1 to 5 vectors
 # alone, but 3.1 to 3.6 by 3, 3.4 to 3.9 by 5 in the network, which fetches their code for one call;
@@ -36,7 +37,9 @@ MOST_PIXELS_OF_A_VECTOR = 8
 
 @dataclass(frozen=True)
 class WindowChannelsTile:
-    """The decisions: `pixels` of one row x `vectors` of `lanes` channels are accumulators."""
+    """The decisions: `pixels` of one row x `vectors` of `lanes` channels are accumulators; of an
+    average fewer are at a time (`sums_alive`).
+    """
 
     pixels: int
     vectors: int
@@ -50,7 +53,9 @@ class WindowChannelsTile:
 
 
 def default_tile(workload: WindowWorkload, core: Core) -> WindowChannelsTile:
-    """The tile with the least modelled cycles among those whose accumulators fit the registers."""
+    """The best tile whose accumulators fit the registers: the one of the least modelled cycles, of
+    an average the one that reads least, and of these the one of most pixels.
+    """
     _, columns = workload.output_size
     budget = accumulator_budget(core)
     max_pixels, max_vectors = _limits(workload, core, budget)
@@ -65,8 +70,9 @@ def default_tile(workload: WindowWorkload, core: Core) -> WindowChannelsTile:
         if sums_alive(workload, pixels) * vectors <= budget
         if not (vectors == 1 and pixels > MOST_PIXELS_OF_A_VECTOR and _is_narrow(workload, core))
     ]
-    cost = _values_read if workload.is_average else _modelled_cycles
-    return min(fitting, key=lambda tile: cost(workload, core, tile))
+    if workload.is_average:
+        return min(fitting, key=lambda tile: (_values_read(workload, core, tile), -tile.pixels))
+    return min(fitting, key=lambda tile: _modelled_cycles(workload, core, tile))
 
 
 def sums_alive(workload: WindowWorkload, pixels: int) -> int:
