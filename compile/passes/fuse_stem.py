@@ -3,8 +3,9 @@ never written.
 
     max_pool2d(relu(add(conv2d(x, W), b)))     ->  call_tir(stem_pool, x, W', b)
 
-Both 3x3 with stride 2 and a border of one; what comes out is planes on AArch64, and on x86 has
-channels in the lanes, or is planes where AVX-512 makes a large picture. Left alone: sizes whose
+Both 3x3 with stride 2 and a border of one; what comes out is planes on AArch64 and has channels in
+the lanes on x86, where they are whole vectors, or with AVX-512 and a half. Any others AVX-512 makes
+of either layout (`stem_pool_winograd`). Left alone: sizes whose
 convolution has an odd number of rows or columns (`fuse_windows` makes two kernels of them). Both
 kernels of 1x g3 at 224 took 2.72 M modelled cycles on A72 and 1.45 M on N1 (2026-11-25), this one
 2.33 M and 1.29 M.
@@ -12,6 +13,7 @@ kernels of 1x g3 at 224 took 2.72 M modelled cycles on A72 and 1.45 M on N1 (202
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
 
 import tvm
@@ -31,6 +33,7 @@ from compile.passes.rewriting import (
 from compile.schedules.registers import has_avx512
 from compile.schedules.stem_pool_workload import KERNEL, STRIDE, StemPoolWorkload
 from compile.schedules.templates import is_offered
+from deploy_rpc.cores import Core
 
 BORDER = 1
 
@@ -52,11 +55,12 @@ def fuse_stem(choices: Choices) -> Callable[[tvm.IRModule], tvm.IRModule]:
             return None
         rows, columns = shape_of(matched[x])[2:]
         between, layout = (choices.layout_of(shape_of(each)[2:]) for each in (call, pooled))
-        workload = StemPoolWorkload(outputs, inputs, (rows, columns), layout=layout)
+        plain = StemPoolWorkload(outputs, inputs, (rows, columns), layout=layout)
+        workload = _offered(plain, choices.core)
         per_channel = is_per_channel(matched[bias], outputs)
         alike = layout == "channels" and has_avx512(choices.core)  # bits are kept by choose_layouts
         fits = between == layout or alike
-        if not (fits and per_channel and is_offered(workload, choices.core)):
+        if not (workload and fits and per_channel):
             return None
         made = choices.make(workload)
         operands = [
@@ -71,6 +75,12 @@ def fuse_stem(choices: Choices) -> Callable[[tvm.IRModule], tvm.IRModule]:
         return rewrite_main(module, pool, replace) if wanted else module
 
     return apply
+
+
+def _offered(plain: StemPoolWorkload, core: Core) -> StemPoolWorkload | None:
+    """What `core` can make of it, in the order of preference."""
+    choices = (plain, dataclasses.replace(plain, winograd=True))
+    return next((workload for workload in choices if is_offered(workload, core)), None)
 
 
 def _is_halving(call: relax.Call) -> bool:

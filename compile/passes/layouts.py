@@ -38,6 +38,7 @@ from compile.schedules import stem_pool_channels_tiles
 from compile.schedules.layouts import LAYOUTS, Layout
 from compile.schedules.pointwise_default import default_tile
 from compile.schedules.pointwise_workload import PointwiseWorkload
+from compile.schedules.registers import has_avx512
 from compile.schedules.stem_pool_workload import KERNEL, STRIDE, StemPoolWorkload
 from compile.schedules.templates import Convolution, modelled_cycles
 from compile.schedules.window_workload import WindowWorkload
@@ -58,8 +59,8 @@ def choose_layouts(module: tvm.IRModule, core: Core, threads: int = 1) -> Layout
     Several threads that share a picture by its rows share no cache line of it with channels in the
     lanes, but some of every plane: then all sizes below the last one whose layout changes bits have
     channels in the lanes. Three kinds of convolutions change them, as they sum in another order:
-    those of several inputs, 1x1 ones with inputs in the lanes, and with its pool a stem that has
-    half a vector of channels. 1x g3 on two AVX-512 cores (2026-11-24): 2.94 M clock ticks against
+    those of several inputs, 1x1 ones with inputs in the lanes, and with AVX-512 a stem with its
+    pool, whose rows share products where it makes planes. 1x g3 on two AVX-512 cores (2026-11-24): 2.94 M clock ticks against
     3.47 M.
     """
     if core.lanes < LEAST_LANES:
@@ -70,7 +71,8 @@ def choose_layouts(module: tvm.IRModule, core: Core, threads: int = 1) -> Layout
     if threads > 1 and in_channels:
         found = counts["channels"]
         dense = {size for size, each in found if _depends_on_layout(each, core)}
-        dense |= _sizes_of_halved_stems((each for _, each in found), core)
+        if has_avx512(core):
+            dense |= _sizes_of_stems((each for _, each in found), core)
         in_channels |= _smaller_than_all(dense - in_channels, set(costs["planes"]))
     return lambda size: "channels" if tuple(size) in in_channels else "planes"
 
@@ -102,17 +104,15 @@ def _depends_on_layout(workload: Convolution, core: Core) -> bool:
     return default_tile(workload, core).k_lanes > 1
 
 
-def _sizes_of_halved_stems(convolutions: Iterable[Convolution], core: Core) -> set[tuple[int, int]]:
-    """What those make, with a pool behind them, of which two columns share half a vector."""
+def _sizes_of_stems(convolutions: Iterable[Convolution], core: Core) -> set[tuple[int, int]]:
+    """What those make, with a pool behind them, whose channels may come into the lanes."""
     stems = [
         StemPoolWorkload(each.outputs, each.inputs, each.size, layout=each.layout)
         for each in convolutions
         if isinstance(each, WindowWorkload)
         and (each.groups, each.kernel, each.stride) == (1, (KERNEL, KERNEL), STRIDE)
     ]
-    offered = [stem for stem in stems if stem_pool_channels_tiles.is_offered(stem, core)]
-    default_tile_of = stem_pool_channels_tiles.default_tile
-    return {stem.output_size for stem in offered if default_tile_of(stem, core).halved}
+    return {stem.output_size for stem in stems if stem_pool_channels_tiles.is_offered(stem, core)}
 
 
 def _changes(module: tvm.IRModule) -> Counter[tuple[int, int]]:

@@ -1,7 +1,7 @@
 """Weights out of the order in which a kernel uses them, and into that of another.
 
 Whatever a template does with weights it does with their indices, too: these say where each weight
-has gone.
+has gone. Templates that store more than the weights take them out by themselves.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import numpy as np
 from compile.schedules.dense_workload import DenseWorkload
 from compile.schedules.int8_workloads import Int8WindowWorkload
 from compile.schedules.stem_pool_workload import KERNEL, StemPoolWorkload
-from compile.schedules.templates import Made, Workload
+from compile.schedules.templates import TEMPLATES, Made, Workload
 from compile.schedules.window_workload import WindowWorkload
 
 WEIGHTS = 1  # which operand of a kernel they are
@@ -24,6 +24,9 @@ def repacked(packed: np.ndarray, old: Made, new: Made) -> np.ndarray:
 
 def unpacked(packed: np.ndarray, made: Made) -> np.ndarray:
     """OIHW, or (M, K), of the weights that were packed for `made`."""
+    unpack = TEMPLATES[made.template].unpack_weights
+    if unpack:
+        return unpack(packed, made.workload, made.tile)
     places = made.packed(indices_of(made.workload))
     weights = np.empty(_weights_shape(made.workload), packed.dtype)
     there = places > 0  # where there is no padding

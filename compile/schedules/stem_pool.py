@@ -21,7 +21,6 @@ columns are even. Threads share the outputs, and each sorts the picture by phase
 from __future__ import annotations
 
 import itertools
-import math
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
@@ -33,7 +32,6 @@ from tvm.script.ir_builder import tirx as T
 from compile.schedules.maximum import has_maxnum, larger_for_relu, rectified
 from compile.schedules.phases import fill_phases
 from compile.schedules.precision import converted
-from compile.schedules.registers import FLOAT_BYTES, has_avx512
 from compile.schedules.stem_pool_workload import (
     COLUMNS,
     FLOAT,
@@ -70,17 +68,9 @@ class StemPoolTile:
 
 
 def is_offered(workload: StemPoolWorkload, core: Core) -> bool:
-    """Whether `core` has the template, and it can make `workload` in whole vectors.
-
-    With AVX-512 only where what the convolution makes exceeds the L2 cache: there it takes 1 % off
-    0.5x g3 at 320x320 and at 480x640, and costs 1 and 2 % at 128 and at 192 (Zen 5, 2026-11-26).
-    """
+    """Whether `core` has the template, and it can make `workload` in whole vectors."""
     _, columns = workload.output_size
-    whole = workload.is_even and columns % core.lanes == 0
-    if core.isa == "aarch64":
-        return whole
-    is_far = FLOAT_BYTES * math.prod(workload.convolved_shape) > core.l2_kib * 1024
-    return whole and has_avx512(core) and is_far
+    return core.isa == "aarch64" and workload.is_even and columns % core.lanes == 0
 
 
 def default_tile(workload: StemPoolWorkload, core: Core) -> StemPoolTile:

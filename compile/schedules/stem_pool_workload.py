@@ -19,13 +19,17 @@ FLOAT: Dtype = "float32"  # of all but the result
 
 @dataclass(frozen=True)
 class StemPoolWorkload:
-    """`outputs` from `inputs` planes of `size` (rows, columns); `layout` is of Y."""
+    """`outputs` from `inputs` planes of `size` (rows, columns); `layout` is of Y.
+
+    With `winograd` rows of the convolution share products (see `stem_pool_winograd`).
+    """
 
     outputs: int
     inputs: int
     size: tuple[int, int]
     result_dtype: Dtype = "float32"
     layout: Layout = "planes"
+    winograd: bool = False
 
     @property
     def as_window(self) -> WindowWorkload:

@@ -31,6 +31,7 @@ from compile.schedules import (
     stem_pool,
     stem_pool_channels,
     stem_pool_channels_tiles,
+    stem_pool_winograd,
     window,
     window_channels,
     window_channels_tiles,
@@ -54,6 +55,7 @@ from compile.schedules.pool_tiles import PoolTile
 from compile.schedules.precision import dtype_of, stated_fields
 from compile.schedules.stem_pool import StemPoolTile
 from compile.schedules.stem_pool_channels_tiles import StemPoolChannelsTile
+from compile.schedules.stem_pool_winograd import StemPoolWinogradTile
 from compile.schedules.stem_pool_workload import StemPoolWorkload
 from compile.schedules.window_channels_tiles import WindowChannelsTile
 from compile.schedules.window_tiles import WindowTile
@@ -67,13 +69,17 @@ NOTE = "template"
 
 @dataclasses.dataclass(frozen=True)
 class Template:
-    """How a kind of kernel is made: its types, default decisions, PrimFunc and weights."""
+    """How a kind of kernel is made: its types, default decisions, PrimFunc and weights.
+
+    `unpack_weights` is needed where packed ones are more than weights in another order.
+    """
 
     workload: type
     tile: type
     default_tile: Callable[[Any, Core], Any]
     make: Callable[[Any, Any, int], tirx.PrimFunc]
     pack_weights: Callable[[np.ndarray, Any, Any], np.ndarray] | None = None
+    unpack_weights: Callable[[np.ndarray, Any, Any], np.ndarray] | None = None
     runs_in_place: Callable[[Any, Any], bool] | None = None
     is_offered: Callable[[Any, Core], bool] | None = None  # by default to every workload
 
@@ -82,7 +88,7 @@ class Template:
 TEMPLATES = {
     "pointwise": Template(
         PointwiseWorkload, PointwiseTile, pointwise_default.default_tile, pointwise.pointwise,
-        pointwise.pack_weights, pointwise_tiles.runs_in_place,
+        pointwise.pack_weights, runs_in_place=pointwise_tiles.runs_in_place,
     ),
     "window": Template(
         WindowWorkload, WindowTile, window_tiles.default_tile, window.window, window.pack_weights
@@ -101,13 +107,20 @@ TEMPLATES = {
         stem_pool_channels.stem_pool_channels, stem_pool_channels.pack_weights,
         is_offered=stem_pool_channels_tiles.is_offered,
     ),
+    "stem_pool_winograd": Template(
+        StemPoolWorkload, StemPoolWinogradTile, stem_pool_winograd.default_tile,
+        stem_pool_winograd.stem_pool_winograd, stem_pool_winograd.pack_weights,
+        unpack_weights=stem_pool_winograd.unpack_weights,
+        is_offered=stem_pool_winograd.is_offered,
+    ),
     "dense": Template(
         DenseWorkload, DenseTile, dense_tiles.default_tile, dense.dense, dense.pack_weights
     ),
     "lrn": Template(LrnWorkload, LrnTile, lrn.default_tile, lrn.lrn),
     "int8_pointwise": Template(
         Int8PointwiseWorkload, Int8Tile, int8_pointwise.default_tile,
-        int8_pointwise.int8_pointwise, int8_pointwise.pack_weights, int8_pointwise.runs_in_place,
+        int8_pointwise.int8_pointwise, int8_pointwise.pack_weights,
+        runs_in_place=int8_pointwise.runs_in_place,
     ),
     "int8_depthwise": Template(
         Int8WindowWorkload, Int8DepthwiseTile, int8_depthwise.default_tile,
@@ -169,6 +182,8 @@ def template_of(workload: Workload) -> str:
     if isinstance(workload, Int8WindowWorkload):
         return "int8_depthwise" if workload.is_channelwise else "int8_stem"
     if isinstance(workload, StemPoolWorkload):
+        if workload.winograd:
+            return "stem_pool_winograd"
         return "stem_pool" if workload.layout == "planes" else "stem_pool_channels"
     if workload.layout == "channels":
         return "window_channels"

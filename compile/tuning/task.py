@@ -16,6 +16,7 @@ TEMPLATE_VERSIONS = {  # raised where the same decisions make another kernel
     "window": 1,
     "stem_pool": 1,
     "stem_pool_channels": 1,
+    "stem_pool_winograd": 1,
     "window_channels": 1,
     "pool": 1,
     "dense": 1,

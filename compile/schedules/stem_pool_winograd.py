@@ -1,0 +1,351 @@
+"""The stem and the max pool behind it in one, over planes; two rows of the convolution share taps.
+
+A row of the pool takes two new rows of the convolution, which see five rows r0 .. r4 of the picture
+and have r2 in common. Of each column of taps (w0, w1, w2) they are
+
+    upper = r0 w0 + r1 w1 + r2 w2      = [(r0 - r2) w0 + r1 w1] + r2 (w0 + w2)
+    lower = r2 w0 + r3 w1 + r4 w2      = [(r2 - r4) (-w2) + r3 w1] + r2 (w0 + w2)
+
+so that 5 products make what 6 do otherwise: Winograd's F(2, 2) of the rows on which both kernels
+have taps (S. Winograd, Arithmetic Complexity of Computations, 1980). The differences are taken once
+for all outputs, and the sum that both share begins with the bias:
+
+    for y: terms[k, 0..4, phase, x] = r0 - r2, r1, r2, r3, r2 - r4     # even and odd columns apart
+      for m_tile: for x_tile:
+        own upper, shared, own lower = 0, B, 0                         # in registers
+        for k, j: own upper += ..; shared += ..; own lower += ..
+        lower = relu(own lower + shared);  line = max(relu(own upper + shared), lower, last[m, x])
+        last[m, x] = lower
+        Y[m, y, x / 2] = max(line[x - 1], line[x], line[x + 1])        # of even x
+
+Columns behind the last one are computed, of whatever is there, and never stored. Y may also have
+channels in the lanes: then rows of all outputs are transposed, with the same sums to the last bit.
+Threads share the rows; one that does not begin at the top first makes the row above its own.
+
+Microseconds at 224 of 12 channels, 0.5x and 0.25x g3, on one thread of an EPYC (Zen 5, AVX-512,
+shared, 2026-11-27): 35 to 36 alone, of which the terms take 6, against 39 and 5 of convolution and
+pool apart; in the network @IN_NETWORK@. Of 24 channels 67, and 69 with channels in the lanes
+(`stem_pool_channels`), which the layers behind want. ReLUs behind the maximum would save 2, and
+lose a NaN. Keeping the differences' first row from the row before instead of sorting it again by
+columns was no faster.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from tvm import tirx
+from tvm.script.ir_builder import IRBuilder
+from tvm.script.ir_builder import tirx as T
+
+from compile.schedules.precision import converted
+from compile.schedules.prefetch import PREFETCH_TO_READ_FROM_L1, prefetch
+from compile.schedules.registers import LINE_BYTES, FLOAT_BYTES, accumulator_budget, has_avx512
+from compile.schedules.spans import Index, pieces, span
+from compile.schedules.stem_pool_maxima import largest_of_rows, result_of, values_of_columns
+from compile.schedules.stem_pool_workload import (
+    COLUMNS,
+    FLOAT,
+    KERNEL,
+    ROWS,
+    STRIDE,
+    StemPoolWorkload,
+)
+from compile.schedules.threads import share_of
+from compile.schedules.transpose import store_across
+from deploy_rpc.cores import Core
+
+SUMS = 3  # own of the upper row, shared, own of the lower row
+# Of each term the sum that its product goes to, and which of the weights it is multiplied by.
+TERMS = ((0, 0), (0, 1), (1, 2), (2, 1), (2, 3))
+WEIGHTS = 4  # w0, w1, w0 + w2, -w2
+SEEN_ROWS = STRIDE * ROWS  # of the picture, that no row of the pool above has seen but the last
+MOST_CHANNELS, VECTORS = 6, (2, 4, 6)  # pairs of vectors make whole vectors of the pool
+
+Store = Callable[[tirx.Expr, Index, tirx.Expr], None]  # channel, columns of the pool, values
+
+
+@dataclass(frozen=True)
+class StemPoolWinogradTile:
+    """The decisions: `channels` x `vectors` of `lanes` columns, three accumulators each."""
+
+    channels: int
+    vectors: int
+    lanes: int
+
+    @property
+    def accumulators(self) -> int:
+        """Vectors of sums."""
+        return SUMS * self.channels * self.vectors
+
+
+def is_offered(workload: StemPoolWorkload, core: Core) -> bool:
+    """Whether `core` has the template, and `workload` a whole vector of columns."""
+    wide = workload.convolved_shape[2] >= core.lanes
+    return has_avx512(core) and workload.is_even and wide
+
+
+def default_tile(workload: StemPoolWorkload, core: Core) -> StemPoolWinogradTile:
+    """The most accumulators, of those with as many the ones that load least in a step."""
+
+    def rank(tile: StemPoolWinogradTile) -> tuple[int, int]:
+        loads = len(TERMS) * tile.vectors + WEIGHTS * tile.channels
+        return tile.accumulators, -loads
+
+    return max(fitting_tiles(workload, core), key=rank)
+
+
+def fitting_tiles(workload: StemPoolWorkload, core: Core) -> Iterator[StemPoolWinogradTile]:
+    """Tiles without overlap whose accumulators fit the registers."""
+    most = accumulator_budget(core)
+    for channels, vectors in itertools.product(range(1, MOST_CHANNELS + 1), VECTORS):
+        tile = StemPoolWinogradTile(channels, vectors, core.lanes)
+        if workload.outputs % channels == 0 and tile.accumulators <= most:
+            yield tile
+
+
+def pack_weights(
+    weights: np.ndarray, workload: StemPoolWorkload, tile: StemPoolWinogradTile
+) -> np.ndarray:
+    """OIHW to [m tile][k][j][of the terms][m], in the order of use."""
+    above, beside, below = (weights[:, :, i] for i in range(KERNEL))
+    of_terms = np.stack([above, beside, above + below, -below], axis=2)
+    split = of_terms.reshape(-1, tile.channels, workload.inputs, WEIGHTS, KERNEL)
+    return np.ascontiguousarray(split.transpose(0, 2, 4, 3, 1))
+
+
+def unpack_weights(
+    packed: np.ndarray, workload: StemPoolWorkload, tile: StemPoolWinogradTile
+) -> np.ndarray:
+    """OIHW of what was packed."""
+    of_terms = packed.transpose(0, 4, 1, 3, 2)
+    above, beside, _, negative = (of_terms[..., kind, :] for kind in range(WEIGHTS))
+    weights = np.stack([above, beside, -negative], axis=3)
+    return weights.reshape(workload.outputs, workload.inputs, KERNEL, KERNEL)
+
+
+def stem_pool_winograd(
+    workload: StemPoolWorkload, tile: StemPoolWinogradTile, threads: int
+) -> tirx.PrimFunc:
+    """The kernel: parameters X (inputs, H, W), W as packed, B (outputs,), Y as planes (outputs,
+    rows, columns) or (rows, columns, outputs).
+    """
+    rows, columns = workload.output_size
+    m_tiles = workload.outputs // tile.channels
+    packed = (m_tiles, workload.inputs, KERNEL, WEIGHTS, tile.channels)
+    planes = (workload.outputs, rows, columns)
+    y_shape = planes if workload.layout == "planes" else (*planes[1:], planes[0])
+    pitch = tile.lanes * (1 + -(-COLUMNS * columns // tile.lanes))
+    with IRBuilder() as builder, T.prim_func(s_tir=True):
+        T.func_name("stem_pool")
+        T.func_attr({"tirx.noalias": True, "macs": workload.macs, "schedule": "default"})
+        x = T.arg("X", T.Buffer((workload.inputs, *workload.size), FLOAT))
+        weights = T.arg("W", T.Buffer(packed, FLOAT))
+        bias = T.arg("B", T.Buffer((workload.outputs,), FLOAT))
+        y = T.arg("Y", T.Buffer(y_shape, workload.result_dtype))
+        with share_of(rows, threads) as (first, end):
+            terms = T.alloc_buffer((workload.inputs, len(TERMS), STRIDE, pitch), FLOAT)
+            last = T.alloc_buffer((workload.outputs, pitch), FLOAT)
+            for buffer in (terms, last):
+                with T.grid(*buffer.shape) as at:
+                    T.buffer_store(buffer, tirx.const(0, FLOAT), list(at))
+            kernel = _Kernel(workload, tile, x, weights, bias, y, terms, last, first)
+            begin = tirx.max(first - 1, 0)
+            with T.serial(end - begin) as step:
+                kernel.make_row(begin + step)
+    return builder.get().without_attr("global_symbol")
+
+
+@dataclass(frozen=True)
+class _Kernel:
+    """What the loops work on.
+
+    In `terms` columns begin behind one vector, whose last value is the border of the odd ones, which
+    come first there; `last` is the row of the convolution above, and rows before `first` are
+    another thread's.
+    """
+
+    workload: StemPoolWorkload
+    tile: StemPoolWinogradTile
+    x: tirx.Buffer
+    weights: tirx.Buffer
+    bias: tirx.Buffer
+    y: tirx.Buffer
+    terms: tirx.Buffer
+    last: tirx.Buffer
+    first: Index
+
+    def make_row(self, row: tirx.Expr) -> None:
+        """One row of Y."""
+        with T.If(row == 0):
+            with T.Then():
+                self._fill(row, is_top=True)
+            with T.Else():
+                self._fill(row, is_top=False)
+        if self.workload.layout == "planes":
+            self._make_planes(row)
+        else:
+            self._make_channels(row)
+
+    def _make_planes(self, row: tirx.Expr) -> None:
+        def store(channel: tirx.Expr, columns: Index, values: tirx.Expr) -> None:
+            with T.If(row >= self.first), T.Then():
+                result = converted(values, str(self.y.dtype))
+                T.buffer_store(self.y, result, [channel, row, columns])
+
+        self._each_tile(store)
+
+    def _make_channels(self, row: tirx.Expr) -> None:
+        outputs, columns = self.workload.outputs, self.workload.output_size[1]
+        pooled = T.alloc_buffer((outputs, columns), FLOAT)
+        self._each_tile(lambda channel, at, values: T.buffer_store(pooled, values, [channel, at]))
+        with T.If(row >= self.first), T.Then():
+            for start, width in pieces(outputs):
+                store_across(
+                    lambda i, at, start=start: pooled[start + i, at],
+                    (width, columns),
+                    self.y,
+                    (row, start),
+                )
+
+    def _fill(self, row: tirx.Expr, *, is_top: bool) -> None:
+        """The terms of a row of the pool."""
+        lanes, columns = self.tile.lanes, self.workload.convolved_shape[2]
+        whole = columns // lanes
+        with T.serial(self.workload.inputs) as k:
+            with T.serial(whole) as index:
+                self._prefetch(k, row + 1, index * lanes)
+                self._fill_vector(k, row, index * lanes, lanes, is_top=is_top)
+            for start, width in pieces(columns - whole * lanes):
+                self._fill_vector(k, row, whole * lanes + start, width, is_top=is_top)
+
+    def _prefetch(self, k: tirx.Expr, row: tirx.Expr, column: tirx.Expr) -> None:
+        """What a row of the pool sees under a vector of columns; behind the last row it is not
+        read.
+        """
+        line = LINE_BYTES // FLOAT_BYTES
+        lines = range(0, STRIDE * self.tile.lanes, line)
+        for seen, start in itertools.product(range(SEEN_ROWS), lines):
+            address = T.address_of(self.x[k, row * SEEN_ROWS + seen, column * STRIDE + start])
+            prefetch(address, PREFETCH_TO_READ_FROM_L1)
+
+    def _fill_vector(
+        self, k: tirx.Expr, row: tirx.Expr, column: Index, width: int, *, is_top: bool
+    ) -> None:
+        columns = span(column * STRIDE, STRIDE * width)
+        at = span(self.tile.lanes + column, width)
+
+        def phases(seen: int) -> list[tirx.Expr]:
+            together = self.x[k, row * SEEN_ROWS + seen, columns]
+            order = range(STRIDE * width)
+            return [T.bind(tirx.Shuffle([together], list(order[p::STRIDE]))) for p in range(STRIDE)]
+
+        nothing = tirx.Broadcast(tirx.const(0, FLOAT), width)
+        rows = [[nothing] * STRIDE if is_top else phases(-1), *map(phases, range(SEEN_ROWS))]
+        for phase, (r0, r1, r2, r3, r4) in enumerate(zip(*rows, strict=True)):
+            for term, value in enumerate((r0 - r2, r1, r2, r3, r2 - r4)):
+                T.buffer_store(self.terms, value, [k, term, phase, at])
+
+    def _each_tile(self, store: Store) -> None:
+        """All outputs of a row; the last tile of columns is narrower, or has columns to spare."""
+        lanes, vectors, channels = self.tile.lanes, self.tile.vectors, self.tile.channels
+        columns = self.workload.convolved_shape[2]
+        whole = columns // (lanes * vectors)
+        rest = -(-columns // lanes) - whole * vectors
+        with T.serial(self.workload.outputs // channels) as m_tile:
+            left = T.alloc_buffer((channels, lanes), FLOAT)
+            with T.unroll(channels) as m, T.vectorized(lanes) as lane:
+                T.buffer_store(left, tirx.const(0, FLOAT), [m, lane])
+            if whole:
+                with T.serial(whole) as index:
+                    self._make_tile(m_tile, index * vectors * lanes, vectors, left, store)
+            if rest:
+                self._make_tile(m_tile, whole * vectors * lanes, rest, left, store)
+
+    def _make_tile(
+        self, m_tile: tirx.Expr, column: Index, vectors: int, left: tirx.Buffer, store: Store
+    ) -> None:
+        """`vectors` of columns of the convolution from `column` on."""
+        acc = self._convolve(m_tile, column, vectors)
+        for m in range(self.tile.channels):
+            lines = [self._line(acc, m_tile, m, column, vector) for vector in range(vectors)]
+            self._pool(m_tile, m, column, lines, left, store)
+
+    def _convolve(self, m_tile: tirx.Expr, column: Index, vectors: int) -> tirx.Buffer:
+        """The three sums of each channel and vector."""
+        channels, lanes = self.tile.channels, self.tile.lanes
+        acc = T.alloc_buffer((SUMS, channels, vectors, lanes), FLOAT, scope="local")
+        values = list(itertools.product(range(channels), range(vectors)))
+        for part, (m, vector) in itertools.product(range(SUMS), values):
+            bias = self.bias[m_tile * channels + m]
+            with T.vectorized(lanes) as lane:
+                start = bias if part == 1 else tirx.const(0, FLOAT)
+                T.buffer_store(acc, start, [part, m, vector, lane])
+        with T.serial(self.workload.inputs) as k:
+            for j, (term, (part, kind)) in itertools.product(range(KERNEL), enumerate(TERMS)):
+                # Under tap j of column c lies 2 c + j - 1: odd columns for the first and last tap.
+                phase, before = (j + 1) % STRIDE, 1 if j == 0 else 0
+                for m, vector in values:
+                    first = lanes + column + vector * lanes - before
+                    with T.vectorized(lanes) as lane:
+                        value = self.terms[k, term, phase, first + lane]
+                        product = value * self.weights[m_tile, k, j, kind, m]
+                        at = [part, m, vector, lane]
+                        T.buffer_store(acc, acc[tuple(at)] + product, at)
+        return acc
+
+    def _line(
+        self, acc: tirx.Buffer, m_tile: tirx.Expr, m: int, column: Index, vector: int
+    ) -> tirx.Expr:
+        """The largest of three rows of the convolution, of which the lowest is the next `last`."""
+        every = T.Ramp(0, 1, self.tile.lanes)
+        upper, shared, lower = (acc[part, m, vector, every] for part in range(SUMS))
+        rows = [result_of(own + shared) for own in (upper, lower)]
+        columns = T.Ramp(column + vector * self.tile.lanes, 1, self.tile.lanes)
+        at = [m_tile * self.tile.channels + m, columns]
+        line = largest_of_rows(rows, self.last[tuple(at)])
+        T.buffer_store(self.last, rows[-1], at)
+        return line
+
+    def _pool(
+        self,
+        m_tile: tirx.Expr,
+        m: int,
+        column: Index,
+        lines: list[tirx.Expr],
+        left: tirx.Buffer,
+        store: Store,
+    ) -> None:
+        """Stores the values of the pool, of two vectors of columns each; `left` is the last odd
+        column of the tile before.
+        """
+        lanes = self.tile.lanes
+        every = T.Ramp(0, 1, lanes)
+        before, end = left[m, every], lanes
+        for number in range(0, len(lines), COLUMNS):
+            pair = lines[number : number + COLUMNS]
+            width = len(pair) * lanes // COLUMNS
+            order = range(COLUMNS * width)
+            even, odd = (T.bind(tirx.Shuffle(pair, list(order[p::COLUMNS]))) for p in (0, 1))
+            shifted = tirx.Shuffle([before, odd], [end - 1, *range(end, end + width - 1)])
+            (value,) = values_of_columns([(even, odd)], shifted)
+            first = column // COLUMNS + number * lanes // COLUMNS
+            self._store(store, m_tile * self.tile.channels + m, first, width, T.bind(value))
+            before, end = odd, width
+        if end == lanes:
+            T.buffer_store(left, before, [m, every])
+
+    def _store(
+        self, store: Store, channel: tirx.Expr, column: Index, width: int, value: tirx.Expr
+    ) -> None:
+        """Those of `width` values from `column` on that the row has."""
+        inside = width
+        if isinstance(column, int):
+            inside = min(width, self.workload.output_size[1] - column)
+        for start, count in pieces(inside):
+            part = list(range(start, start + count))
+            values = value if count == width else tirx.Shuffle([value], part)
+            store(channel, span(column + start, count), values)
