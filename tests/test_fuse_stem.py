@@ -54,6 +54,17 @@ def test_it_may_write_channels_where_the_convolution_alone_would_write_planes(
     assert templates(made) == ["stem_pool_channels"]
 
 
+@pytest.mark.parametrize("layout", ["planes", "channels"])
+def test_avx_512_makes_what_is_no_whole_vector_of_channels_in_either_layout(
+    layout: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(passes, "choose_layouts", lambda *_: lambda _: layout)
+    network, module = fused(stem(), side=32, core=AVX512)
+    (made,) = (made_from(f) for f in module.functions.values() if isinstance(f, tvm.tirx.PrimFunc))
+    assert made.workload == StemPoolWorkload(6, 3, (32, 32), layout=layout, winograd=True)
+    check_numbers(network)
+
+
 LEFT_ALONE = {
     "an odd number of rows": (stem(), 34, A72),
     "no ReLU": (stem(relu=False), 32, A72),
@@ -61,7 +72,8 @@ LEFT_ALONE = {
     "a pool of another size": (stem(nn.MaxPool2d(2, 2)), 32, A72),
     "an average": (stem(nn.AvgPool2d(3, 2, 1)), 32, A72),
     "a convolution of stride 1": (stem(stride=1), 16, A72),
-    "a core without the template": (stem(), 32, AVX512),
+    "a core without the template": (stem(), 32, AVX2),
+    "a picture narrower than a vector": (stem(), 28, AVX512),
 }
 
 

@@ -51,6 +51,7 @@ KERNELS = {
     "stem_pool": (A72, StemPoolWorkload(8, 3, (32, 32))),
     "pointwise_k_lanes": (AVX512, PointwiseWorkload(3, 20, 80, 52, True, False, layout="channels")),
     "stem_pool_channels": (AVX2, StemPoolWorkload(8, 3, (32, 32), layout="channels")),
+    "stem_pool_winograd": (AVX512, StemPoolWorkload(4, 3, (32, 32), winograd=True)),
     "pool_max": (A72, replace(AVERAGE, kind="max")),
     "pool_average_joined": (
         AVX512,

@@ -36,6 +36,8 @@ def tile_of(rows: int, vectors: int, k_lanes: int, k_unroll: int = 1) -> Pointwi
         (12, 4, 3, 4),  # all is
         (22, 1, 5, 4),  # the last tile of outputs begins earlier
         (24, 5, 3, 8),
+        (10, 4, 3, 4),  # the last vector begins earlier, two outputs before the end of another
+        (30, 2, 8, 4),  # though a whole vector of outputs were left, it is added apart
     ],
 )
 def test_a_tile_with_inputs_in_the_lanes_computes_what_it_should(

@@ -18,7 +18,7 @@ from compile.schedules.pointwise_choices import (
     row_lanes,
     sharings,
 )
-from compile.schedules.pointwise_tiles import PointwiseTile, axes_of, is_exact
+from compile.schedules.pointwise_tiles import PointwiseTile, axes_of, is_exact, whole_vectors
 from compile.schedules.pointwise_workload import PointwiseWorkload
 from compile.schedules.registers import (
     ARM_TAIL_CYCLES,
@@ -129,7 +129,9 @@ def _k_lanes_cycles(
     width = vectors * core.lanes // k_lanes
     tiles = -(-workload.pixels // rows) * -(-workload.outputs // width)
     steps = workload.inputs // k_lanes
-    return workload.groups * tiles * k_lanes_tile_cycles(core, k_lanes, rows, vectors, steps)
+    apart = vectors - whole_vectors(workload.outputs, vectors, core.lanes, k_lanes)
+    shape = rows, vectors, apart
+    return workload.groups * tiles * k_lanes_tile_cycles(core, k_lanes, shape, steps)
 
 
 def _default_unroll(workload: PointwiseWorkload, core: Core) -> int:

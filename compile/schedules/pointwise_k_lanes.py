@@ -35,7 +35,7 @@ from tvm.script.ir_builder import tirx as T
 from compile.schedules.overlap import tile_starts
 from compile.schedules.pointwise_inputs import each_input
 from compile.schedules.pointwise_place import Operands, Place
-from compile.schedules.pointwise_tiles import PointwiseTile
+from compile.schedules.pointwise_tiles import PointwiseTile, whole_vectors
 from compile.schedules.pointwise_workload import PointwiseWorkload
 
 FLOAT = "float32"
@@ -53,12 +53,12 @@ class Accumulator:
 def packed_in_k_lanes(grouped: np.ndarray, tile: PointwiseTile) -> np.ndarray:
     """(groups, M, K) to [group][m tile][k / k_lanes][vector, lane]."""
     groups, outputs, inputs = grouped.shape
-    order = np.array([_outputs_of(tile, vector) for vector in range(tile.vectors)]).reshape(-1)
+    order = np.array([_outputs_of(tile, outputs, v) for v in range(tile.vectors)]).reshape(-1)
     part = np.arange(order.size) % tile.k_lanes
     steps = grouped.reshape(groups, outputs, inputs // tile.k_lanes, tile.k_lanes)
     blocks = [
         steps[:, start + order, :, part].transpose(1, 2, 0)
-        for start in tile_starts(outputs, tile.width)
+        for start in tile_starts(outputs, min(tile.width, outputs))
     ]
     return np.ascontiguousarray(np.stack(blocks, axis=1))
 
@@ -79,35 +79,40 @@ def compute_in_k_lanes(
             weights = operands.weights[place.group, place.m_tile, k, at]
             product = _side_by_side([inputs] * (tile.lanes // tile.k_lanes)) * weights
             _store(each.sums, _load(each.sums) + product)
-    for together in _added_together(accumulators, tile):
+    for together in _added_together(accumulators, tile, workload.outputs):
         _finish(workload, tile, place, operands, together)
 
 
-def _outputs_of(tile: PointwiseTile, vector: int) -> list[int]:
+def _outputs_of(tile: PointwiseTile, outputs: int, vector: int) -> list[int]:
     """Which output of a tile each lane of a vector holds a part of.
 
     Of `k_lanes` vectors of a pixel vector v holds in lane k of a block that of output v ^ k, see
     `_sums_of_pixel`; those that are left hold all parts of an output side by side.
     """
     lanes = [divmod(lane, tile.k_lanes) for lane in range(tile.lanes)]
-    if vector >= _whole(tile):
-        count = tile.lanes // tile.k_lanes
-        return [vector * count + block for block, _ in lanes]
+    if vector >= _whole(tile, outputs):
+        return [_first_of(tile, outputs, vector) + block for block, _ in lanes]
     first, number = divmod(vector, tile.k_lanes)
     return [first * tile.lanes + block * tile.k_lanes + (number ^ k) for block, k in lanes]
 
 
-def _whole(tile: PointwiseTile) -> int:
+def _first_of(tile: PointwiseTile, outputs: int, vector: int) -> int:
+    """The first output of a vector that is left; the last of a group may begin earlier."""
+    count = tile.lanes // tile.k_lanes
+    return min(vector * count, outputs - count)
+
+
+def _whole(tile: PointwiseTile, outputs: int) -> int:
     """How many vectors of a pixel are added with others of the same pixel."""
-    return tile.vectors - tile.vectors % tile.k_lanes
+    return whole_vectors(outputs, tile.vectors, tile.lanes, tile.k_lanes)
 
 
 def _added_together(
-    accumulators: Sequence[Accumulator], tile: PointwiseTile
+    accumulators: Sequence[Accumulator], tile: PointwiseTile, outputs: int
 ) -> Iterator[Sequence[Accumulator]]:
     """Those whose parts are added at once: of one pixel, or what is left of all."""
-    whole = [each for each in accumulators if each.vector < _whole(tile)]
-    rest = [each for each in accumulators if each.vector >= _whole(tile)]
+    whole = [each for each in accumulators if each.vector < _whole(tile, outputs)]
+    rest = [each for each in accumulators if each.vector >= _whole(tile, outputs)]
     for kind in (whole, rest):
         yield from (kind[i : i + tile.k_lanes] for i in range(0, len(kind), tile.k_lanes))
 
@@ -122,13 +127,14 @@ def _finish(
     """The sums of `together`: bias, ReLU, and the stores."""
     group = place.group * workload.outputs + place.output
     vectors, first = [each.sums for each in together], together[0].vector
-    if first < _whole(tile):
+    if first < _whole(tile, workload.outputs):
         sums = _sums_of_pixel(vectors, tile)
         runs = [(together[0].pixel, group + first * tile.lanes // tile.k_lanes, tile.lanes)]
     else:
         sums = _sums_of_pixels(vectors, tile)
         count = tile.lanes // tile.k_lanes
-        runs = [(each.pixel, group + each.vector * count, count) for each in together]
+        firsts = [_first_of(tile, workload.outputs, each.vector) for each in together]
+        runs = [(e.pixel, group + f, count) for e, f in zip(together, firsts, strict=True)]
     missing = tile.lanes // runs[0][2] - len(runs)  # of the last vectors of a tile
     biases = [operands.bias[T.Ramp(channel, 1, count)] for _, channel, count in runs]
     biased = _load(sums) + _side_by_side(biases + biases[:1] * missing)

@@ -61,6 +61,15 @@ class PointwiseTile:
         return max(self.width - along, 0)
 
 
+def whole_vectors(outputs: int, vectors: int, lanes: int, k_lanes: int) -> int:
+    """How many of a tile's `vectors` with inputs in the lanes are added to others of their pixel.
+
+    `k_lanes` of them at a time; the last vector of few outputs begins earlier, and is none.
+    """
+    plain = min(vectors, outputs * k_lanes // lanes)
+    return plain - plain % k_lanes
+
+
 def accumulators(rows: int, vectors: int, sharing: int) -> int:
     """Vectors of sums of a tile; the last ones count once for the pixels that share them."""
     return rows * (vectors - 1) + rows // sharing

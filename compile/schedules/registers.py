@@ -164,10 +164,13 @@ def tile_cycles(
     return _avx512_tile_cycles(costs.avx512, busy, rows, vectors, steps, shortcut)
 
 
-def k_lanes_tile_cycles(core: Core, k_lanes: int, rows: int, vectors: int, steps: int) -> float:
-    """Those of a tile with `k_lanes` inputs of each sum in the lanes of AVX-512."""
+def k_lanes_tile_cycles(core: Core, k_lanes: int, shape: tuple[int, int, int], steps: int) -> float:
+    """Those of a tile with `k_lanes` inputs of each sum in the lanes of AVX-512; `shape` is rows,
+    vectors, and how many of these are stored in parts.
+    """
+    rows, vectors, in_parts = shape
     busy = _busy_cycles(core, core.lanes, rows, vectors, steps)
-    apart = rows * (vectors % k_lanes) * STORED_IN_PARTS_CYCLES[k_lanes]
+    apart = rows * in_parts * STORED_IN_PARTS_CYCLES[k_lanes]
     costs = AVX512_K_LANES[k_lanes]
     return apart + _avx512_tile_cycles(costs, busy, rows, vectors, steps, shortcut=False)
 

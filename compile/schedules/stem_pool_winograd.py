@@ -18,7 +18,8 @@ for all outputs, and the sum that both share begins with the bias:
         last[m, x] = lower
         Y[m, y, x / 2] = max(line[x - 1], line[x], line[x + 1])        # of even x
 
-Columns behind the last one are computed, of whatever is there, and never stored. Y may also have
+Of infinite pixels the differences are no numbers: such a row is made value by value. Columns behind
+the last one are computed, of whatever is there, and never stored. Y may also have
 channels in the lanes: then rows of all outputs are transposed, with the same sums to the last bit.
 Threads share the rows; one that does not begin at the top first makes the row above its own.
 
@@ -33,7 +34,7 @@ columns was no faster.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -43,7 +44,7 @@ from tvm.script.ir_builder import tirx as T
 
 from compile.schedules.precision import converted
 from compile.schedules.prefetch import PREFETCH_TO_READ_FROM_L1, prefetch
-from compile.schedules.registers import LINE_BYTES, FLOAT_BYTES, accumulator_budget, has_avx512
+from compile.schedules.registers import FLOAT_BYTES, LINE_BYTES, accumulator_budget, has_avx512
 from compile.schedules.spans import Index, pieces, span
 from compile.schedules.stem_pool_maxima import largest_of_rows, result_of, values_of_columns
 from compile.schedules.stem_pool_workload import (
@@ -163,9 +164,8 @@ def stem_pool_winograd(
 class _Kernel:
     """What the loops work on.
 
-    In `terms` columns begin behind one vector, whose last value is the border of the odd ones, which
-    come first there; `last` is the row of the convolution above, and rows before `first` are
-    another thread's.
+    In `terms` columns begin behind one vector, whose last value is the border of the odd ones;
+    `last` is the row of the convolution above, and rows before `first` are another thread's.
     """
 
     workload: StemPoolWorkload
@@ -180,28 +180,33 @@ class _Kernel:
 
     def make_row(self, row: tirx.Expr) -> None:
         """One row of Y."""
+        probe = T.alloc_buffer((self.tile.lanes,), FLOAT)
+        with T.vectorized(self.tile.lanes) as lane:
+            T.buffer_store(probe, tirx.const(0, FLOAT), [lane])
         with T.If(row == 0):
             with T.Then():
-                self._fill(row, is_top=True)
+                self._fill(row, probe, is_top=True)
             with T.Else():
-                self._fill(row, is_top=False)
-        if self.workload.layout == "planes":
-            self._make_planes(row)
-        else:
-            self._make_channels(row)
+                self._fill(row, probe, is_top=False)
+        make = self._make_planes if self.workload.layout == "planes" else self._make_channels
+        with T.If(_is_zero(probe)):
+            with T.Then():
+                make(row, self._each_tile)
+            with T.Else():
+                make(row, lambda store: self._each_plane_directly(row, store))
 
-    def _make_planes(self, row: tirx.Expr) -> None:
+    def _make_planes(self, row: tirx.Expr, convolve: Callable[[Store], None]) -> None:
         def store(channel: tirx.Expr, columns: Index, values: tirx.Expr) -> None:
             with T.If(row >= self.first), T.Then():
                 result = converted(values, str(self.y.dtype))
                 T.buffer_store(self.y, result, [channel, row, columns])
 
-        self._each_tile(store)
+        convolve(store)
 
-    def _make_channels(self, row: tirx.Expr) -> None:
+    def _make_channels(self, row: tirx.Expr, convolve: Callable[[Store], None]) -> None:
         outputs, columns = self.workload.outputs, self.workload.output_size[1]
         pooled = T.alloc_buffer((outputs, columns), FLOAT)
-        self._each_tile(lambda channel, at, values: T.buffer_store(pooled, values, [channel, at]))
+        convolve(lambda channel, at, values: T.buffer_store(pooled, values, [channel, at]))
         with T.If(row >= self.first), T.Then():
             for start, width in pieces(outputs):
                 store_across(
@@ -211,16 +216,16 @@ class _Kernel:
                     (row, start),
                 )
 
-    def _fill(self, row: tirx.Expr, *, is_top: bool) -> None:
-        """The terms of a row of the pool."""
+    def _fill(self, row: tirx.Expr, probe: tirx.Buffer, *, is_top: bool) -> None:
+        """The terms of a row of the pool; `probe` is NaN where a difference is no number."""
         lanes, columns = self.tile.lanes, self.workload.convolved_shape[2]
         whole = columns // lanes
         with T.serial(self.workload.inputs) as k:
             with T.serial(whole) as index:
                 self._prefetch(k, row + 1, index * lanes)
-                self._fill_vector(k, row, index * lanes, lanes, is_top=is_top)
+                self._fill_vector(k, row, index * lanes, lanes, probe, is_top=is_top)
             for start, width in pieces(columns - whole * lanes):
-                self._fill_vector(k, row, whole * lanes + start, width, is_top=is_top)
+                self._fill_vector(k, row, whole * lanes + start, width, probe, is_top=is_top)
 
     def _prefetch(self, k: tirx.Expr, row: tirx.Expr, column: tirx.Expr) -> None:
         """What a row of the pool sees under a vector of columns; behind the last row it is not
@@ -233,7 +238,14 @@ class _Kernel:
             prefetch(address, PREFETCH_TO_READ_FROM_L1)
 
     def _fill_vector(
-        self, k: tirx.Expr, row: tirx.Expr, column: Index, width: int, *, is_top: bool
+        self,
+        k: tirx.Expr,
+        row: tirx.Expr,
+        column: Index,
+        width: int,
+        probe: tirx.Buffer,
+        *,
+        is_top: bool,
     ) -> None:
         columns = span(column * STRIDE, STRIDE * width)
         at = span(self.tile.lanes + column, width)
@@ -246,33 +258,68 @@ class _Kernel:
         nothing = tirx.Broadcast(tirx.const(0, FLOAT), width)
         rows = [[nothing] * STRIDE if is_top else phases(-1), *map(phases, range(SEEN_ROWS))]
         for phase, (r0, r1, r2, r3, r4) in enumerate(zip(*rows, strict=True)):
-            for term, value in enumerate((r0 - r2, r1, r2, r3, r2 - r4)):
+            differences = T.bind(r0 - r2), T.bind(r2 - r4)
+            for term, value in enumerate((differences[0], r1, r2, r3, differences[1])):
                 T.buffer_store(self.terms, value, [k, term, phase, at])
+            for difference in differences:
+                lanes = span(0, width)
+                T.buffer_store(probe, probe[lanes] + difference * nothing, [lanes])
 
     def _each_tile(self, store: Store) -> None:
-        """All outputs of a row; the last tile of columns is narrower, or has columns to spare."""
-        lanes, vectors, channels = self.tile.lanes, self.tile.vectors, self.tile.channels
-        columns = self.workload.convolved_shape[2]
+        """All outputs of a row."""
+        channels, every = self.tile.channels, T.Ramp(0, 1, self.tile.lanes)
+        with T.serial(self.workload.outputs // channels) as m_tile:
+            for column, vectors, left in self._walk(channels, self.tile.vectors):
+                acc = self._convolve(m_tile, column, vectors)
+                for m in range(channels):
+                    rows = []
+                    for vector in range(vectors):
+                        upper, shared, lower = (acc[i, m, vector, every] for i in range(SUMS))
+                        rows.append((upper + shared, lower + shared))
+                    self._pool(m_tile * channels + m, column, rows, (left, m), store)
+
+    def _each_plane_directly(self, row: tirx.Expr, store: Store) -> None:
+        """The same without differences, value by value: of a row whose differences are no numbers,
+        as pixels are infinite, or very large and of different signs.
+        """
+        lanes, columns = self.tile.lanes, self.workload.convolved_shape[2]
+        with T.serial(self.workload.outputs) as channel:
+            plane = T.alloc_buffer((ROWS, -(-columns // lanes) * lanes), FLOAT)
+            with T.grid(*plane.shape) as at:
+                T.buffer_store(plane, self.bias[channel], list(at))
+            with T.grid(ROWS, columns, self.workload.inputs, KERNEL) as (lower, column, k, j):
+                for i in range(KERNEL):
+                    seen = (row * ROWS + lower) * STRIDE + i - 1, column * STRIDE + j - 1
+                    with T.If(tirx.all(seen[0] >= 0, seen[1] >= 0)), T.Then():
+                        product = self.x[(k, *seen)] * self._weight(channel, k, i, j)
+                        T.buffer_store(plane, plane[lower, column] + product, [lower, column])
+            for column, vectors, left in self._walk(1, COLUMNS):
+                places = [span(column + vector * lanes, lanes) for vector in range(vectors)]
+                rows = [(plane[0, at], plane[1, at]) for at in places]
+                self._pool(channel, column, rows, (left, 0), store)
+
+    def _weight(self, channel: tirx.Expr, k: tirx.Expr, i: int, j: tirx.Expr) -> tirx.Expr:
+        """What was packed, or what it is the negative of."""
+        m_tile, m = channel // self.tile.channels, channel % self.tile.channels
+        if i == KERNEL - 1:
+            return -self.weights[m_tile, k, j, WEIGHTS - 1, m]
+        return self.weights[m_tile, k, j, i, m]
+
+    def _walk(self, channels: int, vectors: int) -> Iterator[tuple[Index, int, tirx.Buffer]]:
+        """The loop over tiles of `vectors` of columns, and the last one, which is narrower or has
+        columns to spare: its first column, its vectors, and what is left of the tile before.
+        """
+        lanes, columns = self.tile.lanes, self.workload.convolved_shape[2]
         whole = columns // (lanes * vectors)
         rest = -(-columns // lanes) - whole * vectors
-        with T.serial(self.workload.outputs // channels) as m_tile:
-            left = T.alloc_buffer((channels, lanes), FLOAT)
-            with T.unroll(channels) as m, T.vectorized(lanes) as lane:
-                T.buffer_store(left, tirx.const(0, FLOAT), [m, lane])
-            if whole:
-                with T.serial(whole) as index:
-                    self._make_tile(m_tile, index * vectors * lanes, vectors, left, store)
-            if rest:
-                self._make_tile(m_tile, whole * vectors * lanes, rest, left, store)
-
-    def _make_tile(
-        self, m_tile: tirx.Expr, column: Index, vectors: int, left: tirx.Buffer, store: Store
-    ) -> None:
-        """`vectors` of columns of the convolution from `column` on."""
-        acc = self._convolve(m_tile, column, vectors)
-        for m in range(self.tile.channels):
-            lines = [self._line(acc, m_tile, m, column, vector) for vector in range(vectors)]
-            self._pool(m_tile, m, column, lines, left, store)
+        left = T.alloc_buffer((channels, lanes), FLOAT)
+        with T.unroll(channels) as m, T.vectorized(lanes) as lane:
+            T.buffer_store(left, tirx.const(0, FLOAT), [m, lane])
+        if whole:
+            with T.serial(whole) as index:
+                yield index * vectors * lanes, vectors, left
+        if rest:
+            yield whole * vectors * lanes, rest, left
 
     def _convolve(self, m_tile: tirx.Expr, column: Index, vectors: int) -> tirx.Buffer:
         """The three sums of each channel and vector."""
@@ -297,34 +344,22 @@ class _Kernel:
                         T.buffer_store(acc, acc[tuple(at)] + product, at)
         return acc
 
-    def _line(
-        self, acc: tirx.Buffer, m_tile: tirx.Expr, m: int, column: Index, vector: int
-    ) -> tirx.Expr:
-        """The largest of three rows of the convolution, of which the lowest is the next `last`."""
-        every = T.Ramp(0, 1, self.tile.lanes)
-        upper, shared, lower = (acc[part, m, vector, every] for part in range(SUMS))
-        rows = [result_of(own + shared) for own in (upper, lower)]
-        columns = T.Ramp(column + vector * self.tile.lanes, 1, self.tile.lanes)
-        at = [m_tile * self.tile.channels + m, columns]
-        line = largest_of_rows(rows, self.last[tuple(at)])
-        T.buffer_store(self.last, rows[-1], at)
-        return line
-
     def _pool(
         self,
-        m_tile: tirx.Expr,
-        m: int,
+        channel: tirx.Expr,
         column: Index,
-        lines: list[tirx.Expr],
-        left: tirx.Buffer,
+        rows: Sequence[tuple[tirx.Expr, tirx.Expr]],
+        left: tuple[tirx.Buffer, int],
         store: Store,
     ) -> None:
-        """Stores the values of the pool, of two vectors of columns each; `left` is the last odd
-        column of the tile before.
+        """Stores what the pool makes of the two `rows` of each vector from `column` on.
+
+        `left` holds the last odd column of the tile before, in the place that is given with it.
         """
-        lanes = self.tile.lanes
+        lanes, (odds, place) = self.tile.lanes, left
         every = T.Ramp(0, 1, lanes)
-        before, end = left[m, every], lanes
+        lines = [self._line(channel, column + v * lanes, pair) for v, pair in enumerate(rows)]
+        before, end = odds[place, every], lanes
         for number in range(0, len(lines), COLUMNS):
             pair = lines[number : number + COLUMNS]
             width = len(pair) * lanes // COLUMNS
@@ -333,10 +368,20 @@ class _Kernel:
             shifted = tirx.Shuffle([before, odd], [end - 1, *range(end, end + width - 1)])
             (value,) = values_of_columns([(even, odd)], shifted)
             first = column // COLUMNS + number * lanes // COLUMNS
-            self._store(store, m_tile * self.tile.channels + m, first, width, T.bind(value))
+            self._store(store, channel, first, width, T.bind(value))
             before, end = odd, width
         if end == lanes:
-            T.buffer_store(left, before, [m, every])
+            T.buffer_store(odds, before, [place, every])
+
+    def _line(
+        self, channel: tirx.Expr, column: Index, rows: tuple[tirx.Expr, tirx.Expr]
+    ) -> tirx.Expr:
+        """The largest of three rows of the convolution, of which the lowest is the next `last`."""
+        upper, lower = (result_of(row) for row in rows)
+        at = [channel, span(column, self.tile.lanes)]
+        line = largest_of_rows((upper, lower), self.last[tuple(at)])
+        T.buffer_store(self.last, lower, at)
+        return line
 
     def _store(
         self, store: Store, channel: tirx.Expr, column: Index, width: int, value: tirx.Expr
@@ -349,3 +394,13 @@ class _Kernel:
             part = list(range(start, start + count))
             values = value if count == width else tirx.Shuffle([value], part)
             store(channel, span(column + start, count), values)
+
+
+def _is_zero(sums: tirx.Buffer) -> tirx.Expr:
+    """Whether all lanes of `sums` are, each of which is 0 or NaN."""
+    lanes = int(sums.shape[0])
+    value, distance = T.bind(sums[T.Ramp(0, 1, lanes)]), 1
+    while distance < lanes:
+        other = tirx.Shuffle([value], [lane ^ distance for lane in range(lanes)])
+        value, distance = T.bind(value + other), 2 * distance
+    return tirx.Shuffle([value], [0]) == tirx.const(0, FLOAT)
