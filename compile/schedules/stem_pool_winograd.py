@@ -19,13 +19,13 @@ for all outputs, and the sum that both share begins with the bias:
         Y[m, y, x / 2] = max(line[x - 1], line[x], line[x + 1])        # of even x
 
 Of infinite pixels the differences are no numbers: such a row is made value by value. Columns behind
-the last one are computed, of whatever is there, and never stored. Y may also have
-channels in the lanes: then rows of all outputs are transposed, with the same sums to the last bit.
+the last one are computed, of whatever is there, and never stored. Y may also have channels in the
+lanes: then rows of all outputs are transposed, with the same sums to the last bit.
 Threads share the rows; one that does not begin at the top first makes the row above its own.
 
 Microseconds at 224 of 12 channels, 0.5x and 0.25x g3, on one thread of an EPYC (Zen 5, AVX-512,
-shared, 2026-11-27): 35 to 36 alone, of which the terms take 6, against 39 and 5 of convolution and
-pool apart; in the network @IN_NETWORK@. Of 24 channels 67, and 69 with channels in the lanes
+shared, 2026-11-27): 35 to 37 alone, of which the terms take 6, against 39 and 5 of convolution and
+pool apart; in the network 39 against 42 and 6. Of 24 channels 67, and 69 with channels in the lanes
 (`stem_pool_channels`), which the layers behind want. ReLUs behind the maximum would save 2, and
 lose a NaN. Keeping the differences' first row from the row before instead of sorting it again by
 columns was no faster.
