@@ -9,11 +9,12 @@ import pytest
 import torch
 import tvm
 
+from compile.schedules import window_channels, window_channels_tiles
 from compile.schedules.depthwise_rows import can_convolve_rows
 from compile.schedules.window import pack_weights, window
 from compile.schedules.window_tiles import WindowTile, default_tile, tiles_in_registers
 from compile.schedules.window_workload import WindowWorkload
-from tests.cores import A72, AVX512
+from tests.cores import A72, AVX2, AVX512
 
 DEPTHWISE = WindowWorkload("conv", 5, 1, 1, (14, 14), (3, 3), 1, (1, 1))
 
@@ -92,6 +93,31 @@ def test_other_convolutions_have_no_such_tile(name: str) -> None:
     assert not list(tiles_in_registers(w, A72))
 
 
-def test_other_cores_have_none() -> None:
-    assert not default_tile(DEPTHWISE, AVX512).in_registers
-    assert not list(tiles_in_registers(DEPTHWISE, AVX512))
+def test_x86_has_fewer_accumulators_and_no_row_of_part_of_a_vector() -> None:
+    tile = default_tile(DEPTHWISE, AVX512)
+    assert (tile.rows, tile.vectors, tile.lanes, tile.in_registers) == (4, 2, 8, True)
+    tile = default_tile(dataclasses.replace(DEPTHWISE, size=(28, 28)), AVX2)
+    assert (tile.rows, tile.vectors, tile.lanes, tile.in_registers) == (2, 2, 8, True)
+    for core, most in ((AVX512, 25), (AVX2, 12)):
+        tiles = list(tiles_in_registers(DEPTHWISE, core))
+        assert {tile.lanes for tile in tiles} == {8}
+        assert 4 < max(tile.rows * tile.vectors for tile in tiles) <= most
+
+
+@pytest.mark.parametrize("stride", [1, 2])
+@pytest.mark.parametrize("size", [(7, 7), (14, 14), (12, 40), (10, 33)])
+def test_both_layouts_give_the_same_bits_on_x86(size: tuple[int, int], stride: int) -> None:
+    """Which one it is may depend on how many threads there are."""
+    w = dataclasses.replace(DEPTHWISE, size=size, stride=stride)
+    in_channels = dataclasses.replace(w, layout="channels")
+    x, weights, bias = operands_of(w)
+    y = np.empty((*w.output_size, w.channels), np.float32)
+    tile = window_channels_tiles.default_tile(in_channels, AVX512)
+    given = (
+        np.ascontiguousarray(x.transpose(1, 2, 0)),
+        window_channels.pack_weights(weights, in_channels, tile),
+    )
+    tensors = [tvm.runtime.tensor(value) for value in (*given, bias, y)]
+    kernel = window_channels.window_channels(in_channels, tile, 1)
+    tvm.compile(kernel.with_attr("global_symbol", "main"), target="llvm")["main"](*tensors)
+    assert (output_of(w, default_tile(w, AVX512)) == tensors[-1].numpy().transpose(2, 0, 1)).all()
