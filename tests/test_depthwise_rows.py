@@ -11,9 +11,11 @@ import tvm
 
 from compile.schedules import window_channels, window_channels_tiles
 from compile.schedules.depthwise_rows import can_convolve_rows
+from compile.schedules.registers import accumulator_budget
 from compile.schedules.window import pack_weights, window
 from compile.schedules.window_tiles import WindowTile, default_tile, tiles_in_registers
 from compile.schedules.window_workload import WindowWorkload
+from compile.targets import host_target
 from tests.cores import A72, AVX2, AVX512
 
 DEPTHWISE = WindowWorkload("conv", 5, 1, 1, (14, 14), (3, 3), 1, (1, 1))
@@ -26,13 +28,18 @@ def operands_of(w: WindowWorkload) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     return x, weights, bias
 
 
-def output_of(w: WindowWorkload, tile: WindowTile, threads: int = 1) -> np.ndarray:
+def output_of(
+    w: WindowWorkload,
+    tile: WindowTile,
+    threads: int = 1,
+    target: tvm.target.Target | str = "llvm",
+) -> np.ndarray:
     x, weights, bias = operands_of(w)
     y = np.full((w.stored_channels or w.channels, *w.output_size), np.nan, np.float32)
     given = (x, pack_weights(weights, w, tile), *([bias] if w.bias else []), y)
     tensors = [tvm.runtime.tensor(value) for value in given]
     kernel = window(w, tile, threads).with_attr("global_symbol", "main")
-    tvm.compile(kernel, target="llvm")["main"](*tensors)
+    tvm.compile(kernel, target=target)["main"](*tensors)
     return tensors[-1].numpy()
 
 
@@ -98,26 +105,37 @@ def test_x86_has_fewer_accumulators_and_no_row_of_part_of_a_vector() -> None:
     assert (tile.rows, tile.vectors, tile.lanes, tile.in_registers) == (4, 2, 8, True)
     tile = default_tile(dataclasses.replace(DEPTHWISE, size=(28, 28)), AVX2)
     assert (tile.rows, tile.vectors, tile.lanes, tile.in_registers) == (2, 2, 8, True)
-    for core, most in ((AVX512, 25), (AVX2, 12)):
+    for core, most in ((AVX512, accumulator_budget(AVX512)), (AVX2, accumulator_budget(AVX2))):
         tiles = list(tiles_in_registers(DEPTHWISE, core))
         assert {tile.lanes for tile in tiles} == {8}
         assert 4 < max(tile.rows * tile.vectors for tile in tiles) <= most
 
 
-@pytest.mark.parametrize("stride", [1, 2])
-@pytest.mark.parametrize("size", [(7, 7), (14, 14), (12, 40), (10, 33)])
-def test_both_layouts_give_the_same_bits_on_x86(size: tuple[int, int], stride: int) -> None:
+@pytest.mark.parametrize("bias", [True, False])
+@pytest.mark.parametrize(
+    ("size", "stride"),
+    [((7, 7), 1), ((14, 14), 1), ((10, 33), 1), ((14, 14), 2), ((12, 40), 2), ((28, 66), 2)],
+)
+def test_both_layouts_give_the_same_bits_on_x86(
+    size: tuple[int, int], stride: int, bias: bool
+) -> None:
     """Which one it is may depend on how many threads there are."""
-    w = dataclasses.replace(DEPTHWISE, size=size, stride=stride)
+    w = dataclasses.replace(DEPTHWISE, size=size, stride=stride, bias=bias)
     in_channels = dataclasses.replace(w, layout="channels")
-    x, weights, bias = operands_of(w)
+    x, weights, biases = operands_of(w)
     y = np.empty((*w.output_size, w.channels), np.float32)
     tile = window_channels_tiles.default_tile(in_channels, AVX512)
-    given = (
-        np.ascontiguousarray(x.transpose(1, 2, 0)),
-        window_channels.pack_weights(weights, in_channels, tile),
-    )
-    tensors = [tvm.runtime.tensor(value) for value in (*given, bias, y)]
+    packed = window_channels.pack_weights(weights, in_channels, tile)
+    given = np.ascontiguousarray(x.transpose(1, 2, 0)), packed, *([biases] if bias else []), y
+    tensors = [tvm.runtime.tensor(value) for value in given]
     kernel = window_channels.window_channels(in_channels, tile, 1)
-    tvm.compile(kernel.with_attr("global_symbol", "main"), target="llvm")["main"](*tensors)
-    assert (output_of(w, default_tile(w, AVX512)) == tensors[-1].numpy().transpose(2, 0, 1)).all()
+    target = host_target().tvm  # with multiply-adds, which round once
+    tvm.compile(kernel.with_attr("global_symbol", "main"), target=target)["main"](*tensors)
+    of_planes = output_of(w, default_tile(w, AVX512), target=target)
+    assert (of_planes == tensors[-1].numpy().transpose(2, 0, 1)).all()
+
+
+def test_a_core_of_another_kind_has_none() -> None:
+    arm = dataclasses.replace(AVX2, isa="arm")
+    assert not default_tile(DEPTHWISE, arm).in_registers
+    assert not list(tiles_in_registers(DEPTHWISE, arm))

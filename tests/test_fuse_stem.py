@@ -65,6 +65,13 @@ def test_avx_512_makes_what_is_no_whole_vector_of_channels_in_either_layout(
     check_numbers(network)
 
 
+def test_avx_512_makes_planes_of_any_number_of_channels(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(passes, "choose_layouts", lambda *_: lambda _: "planes")
+    module = nn.Sequential(nn.Conv2d(3, 24, 3, 2, 1), nn.ReLU(), nn.MaxPool2d(3, 2, 1))
+    _, made = fused(module, side=32, core=AVX512)
+    assert templates(made) == ["stem_pool_winograd"]
+
+
 LEFT_ALONE = {
     "an odd number of rows": (stem(), 34, A72),
     "no ReLU": (stem(relu=False), 32, A72),

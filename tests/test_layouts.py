@@ -18,9 +18,11 @@ from compile.passes.layouts import (
     CHANGE_CYCLES,
     _changes,
     _sizes_in_channels,
+    _sizes_of_stems,
     cancel_layout_changes,
     choose_layouts,
 )
+from compile.schedules.window_workload import WindowWorkload
 from model.zoo import create_model
 from tests.cores import A72, AVX512
 from tests.small_networks import small_network
@@ -78,9 +80,17 @@ def test_a_size_that_no_convolution_has_is_planes() -> None:
     assert choose_layouts(pointwise_at(7, 80), AVX512)((99, 99)) == "planes"
 
 
+@pytest.mark.parametrize(("channels", "sizes"), [(12, set()), (24, {(32, 32)}), (32, {(32, 32)})])
+def test_a_stem_depends_on_its_layout_where_its_channels_may_come_into_the_lanes(
+    channels: int, sizes: set[tuple[int, int]]
+) -> None:
+    stem = WindowWorkload("conv", 1, channels, 3, (128, 128), (3, 3), 2, (1, 1), layout="channels")
+    assert _sizes_of_stems([stem], AVX512) == sizes
+
+
 @pytest.mark.parametrize(("channels", "layout"), [(12, "channels"), (24, "planes")])
 def test_threads_do_not_change_the_order_in_which_a_stem_sums(channels: int, layout: str) -> None:
-    """Half a vector of channels is summed in another order where the pool is not planes."""
+    """Rows share products in planes, and in channels that are no whole vectors and no half more."""
     module = small_network(
         nn.Sequential(
             nn.Conv2d(3, channels, 3, 2, 1),

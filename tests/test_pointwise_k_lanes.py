@@ -56,6 +56,16 @@ def test_steps_are_unrolled_shared_and_walked_with_the_groups_inside() -> None:
     assert error_of(w, dataclasses.replace(tile, prefetch=False, groups_inner=True)) < 5e-5
 
 
+def test_only_of_few_outputs_the_last_vector_begins_earlier() -> None:
+    of_ten = dataclasses.replace(STAGE_3, outputs=10, inputs=40)
+    assert {vectors for _, vectors, k_lanes in k_lane_tiles(of_ten, AVX512) if k_lanes == 4} == {
+        1, 2, 3,
+    }  # fmt: skip
+    assert default_tile(of_ten, AVX512).k_lanes == 4
+    of_34 = dataclasses.replace(STAGE_3, outputs=34, inputs=136)
+    assert max(vectors for _, vectors, k_lanes in k_lane_tiles(of_34, AVX512) if k_lanes == 4) == 8
+
+
 def test_weights_are_packed_so_that_a_shuffle_is_enough_for_each_addition() -> None:
     """[group][tile][k / 4][vector, block, k]: of the first four vectors each lane of a block holds
     a part of another output; the last one holds outputs whole."""

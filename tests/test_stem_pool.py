@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
 
 import numpy as np
 import pytest
@@ -28,16 +29,14 @@ def output_of(
     w: StemPoolWorkload,
     tile: StemPoolTile | StemPoolChannelsTile,
     threads: int = 1,
-    x: np.ndarray | None = None,
-    taps: np.ndarray | None = None,
+    operands: Sequence[np.ndarray] | None = None,
 ) -> np.ndarray:
-    """As planes, in either layout; of these operands by default."""
-    picture, weights, bias = operands_of(w)
-    weights = weights if taps is None else taps
+    """As planes, in either layout; of `operands_of(w)` by default."""
+    x, weights, bias = operands_of(w) if operands is None else operands
     made = Made(template_of(w), w, tile, threads)
     planes = (w.outputs, *w.output_size)
     y = np.full(planes if w.layout == "planes" else (*planes[1:], planes[0]), np.nan, np.float32)
-    values = (picture if x is None else x, made.packed(weights), bias, y)
+    values = (x, made.packed(weights), bias, y)
     tensors = [tvm.runtime.tensor(value) for value in values]
     kernel = made.kernel().with_attr("global_symbol", "main")
     tvm.compile(kernel, target="llvm")["main"](*tensors)

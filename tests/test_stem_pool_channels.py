@@ -66,12 +66,12 @@ def test_no_tile_and_no_thread_changes_a_bit() -> None:
 
 
 def test_a_nan_comes_out_wherever_a_window_sees_it_and_nowhere_else() -> None:
-    x = operands_of(SMALL)[0]
-    x[1, 7, 9] = math.nan  # of the convolution's rows 3 and 4, columns 4 and 5
+    operands = operands_of(SMALL)
+    operands[0][1, 7, 9] = math.nan  # of the convolution's rows 3 and 4, columns 4 and 5
     seen = np.zeros(SMALL.output_size, bool)
     seen[1:3, 2:4] = True
     for core in (AVX2, AVX512):
-        y = output_of(SMALL, default_tile(SMALL, core), x=x)
+        y = output_of(SMALL, default_tile(SMALL, core), operands=operands)
         assert (np.isnan(y) == seen).all(), core.name
 
 

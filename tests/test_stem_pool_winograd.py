@@ -10,13 +10,12 @@ import pytest
 import torch
 from torch.nn import functional
 
-from compile.schedules.stem_pool_winograd import (
+from compile.schedules.stem_pool_winograd import pack_weights, unpack_weights
+from compile.schedules.stem_pool_winograd_tiles import (
     StemPoolWinogradTile,
     default_tile,
     fitting_tiles,
     is_offered,
-    pack_weights,
-    unpack_weights,
 )
 from compile.schedules.stem_pool_workload import StemPoolWorkload
 from tests.cores import A72, AVX2, AVX512
@@ -37,6 +36,7 @@ def with_channels(workload: StemPoolWorkload) -> StemPoolWorkload:
         ((4, 64), 6, 1),  # one row of the pool
         ((8, 36), 24, 3),  # two columns more than a vector
         ((12, 76), 5, 2),  # no number of channels divides it
+        ((8, 32), 20, 3),  # more channels together than the pool has columns
         ((8, 224), 12, 3),
     ],
 )
@@ -44,7 +44,9 @@ def test_every_size_gives_the_definition(size: tuple[int, int], outputs: int, in
     w = StemPoolWorkload(outputs, inputs, size, winograd=True)
     assert is_offered(w, AVX512)
     expected = definition(w)
-    np.testing.assert_allclose(output_of(w, default_tile(w, AVX512)), expected, atol=2e-5)
+    for each, threads in ((w, 1), (with_channels(w), 3)):  # more threads than rows, too
+        output = output_of(each, default_tile(w, AVX512), threads)
+        np.testing.assert_allclose(output, expected, atol=2e-5)
 
 
 def test_no_tile_no_thread_and_no_layout_changes_a_bit() -> None:
@@ -75,25 +77,31 @@ def test_odd_pixels_give_what_pytorch_gives(name: str) -> None:
     x, weights, bias = operands_of(SMALL)
     for place, value in ODD[name].items():
         x[place] = value
-    given = (torch.from_numpy(values) for values in (x, weights * 0.125, bias))
+    weights, bias = weights * 0.125, bias + 9  # most values are above 0
+    given = (torch.from_numpy(values) for values in (x, weights, bias))
     x_, w_, b_ = given
     convolved = functional.conv2d(x_[None], w_, b_, stride=2, padding=1)
     expected = functional.max_pool2d(functional.relu(convolved), 3, 2, 1)[0].numpy()
-    assert not np.isfinite(expected).all() or "finite" in name
+    assert name.startswith("finite") or not np.isfinite(expected).all()
     for threads, workload in ((1, SMALL), (3, with_channels(SMALL))):
-        y = output_of(workload, default_tile(SMALL, AVX512), threads, x, weights * 0.125)
+        y = output_of(workload, default_tile(SMALL, AVX512), threads, (x, weights, bias))
         assert np.array_equal(np.isnan(y), np.isnan(expected))
         np.testing.assert_allclose(y, expected, rtol=1e-4, atol=2e-5)
 
 
 def test_a_row_with_an_infinite_pixel_changes_no_other() -> None:
-    x = operands_of(SMALL)[0]
-    usual = output_of(SMALL, default_tile(SMALL, AVX512))
-    x[0, 8, 20] = math.inf  # of row 4 of the convolution, which rows 2 and 1 of the pool see
-    y = output_of(SMALL, default_tile(SMALL, AVX512), x=x)
-    assert (y[:, 0] == usual[:, 0]).all()
-    assert (y[:, 3] == usual[:, 3]).all()
-    np.testing.assert_allclose(y[:, 1:3, :4], usual[:, 1:3, :4], atol=2e-5)
+    """Rows 4 and 5 of the convolution see it, of which row 2 of the pool is made value by value; to
+    row 3 it hands the last."""
+    x, weights, bias = operands_of(SMALL)
+    bias = bias + 9
+    tile = default_tile(SMALL, AVX512)
+    usual = output_of(SMALL, tile, operands=(x, weights, bias))
+    x[0, 9, 20] = math.inf
+    y = output_of(SMALL, tile, operands=(x, weights, bias))
+    assert (y[:, :2] == usual[:, :2]).all()
+    np.testing.assert_allclose(y[:, 2:, :4], usual[:, 2:, :4], atol=2e-5)
+    assert (usual[:, 2:, :4] > 0).any()
+    assert not np.isfinite(y[:, 2, 4:6]).all()
 
 
 def test_packed_weights_are_the_sums_that_the_terms_need_and_come_out_again() -> None:

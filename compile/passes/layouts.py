@@ -59,9 +59,9 @@ def choose_layouts(module: tvm.IRModule, core: Core, threads: int = 1) -> Layout
     Several threads that share a picture by its rows share no cache line of it with channels in the
     lanes, but some of every plane: then all sizes below the last one whose layout changes bits have
     channels in the lanes. Three kinds of convolutions change them, as they sum in another order:
-    those of several inputs, 1x1 ones with inputs in the lanes, and with AVX-512 a stem with its
-    pool, whose rows share products where it makes planes. 1x g3 on two AVX-512 cores (2026-11-24):
-    2.94 M clock ticks against 3.47 M.
+    those of several inputs, 1x1 ones with inputs in the lanes, and with AVX-512 a stem whose
+    pool may have channels in the lanes, as its rows share products where they are planes. 1x g3 on
+    two AVX-512 cores (2026-11-24): 2.94 M clock ticks against 3.47 M.
     """
     if core.lanes < LEAST_LANES:
         return lambda _: "planes"

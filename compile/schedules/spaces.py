@@ -23,7 +23,7 @@ from compile.schedules import (
     pointwise_tiles,
     stem_pool,
     stem_pool_channels_tiles,
-    stem_pool_winograd,
+    stem_pool_winograd_tiles,
     window_tiles,
 )
 from compile.schedules.int8_tiles import Int8Tile
@@ -138,7 +138,7 @@ SPACES: dict[str, Callable[[Any, Core], Iterable[Any]]] = {
     "window": _window,
     "stem_pool": stem_pool.fitting_tiles,
     "stem_pool_channels": stem_pool_channels_tiles.fitting_tiles,
-    "stem_pool_winograd": stem_pool_winograd.fitting_tiles,
+    "stem_pool_winograd": stem_pool_winograd_tiles.fitting_tiles,
     "dense": dense_tiles.fitting_tiles,
     "int8_pointwise": _int8_pointwise,
     "int8_depthwise": int8_depthwise.fitting_tiles,

@@ -44,9 +44,10 @@ from tvm.script.ir_builder import tirx as T
 
 from compile.schedules.precision import converted
 from compile.schedules.prefetch import PREFETCH_TO_READ_FROM_L1, prefetch
-from compile.schedules.registers import FLOAT_BYTES, LINE_BYTES, accumulator_budget, has_avx512
+from compile.schedules.registers import FLOAT_BYTES, LINE_BYTES
 from compile.schedules.spans import Index, pieces, span
 from compile.schedules.stem_pool_maxima import largest_of_rows, result_of, values_of_columns
+from compile.schedules.stem_pool_winograd_tiles import SUMS, StemPoolWinogradTile
 from compile.schedules.stem_pool_workload import (
     COLUMNS,
     FLOAT,
@@ -57,55 +58,13 @@ from compile.schedules.stem_pool_workload import (
 )
 from compile.schedules.threads import share_of
 from compile.schedules.transpose import store_across
-from deploy_rpc.cores import Core
 
-SUMS = 3  # own of the upper row, shared, own of the lower row
 # Of each term the sum that its product goes to, and which of the weights it is multiplied by.
 TERMS = ((0, 0), (0, 1), (1, 2), (2, 1), (2, 3))
-WEIGHTS = 4  # w0, w1, w0 + w2, -w2
-SEEN_ROWS = STRIDE * ROWS  # of the picture, that no row of the pool above has seen but the last
-MOST_CHANNELS, VECTORS = 6, (2, 4, 6)  # pairs of vectors make whole vectors of the pool
+KINDS = 4  # of weights: w0, w1, w0 + w2, -w2
+SEEN_ROWS = STRIDE * ROWS  # of the picture, that no row of the pool above has seen
 
 Store = Callable[[tirx.Expr, Index, tirx.Expr], None]  # channel, columns of the pool, values
-
-
-@dataclass(frozen=True)
-class StemPoolWinogradTile:
-    """The decisions: `channels` x `vectors` of `lanes` columns, three accumulators each."""
-
-    channels: int
-    vectors: int
-    lanes: int
-
-    @property
-    def accumulators(self) -> int:
-        """Vectors of sums."""
-        return SUMS * self.channels * self.vectors
-
-
-def is_offered(workload: StemPoolWorkload, core: Core) -> bool:
-    """Whether `core` has the template, and `workload` a whole vector of columns."""
-    wide = workload.convolved_shape[2] >= core.lanes
-    return has_avx512(core) and workload.is_even and wide
-
-
-def default_tile(workload: StemPoolWorkload, core: Core) -> StemPoolWinogradTile:
-    """The most accumulators, of those with as many the ones that load least in a step."""
-
-    def rank(tile: StemPoolWinogradTile) -> tuple[int, int]:
-        loads = len(TERMS) * tile.vectors + WEIGHTS * tile.channels
-        return tile.accumulators, -loads
-
-    return max(fitting_tiles(workload, core), key=rank)
-
-
-def fitting_tiles(workload: StemPoolWorkload, core: Core) -> Iterator[StemPoolWinogradTile]:
-    """Tiles without overlap whose accumulators fit the registers."""
-    most = accumulator_budget(core)
-    for channels, vectors in itertools.product(range(1, MOST_CHANNELS + 1), VECTORS):
-        tile = StemPoolWinogradTile(channels, vectors, core.lanes)
-        if workload.outputs % channels == 0 and tile.accumulators <= most:
-            yield tile
 
 
 def pack_weights(
@@ -114,7 +73,7 @@ def pack_weights(
     """OIHW to [m tile][k][j][of the terms][m], in the order of use."""
     above, beside, below = (weights[:, :, i] for i in range(KERNEL))
     of_terms = np.stack([above, beside, above + below, -below], axis=2)
-    split = of_terms.reshape(-1, tile.channels, workload.inputs, WEIGHTS, KERNEL)
+    split = of_terms.reshape(-1, tile.channels, workload.inputs, KINDS, KERNEL)
     return np.ascontiguousarray(split.transpose(0, 2, 4, 3, 1))
 
 
@@ -123,7 +82,7 @@ def unpack_weights(
 ) -> np.ndarray:
     """OIHW of what was packed."""
     of_terms = packed.transpose(0, 4, 1, 3, 2)
-    above, beside, _, negative = (of_terms[..., kind, :] for kind in range(WEIGHTS))
+    above, beside, _, negative = (of_terms[..., kind, :] for kind in range(KINDS))
     weights = np.stack([above, beside, -negative], axis=3)
     return weights.reshape(workload.outputs, workload.inputs, KERNEL, KERNEL)
 
@@ -136,7 +95,7 @@ def stem_pool_winograd(
     """
     rows, columns = workload.output_size
     m_tiles = workload.outputs // tile.channels
-    packed = (m_tiles, workload.inputs, KERNEL, WEIGHTS, tile.channels)
+    packed = (m_tiles, workload.inputs, KERNEL, KINDS, tile.channels)
     planes = (workload.outputs, rows, columns)
     y_shape = planes if workload.layout == "planes" else (*planes[1:], planes[0])
     pitch = tile.lanes * (1 + -(-COLUMNS * columns // tile.lanes))
@@ -155,7 +114,7 @@ def stem_pool_winograd(
                     T.buffer_store(buffer, tirx.const(0, FLOAT), list(at))
             kernel = _Kernel(workload, tile, x, weights, bias, y, terms, last, first)
             begin = tirx.max(first - 1, 0)
-            with T.serial(end - begin) as step:
+            with T.serial(tirx.Select(first < end, end - begin, 0)) as step:
                 kernel.make_row(begin + step)
     return builder.get().without_attr("global_symbol")
 
@@ -205,8 +164,13 @@ class _Kernel:
 
     def _make_channels(self, row: tirx.Expr, convolve: Callable[[Store], None]) -> None:
         outputs, columns = self.workload.outputs, self.workload.output_size[1]
-        pooled = T.alloc_buffer((outputs, columns), FLOAT)
-        convolve(lambda channel, at, values: T.buffer_store(pooled, values, [channel, at]))
+        dtype = str(self.y.dtype)
+        pooled = T.alloc_buffer((outputs, columns), dtype)
+
+        def store(channel: tirx.Expr, columns: Index, values: tirx.Expr) -> None:
+            T.buffer_store(pooled, converted(values, dtype), [channel, columns])
+
+        convolve(store)
         with T.If(row >= self.first), T.Then():
             for start, width in pieces(outputs):
                 store_across(
@@ -302,7 +266,7 @@ class _Kernel:
         """What was packed, or what it is the negative of."""
         m_tile, m = channel // self.tile.channels, channel % self.tile.channels
         if i == KERNEL - 1:
-            return -self.weights[m_tile, k, j, WEIGHTS - 1, m]
+            return -self.weights[m_tile, k, j, KINDS - 1, m]
         return self.weights[m_tile, k, j, i, m]
 
     def _walk(self, channels: int, vectors: int) -> Iterator[tuple[Index, int, tirx.Buffer]]:

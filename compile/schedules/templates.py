@@ -32,6 +32,7 @@ from compile.schedules import (
     stem_pool_channels,
     stem_pool_channels_tiles,
     stem_pool_winograd,
+    stem_pool_winograd_tiles,
     window,
     window_channels,
     window_channels_tiles,
@@ -55,7 +56,7 @@ from compile.schedules.pool_tiles import PoolTile
 from compile.schedules.precision import dtype_of, stated_fields
 from compile.schedules.stem_pool import StemPoolTile
 from compile.schedules.stem_pool_channels_tiles import StemPoolChannelsTile
-from compile.schedules.stem_pool_winograd import StemPoolWinogradTile
+from compile.schedules.stem_pool_winograd_tiles import StemPoolWinogradTile
 from compile.schedules.stem_pool_workload import StemPoolWorkload
 from compile.schedules.window_channels_tiles import WindowChannelsTile
 from compile.schedules.window_tiles import WindowTile
@@ -108,10 +109,10 @@ TEMPLATES = {
         is_offered=stem_pool_channels_tiles.is_offered,
     ),
     "stem_pool_winograd": Template(
-        StemPoolWorkload, StemPoolWinogradTile, stem_pool_winograd.default_tile,
+        StemPoolWorkload, StemPoolWinogradTile, stem_pool_winograd_tiles.default_tile,
         stem_pool_winograd.stem_pool_winograd, stem_pool_winograd.pack_weights,
         unpack_weights=stem_pool_winograd.unpack_weights,
-        is_offered=stem_pool_winograd.is_offered,
+        is_offered=stem_pool_winograd_tiles.is_offered,
     ),
     "dense": Template(
         DenseWorkload, DenseTile, dense_tiles.default_tile, dense.dense, dense.pack_weights

@@ -30,10 +30,10 @@ ARM_CHANNELWISE = (8, 2)
 ARM_DENSE = (21, 1)
 # Of copying a vector of the input, as it lies and sorted by phase of the column; fitted to six
 # depthwise kernels on AVX2 (2026-11-25).
+COPIED_VECTOR_CYCLES, SORTED_VECTOR_CYCLES = 1.0, 3.0
 # Of the time with a scratch, what whole rows in registers take on x86: 0.42 to 0.69 of 11 shapes
 # with AVX-512, 0.54 to 0.71 of 9 with AVX2 (one thread of an EPYC, Zen 5, 2026-11-27).
 SHARE_IN_REGISTERS = 0.6
-COPIED_VECTOR_CYCLES, SORTED_VECTOR_CYCLES = 1.0, 3.0
 
 
 @dataclass(frozen=True)
@@ -56,9 +56,9 @@ class WindowTile:
 
 def default_tile(workload: WindowWorkload, core: Core) -> WindowTile:
     """Whole rows in registers where the template allows, else `_best_with_scratch`."""
-    if can_convolve_rows(workload):
-        in_arm = core.isa == "aarch64"
-        return _default_of_arm(workload, core) if in_arm else _default_of_x86(workload, core)
+    defaults = {"aarch64": _default_of_arm, "x86_64": _default_of_x86}
+    if can_convolve_rows(workload) and core.isa in defaults:
+        return defaults[core.isa](workload, core)
     return _best_with_scratch(workload, core)
 
 
@@ -89,10 +89,10 @@ def fitting_tiles(workload: WindowWorkload, core: Core) -> list[WindowTile]:
 
 
 def tiles_in_registers(workload: WindowWorkload, core: Core) -> Iterator[WindowTile]:
-    """Tiles of `depthwise_rows` that do not spill much; none where the workload has others."""
-    if not can_convolve_rows(workload):
-        return
+    """Tiles of `depthwise_rows` that do not spill much; none where core or workload has others."""
     default = default_tile(workload, core)
+    if not default.in_registers:
+        return
     most = ACCUMULATORS_IN_REGISTERS if core.isa == "aarch64" else accumulator_budget(core)
     rows, columns = workload.output_size
     widest = -(-columns // default.lanes)
