@@ -28,9 +28,9 @@ In place the second is 157 / 176. In the network the prefetch takes 5 to 10 % of
 prefetching a tile's share at its start (no gain), a tail vector of 12 of 16 lanes where a tile can
 begin earlier (154 against 179), one vector by many pixels (14 x 1: 178, 5 x 5: 213).
 
-Walked in bands of rows with the depthwise convolution behind it, so that what lies between stays in
-L1, the first unit of 1x g3 at 224 takes 45.6 us in bands of 2 to 14 rows, 45.5 without; one of stage
-2 35.1 and 34.7; of 128x128 pictures 248 and 257 (AVX-512, Zen 5, 2026-11-27). So there are no bands.
+Walked in bands of rows with the depthwise convolution behind it, so that what lies between stays
+in L1, the first unit of 1x g3 at 224 takes 45.6 us in bands of 2 to 14 rows, 45.5 without; one of
+stage 2 35.1 and 34.7; one at 128x128 248 and 257 (AVX-512, Zen 5, 2026-11-27). There are no bands.
 
 On AVX2 (one thread of an EPYC, Zen 3, shared, measured peak 101, 2026-11-25) with channels in the
 lanes, in place: 93, 98, 99 for the first row, 88, 93, 89 for the second. Slower there, where
