@@ -114,7 +114,7 @@ def stem_pool_winograd(
                     T.buffer_store(buffer, tirx.const(0, FLOAT), list(at))
             kernel = _Kernel(workload, tile, x, weights, bias, y, terms, last, first)
             begin = tirx.max(first - 1, 0)
-            with T.serial(tirx.Select(first < end, end - begin, 0)) as step:
+            with T.serial(end - begin) as step:
                 kernel.make_row(begin + step)
     return builder.get().without_attr("global_symbol")
 
