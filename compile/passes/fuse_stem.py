@@ -5,10 +5,10 @@ never written.
 
 Both 3x3 with stride 2 and a border of one; what comes out is planes on AArch64 and has channels in
 the lanes on x86, where they are whole vectors, or with AVX-512 and a half. All planes, and channels
-that are none of these, AVX-512 makes by `stem_pool_winograd`. Left alone: sizes whose
-convolution has an odd number of rows or columns (`fuse_windows` makes two kernels of them). Both
-kernels of 1x g3 at 224 took 2.72 M modelled cycles on A72 and 1.45 M on N1 (2026-11-25), this one
-2.33 M and 1.29 M.
+that are none of these, AVX-512 makes by `stem_pool_winograd`. Left alone: sizes whose convolution
+has an odd number of rows or columns (`fuse_windows` makes two kernels of them). Both kernels of 1x
+g3 at 224 took 2.72 M modelled cycles on A72 and 1.45 M on N1 (2026-11-25), this one 2.33 M and
+1.29 M.
 """
 
 from __future__ import annotations

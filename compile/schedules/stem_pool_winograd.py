@@ -47,7 +47,12 @@ from compile.schedules.prefetch import PREFETCH_TO_READ_FROM_L1, prefetch
 from compile.schedules.registers import FLOAT_BYTES, LINE_BYTES
 from compile.schedules.spans import Index, pieces, span
 from compile.schedules.stem_pool_maxima import largest_of_rows, result_of, values_of_columns
-from compile.schedules.stem_pool_winograd_tiles import SUMS, StemPoolWinogradTile
+from compile.schedules.stem_pool_winograd_tiles import (
+    KINDS,
+    SUMS,
+    TERMS,
+    StemPoolWinogradTile,
+)
 from compile.schedules.stem_pool_workload import (
     COLUMNS,
     FLOAT,
@@ -59,9 +64,6 @@ from compile.schedules.stem_pool_workload import (
 from compile.schedules.threads import share_of
 from compile.schedules.transpose import store_across
 
-# Of each term the sum that its product goes to, and which of the weights it is multiplied by.
-TERMS = ((0, 0), (0, 1), (1, 2), (2, 1), (2, 3))
-KINDS = 4  # of weights: w0, w1, w0 + w2, -w2
 SEEN_ROWS = STRIDE * ROWS  # of the picture, that no row of the pool above has seen
 
 Store = Callable[[tirx.Expr, Index, tirx.Expr], None]  # channel, columns of the pool, values

@@ -12,7 +12,9 @@ from deploy_rpc.cores import Core
 
 SUMS = 3  # own of the upper row, shared, own of the lower row
 VECTORS = (2, 4, 6)  # pairs of them make whole vectors of the pool
-VECTOR_LOADS, CHANNEL_LOADS = 5, 4  # in a step: of terms, and of weights
+# Of each term the sum that its product goes to, and which of the weights it is multiplied by.
+TERMS = ((0, 0), (0, 1), (1, 2), (2, 1), (2, 3))
+KINDS = 4  # of weights: w0, w1, w0 + w2, -w2
 
 
 @dataclass(frozen=True)
@@ -39,7 +41,7 @@ def default_tile(workload: StemPoolWorkload, core: Core) -> StemPoolWinogradTile
     """The most accumulators, of those with as many the ones that load least in a step."""
 
     def rank(tile: StemPoolWinogradTile) -> tuple[int, int]:
-        loads = VECTOR_LOADS * tile.vectors + CHANNEL_LOADS * tile.channels
+        loads = len(TERMS) * tile.vectors + KINDS * tile.channels
         return tile.accumulators, -loads
 
     return max(fitting_tiles(workload, core), key=rank)

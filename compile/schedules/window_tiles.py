@@ -159,7 +159,7 @@ def _default_of_x86(workload: WindowWorkload, core: Core) -> WindowTile:
     """Four rows of up to four vectors with 32 registers, two of up to two with 16; seven of up to
     two, which two threads share evenly, where these make the picture.
 
-    Of 8 depthwise shapes of planes these take 1.00 to 1.09 times the time of the best tile with
+    Of 8 depthwise shapes of planes these take 1.00 to 1.10 times the time of the best tile with
     AVX-512 and 1.00 to 1.07 with AVX2 (one thread of an EPYC, Zen 5, shared, 2026-11-27).
     """
     rows, columns = workload.output_size
