@@ -62,6 +62,7 @@ def test_only_of_few_outputs_the_last_vector_begins_earlier() -> None:
         1, 2, 3,
     }  # fmt: skip
     assert default_tile(of_ten, AVX512).k_lanes == 4
+    assert default_tile(dataclasses.replace(of_ten, pixels=784), AVX512).k_lanes == 1
     of_34 = dataclasses.replace(STAGE_3, outputs=34, inputs=136)
     assert max(vectors for _, vectors, k_lanes in k_lane_tiles(of_34, AVX512) if k_lanes == 4) == 8
 

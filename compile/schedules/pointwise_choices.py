@@ -24,6 +24,8 @@ from compile.schedules.tiles import lane_choices
 from compile.schedules.volatile import can_spread
 from deploy_rpc.cores import Core
 
+MOST_PIXELS_OF_FEW_OUTPUTS = 512  # that have inputs in the lanes, too; measured at 14x14 and 28x28
+
 
 def fitting_tiles(workload: PointwiseWorkload, core: Core) -> list[tuple[int, int, int]]:
     """Rows, vectors and lanes of the tiles whose accumulators fit the registers.
@@ -69,11 +71,13 @@ def _is_filled(workload: PointwiseWorkload, core: Core, vectors: int, count: int
 
     The last may begin earlier where outputs alone would not fill one vector. Of more outputs such
     a tile loses to one whose pixels share a vector: (4, 34, 136, 196) takes 28.9 us, 27.1 so (one
-    thread of an EPYC, Zen 5, AVX-512, shared, 2026-11-27).
+    thread of an EPYC, Zen 5, AVX-512, shared, 2026-11-27). Of more pixels planes are faster on one
+    thread, (3, 10, 40, 784) 7.5 us against 10.4, and a sum in another order would hold several
+    threads to them (`choose_layouts`).
     """
     if vectors * count <= workload.outputs:
         return True
-    few = count <= workload.outputs < core.lanes
+    few = count <= workload.outputs < core.lanes and workload.pixels <= MOST_PIXELS_OF_FEW_OUTPUTS
     return few and (vectors - 1) * count < workload.outputs
 
 
