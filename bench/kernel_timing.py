@@ -6,7 +6,7 @@ import contextlib
 import math
 import sys
 import tempfile
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TypeVar
 
@@ -62,16 +62,12 @@ def load_kernels(
         return session.load_kernels(library, tensors, threads=threads)
 
 
-def calls_of_samples(loaded: LoadedKernels, names: Iterable[str]) -> dict[str, int]:
-    """How many calls of each kernel last `SAMPLE_S`."""
-    return {name: _calls_of_sample(loaded, name) for name in names}
-
-
-def _calls_of_sample(loaded: LoadedKernels, name: str) -> int:
+def calls_that_last(time_s: Callable[..., float], sample_s: float = SAMPLE_S) -> int:
+    """How many calls last `sample_s`; `time_s(calls=N)` says the mean seconds of N."""
     calls = 1
-    while (seconds := loaded.time_s(name, calls=calls)) * calls < SAMPLE_S / 2:
+    while (seconds := time_s(calls=calls)) * calls < sample_s / 2:
         calls *= 2
-    return max(1, math.ceil(MARGIN * SAMPLE_S / seconds))
+    return max(1, math.ceil(MARGIN * sample_s / seconds))
 
 
 def samples_in_turns(

@@ -13,7 +13,7 @@ from tvm import tirx
 from bench.fma_loop import FmaLoop, fma_loops, fma_prim_func
 from bench.kernel_timing import (
     bench_session,
-    calls_of_samples,
+    calls_that_last,
     load_kernels,
     samples_in_turns,
 )
@@ -57,9 +57,10 @@ def measured_peak(target: CompileTarget, board: BoardSpec | None = None) -> Peak
     loops = peak_loops(target)
     with bench_session(board or parse_board("local"), target, threads=1) as session:
         loaded = load_kernels(session, peak_kernels(loops), target, threads=1)
-        calls = calls_of_samples(loaded, [loop.name for loop in loops])
+        time_s = {loop.name: functools.partial(loaded.time_s, loop.name) for loop in loops}
+        calls = {name: calls_that_last(time_s[name]) for name in time_s}
         samples = samples_in_turns(
-            {name: functools.partial(loaded.time_s, name, calls=calls[name]) for name in calls}
+            {name: functools.partial(time_s[name], calls=calls[name]) for name in time_s}
         )
         return peak_of(loops, samples, session.kind_of_time)
 

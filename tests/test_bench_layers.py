@@ -29,7 +29,7 @@ def invented_times(lowered: Lowered, network_s: float) -> LayerTimes:
         peak=Peak("measured", {8: [90.0] * 9, 12: [PEAK_GFLOPS] * 9}),
         network_s=[network_s] * 9,
         kernels_s={name: [KERNEL_S] * 4 + [1.0] + [KERNEL_S] * 4 for name in names},
-        calls=dict.fromkeys(names, 500),
+        calls=dict.fromkeys([*names, NETWORK], 500),
     )
 
 

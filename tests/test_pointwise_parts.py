@@ -36,5 +36,5 @@ def test_padding_is_not_stored(prefetch: bool) -> None:
     """40 channels in one tile of 48: the last vector holds 8."""
     w = PointwiseWorkload(3, 40, 8, 33, False, False, layout="channels")
     tile = PointwiseTile(5, 3, 16, 4, pixels_outer=False, prefetch=prefetch)
-    assert tile.padding(w) == 8
+    assert tile.padding(w.outputs) == 8
     assert error_of(w, tile) < 1e-4

@@ -84,7 +84,7 @@ def pack_weights(
     if tile.k_lanes > 1:
         return packed_in_k_lanes(grouped, tile)
     size = tile_outputs(workload, tile)
-    padding = max(size - workload.outputs, 0)
+    padding = -workload.outputs % size if tile.narrows else max(size - workload.outputs, 0)
     last = workload.outputs % tile.lanes
     again = np.tile(grouped[:, -last:], (1, tile.sharing - 1, 1))  # for the other pixels
     blank = np.zeros_like(grouped, shape=(workload.groups, padding, workload.inputs))
@@ -124,6 +124,12 @@ def pointwise(workload: PointwiseWorkload, tile: PointwiseTile, threads: int) ->
                         _compute(workload, tile, place, operands, tail=False)
                     with T.Else():
                         _compute(workload, tile, place, operands, tail=True)
+            elif tile.narrows:
+                with T.If(place.m_tile < m_tiles - 1):
+                    with T.Then():
+                        _compute(workload, tile, place, operands, tail=False)
+                    with T.Else():
+                        _compute_narrowed(workload, tile, place, operands)
             else:
                 _compute(workload, tile, place, operands, tail=tile.tail)
     return builder.get().without_attr("global_symbol")
@@ -136,14 +142,18 @@ def _compute(
     operands: Operands,
     *,
     tail: bool,
+    outputs: int | None = None,
 ) -> None:
-    """One tile; with `tail` the pixels behind the last whole vector, too."""
+    """One tile; with `tail` the pixels behind the last whole vector, too.
+
+    From its first output on there are `outputs`, by default at least as many as it makes.
+    """
     if tile.k_lanes > 1:
         compute_in_k_lanes(workload, tile, place, operands)
         return
     if tile.prefetch_shortcut:
         prefetch_shortcut(workload, tile, place, operands.shortcut)
-    parts = parts_of(workload, tile, place, tail=tail)
+    parts = parts_of(workload, tile, place, outputs=outputs or workload.outputs, tail=tail)
     shared = SharedPart.of(workload, tile, place, operands) if tile.sharing > 1 else None
     for part in parts:
         _start(workload, place, part, operands)
@@ -161,6 +171,15 @@ def _compute(
         _finish(workload, tile, place, part, operands)
     if shared:
         shared.finish()
+
+
+def _compute_narrowed(
+    workload: PointwiseWorkload, tile: PointwiseTile, place: Place, operands: Operands
+) -> None:
+    """The last tile of a group's outputs."""
+    left = workload.outputs % tile.width
+    narrowed = tile.narrowed(workload.outputs)
+    _compute(workload, narrowed, place, operands, tail=False, outputs=left)
 
 
 def _start(workload: PointwiseWorkload, place: Place, part: Part, operands: Operands) -> None:

@@ -85,10 +85,11 @@ def _place(
     n_tile: tirx.Expr,
 ) -> Place:
     outputs = tile_outputs(workload, tile)
+    from_the_end = max(outputs, workload.outputs)
     return Place(
         group=group,
         m_tile=m_tile,
-        output=start_of(m_tile, outputs, max(outputs, workload.outputs)),
+        output=m_tile * outputs if tile.narrows else start_of(m_tile, outputs, from_the_end),
         n_tile=n_tile,
         pixel=start_of(n_tile, tile_pixels(workload, tile), tiled_pixels(workload, tile)),
     )

@@ -39,13 +39,17 @@ class Value:
 
 
 def parts_of(
-    workload: PointwiseWorkload, tile: PointwiseTile, place: Place, *, tail: bool
+    workload: PointwiseWorkload, tile: PointwiseTile, place: Place, *, outputs: int, tail: bool
 ) -> list[Part]:
-    """The accumulators of a tile, but for a vector that pixels share."""
+    """The accumulators of a tile, but for a vector that pixels share.
+
+    Where outputs are in the lanes, there are `outputs` from the tile's first one on.
+    """
     parts = []
     if whole := tile.vectors - (tile.sharing > 1):
         acc = T.alloc_buffer((tile.rows, whole, tile.lanes), workload.dtype)
-        padding = tile.padding(workload) if tile.sharing == 1 else 0
+        along = workload.pixels if workload.layout == "planes" else outputs
+        padding = tile.padding(along) if tile.sharing == 1 else 0
         parts.append(Part(acc, place.pixel, workload.layout == "channels", padding))
     if tail:
         first = tiled_pixels(workload, tile)

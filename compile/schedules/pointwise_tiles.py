@@ -28,7 +28,8 @@ class PointwiseTile:
     adds the first half of the inputs for all pixels, then the second: its weights, and what comes
     with the pixels, then stay in the L1 cache, and the sums wait in Y meanwhile. With `k_lanes`
     inputs of each sum lie in the lanes, too (see `pointwise_k_lanes`), and `k_unroll` counts steps
-    of so many.
+    of so many. With `narrows` the last tile of a group's outputs, which are in the lanes, has the
+    vectors that are left, instead of beginning earlier: it may then run in place.
     """
 
     rows: int
@@ -49,16 +50,21 @@ class PointwiseTile:
     halves: bool = False
     prefetch_shortcut: bool = False
     k_lanes: int = 1
+    narrows: bool = False
 
     @property
     def width(self) -> int:
         """Values along the axis that is in the lanes."""
         return self.vectors * self.lanes // self.k_lanes
 
-    def padding(self, workload: PointwiseWorkload) -> int:
-        """Lanes of the last vector that no output of a group stands in."""
-        along = workload.pixels if workload.layout == "planes" else workload.outputs
+    def padding(self, along: int) -> int:
+        """Lanes of the last vector that none of the values `along` the lanes stands in."""
         return max(self.width - along, 0)
+
+    def narrowed(self, outputs: int) -> PointwiseTile:
+        """The last tile of a group's `outputs`, which has no more vectors than are left for it."""
+        left = -(-(outputs % self.width) // self.lanes)
+        return replace(self, vectors=left, narrows=False)
 
 
 def whole_vectors(outputs: int, vectors: int, lanes: int, k_lanes: int) -> int:
@@ -116,7 +122,8 @@ def is_exact(workload: PointwiseWorkload, pixels: int, rows: int, width: int) ->
 
 def overlaps_none(workload: PointwiseWorkload, tile: PointwiseTile) -> bool:
     """Whether no tile begins earlier than where the one before it ends."""
-    return is_exact(workload, tiled_pixels(workload, tile), tile.rows, tile.width)
+    width = 1 if tile.narrows else tile.width
+    return is_exact(workload, tiled_pixels(workload, tile), tile.rows, width)
 
 
 def axes_of(workload: PointwiseWorkload) -> tuple[int, int]:

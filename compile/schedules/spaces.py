@@ -66,8 +66,12 @@ def _pointwise(workload: PointwiseWorkload, core: Core) -> Iterator[PointwiseTil
             peels += [(True, False, True), (False, False, True)]
         if spread_bias:  # there is something for the first step to overlap
             peels.append((False, True, True))
-        choices = itertools.product(unrolls, orders, peels, tails, sharings, fetches)
-        for unroll, (outer, inner), (peel, peel_first, eased), tail, sharing, fetched in choices:
+        ends = list(itertools.product(tails, sharings, (False,)))  # tail, sharing, narrows
+        if pointwise_choices.can_narrow(workload, core, *shape[1:]):
+            ends.append((False, 1, True))
+        choices = itertools.product(unrolls, orders, peels, ends, fetches)
+        for unroll, (outer, inner), (peel, peel_first, eased), end, fetched in choices:
+            tail, sharing, narrows = end
             rows, vectors, lanes = shape
             can_peel = pointwise_choices.can_peel(workload, unroll)
             tile = replace(
@@ -87,6 +91,7 @@ def _pointwise(workload: PointwiseWorkload, core: Core) -> Iterator[PointwiseTil
                 spread_bias=eased and spread_bias,
                 paired=eased and paired,
                 prefetch_shortcut=fetched,
+                narrows=narrows,
             )
             if not workload.in_place or pointwise_tiles.runs_in_place(workload, tile):
                 yield tile
