@@ -32,8 +32,8 @@ from deploy_rpc.board_spec import BoardSpec
 from deploy_rpc.session import LoadedModule, Session
 from model.cli import phase
 
-# Of kernels, loops and the network alike. A loop of 1 ms between inferences reaches 1 % more than one
-# of 9 ms does, which no network can keep up either (EPYC, Zen 5, 2026-11-27).
+# Of kernels, loops and the network alike. A loop of 1 ms between inferences reaches 1 % more than
+# one of 9 ms does, which no network can keep up either (EPYC, Zen 5, 2026-11-27).
 SAMPLE_S = 10e-3
 NETWORK = "the network"  # its name among the kernels that are timed; no PrimFunc has blanks in it
 TOTAL = "total"

@@ -15,8 +15,8 @@ One nest serves both layouts. In planes, pixels are in the lanes and rows are ch
 `vectors` of X and broadcasts `rows` of W. With channels in the lanes rows are pixels: a step loads
 `vectors` of W and broadcasts `rows` of X, and a stored channel must be first + m, since a shuffled
 store would scatter. Neither M nor N need be a multiple of its tile: the last tile begins earlier
-and computes some values again, the same ones (no tail, no predicate), or, so that the kernel can run
-in place, has fewer vectors (`narrows`). A group of few channels may also be one tile, its weights
+and computes some values again, the same ones (no tail, no predicate), or has fewer vectors, so that
+the kernel can run in place (`narrows`). A group of few channels may also be one tile, its weights
 padded with zeros, of which the last vector is stored in part.
 
 GFLOP/s of (groups, M, K, N), planes / channels; one thread of an AVX-512 Xeon whose measured peak
