@@ -35,7 +35,8 @@ def output_of(
     target: tvm.target.Target | str = "llvm",
 ) -> np.ndarray:
     x, weights, bias = operands_of(w)
-    y = np.full((w.stored_channels or w.channels, *w.output_size), np.nan, np.float32)
+    planes = (w.stored_channels or w.channels, *w.output_size)
+    y = np.full((*planes[1:], planes[0]) if w.writes_channels else planes, np.nan, np.float32)
     given = (x, pack_weights(weights, w, tile), *([bias] if w.bias else []), y)
     tensors = [tvm.runtime.tensor(value) for value in given]
     kernel = window(w, tile, threads).with_attr("global_symbol", "main")
@@ -81,6 +82,41 @@ def test_threads_change_no_bit_and_channels_of_others_stay(size: tuple[int, int]
     np.testing.assert_allclose(one[2:7], expected(w), rtol=1e-5, atol=1e-5)
 
 
+@pytest.mark.parametrize(
+    ("channels", "size", "stride"),
+    [
+        (30, (28, 28), 2),  # the last of four blocks begins earlier
+        (5, (14, 14), 1),  # a block of four, twice
+        (12, (12, 14), 2),  # seven columns: blocks of four
+        (16, (10, 40), 1),  # a loop over vectors
+        (1, (8, 8), 2),
+    ],
+)
+def test_channels_come_into_the_lanes_with_the_bits_of_planes(
+    channels: int, size: tuple[int, int], stride: int
+) -> None:
+    w = dataclasses.replace(DEPTHWISE, groups=channels, size=size, stride=stride, relu=True)
+    across = dataclasses.replace(w, writes_channels=True)
+    for core in (AVX512, AVX2):
+        tile = default_tile(across, core)
+        assert tile.in_registers
+        planes = output_of(w, tile)
+        for threads in (1, 2, 3):
+            np.testing.assert_array_equal(
+                output_of(across, tile, threads), planes.transpose(1, 2, 0)
+            )
+    np.testing.assert_allclose(planes, expected(w), rtol=1e-5, atol=1e-5)
+
+
+def test_channels_of_others_stay_in_the_lanes_too() -> None:
+    w = dataclasses.replace(
+        DEPTHWISE, groups=12, first_channel=2, stored_channels=20, writes_channels=True
+    )
+    y = output_of(w, default_tile(w, AVX512), threads=2).transpose(2, 0, 1)
+    assert np.isnan(np.delete(y, np.s_[2:14], axis=0)).all()
+    np.testing.assert_allclose(y[2:14], expected(w), rtol=1e-5, atol=1e-5)
+
+
 LEFT_ALONE = {
     "odd columns at stride 2": {"size": (14, 15), "stride": 2},
     "odd rows at stride 2": {"size": (15, 14), "stride": 2},
@@ -88,7 +124,6 @@ LEFT_ALONE = {
     "another window": {"kernel": (5, 5), "padding": (2, 2)},
     "no border": {"padding": (0, 0)},
     "channels in the lanes": {"layout": "channels"},
-    "a change of layout": {"writes_channels": True},
     "several inputs": {"groups": 1, "outputs": 5, "inputs": 5},
 }
 

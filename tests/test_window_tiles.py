@@ -35,11 +35,11 @@ def test_the_accumulators_fit_the_registers(name: str, core: Core) -> None:
 
 
 def test_rows_in_registers_are_cheap_where_avx_512_finds_the_picture_in_l2() -> None:
-    """Against the same window with a change of layout, which takes a scratch."""
+    """Against the same window with a border of four sides, which takes a scratch."""
 
     def share(size: tuple[int, int], core: Core) -> float:
         w = WindowWorkload("conv", 60, 1, 1, size, (3, 3), 1, (1, 1))
-        with_scratch = dataclasses.replace(w, writes_channels=True)
+        with_scratch = dataclasses.replace(w, padding=(1, 1, 1, 1))
         return modelled_cycles(w, core) / modelled_cycles(with_scratch, core)
 
     assert share((56, 56), AVX512) == pytest.approx(SHARE_IN_REGISTERS)
