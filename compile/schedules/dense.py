@@ -26,8 +26,10 @@ On an EPYC (Zen 3, AVX2, shared, 2026-11-26) 1000x960 takes 84 us alone and 100 
 1x g3, whose weights and pictures (11 MB) its share of L3 does not hold from run to run. No faster
 in the network: prefetching these weights from the grouped convolutions before (the layer gained 20
 us and they lost as much), 1 to 8 KB ahead here, nor sums x vectors of 1 x 8, 1 x 12, 2 x 4, 3 x 4,
-4 x 3, 6 x 2, 8 x 1 or 12 x 1 instead of 2 x 6. On a Zen 5 (2026-11-27), whose L3 brings 132 GB/s,
-it takes 34 us there, and 33 to 35 with its weights prefetched from the convolutions before.
+4 x 3, 6 x 2, 8 x 1 or 12 x 1 instead of 2 x 6. On a Zen 5 (2026-11-27) it takes 33 to 34 us there,
+and 33 to 35 with its weights prefetched from the convolutions before: a loop that does nothing but
+read as much from its L3 takes 30 to 31, by 1 to 6 streams, in huge pages or not, and no less than
+29.5 with any prefetch.
 """
 
 from __future__ import annotations

@@ -33,6 +33,14 @@ Walked in bands of rows with the depthwise convolution behind it, so that what l
 in L1, the first unit of 1x g3 at 224 takes 45.6 us in bands of 2 to 14 rows, 45.5 without; one of
 stage 2 35.1 and 34.7; one at 128x128 248 and 257 (AVX-512, Zen 5, 2026-11-27). There are no bands.
 
+Seven products for eight, of halves of pixels, inputs and outputs (V. Strassen, Gaussian Elimination
+is not Optimal, 1969, in Winograd's form), four sums of inputs made once for all outputs and those
+of weights beforehand, as a C program beside these kernels: (1, 512, 512, 196) reaches 107 to 109 %
+of the measured peak, (3, 320, 80, 49) 100 to 102 where this template reaches 98, (3, 160, 40, 196)
+93 to 95 where it reaches 98 (AVX-512, Zen 5, 2026-11-27). Modelled on an A72 (3, 320, 80, 49) takes
+0.93, (3, 80, 320, 49) 0.92, (3, 40, 160, 196) 0.97 and (3, 160, 40, 196) 1.03 times as long.
+Weights take 7/4 of the memory, so that it was not built: of 1x g3 it gains 1 % at most here.
+
 On AVX2 (one thread of an EPYC, Zen 3, shared, measured peak 101, 2026-11-25) with channels in the
 lanes, in place: 93, 98, 99 for the first row, 88, 93, 89 for the second. Slower there, where
 the pictures fit L2: all groups inside the loop over pixels.
