@@ -25,7 +25,7 @@ from deploy_rpc.session_kernels import LoadedKernels
 
 S = TypeVar("S")
 
-ROUNDS = 21  # a sample takes milliseconds
+ROUNDS = 21
 SAMPLE_S = 1e-3  # a sample lasts at least this long, so that the clock's steps vanish in it
 BOARD_TIMEOUT_S = 300
 MARGIN = 1.25  # the calls of a sample are counted once, and clocks rise

@@ -58,15 +58,20 @@ def in_layout(w: PointwiseWorkload, planes: np.ndarray) -> np.ndarray:
     return planes if w.layout == "planes" else np.ascontiguousarray(planes.T)
 
 
-def error_of(w: PointwiseWorkload, tile: PointwiseTile, threads: int = 1) -> float:
-    """Largest difference between kernel and definition."""
+def operands_of(w: PointwiseWorkload) -> tuple[np.ndarray, ...]:
+    """X, W, B, R and F, of planes; B is 0 where there is none."""
     random = np.random.default_rng(0)
     x = random.standard_normal((w.groups * w.inputs, w.pixels)).astype(np.float32)
     weights = random.standard_normal((w.channels, w.inputs, 1, 1)).astype(np.float32)
     bias = random.standard_normal(w.channels).astype(np.float32)
     shortcut = random.standard_normal((w.channels, w.pixels)).astype(np.float32)
     floor = random.standard_normal(w.channels).astype(np.float32)
-    bias = bias if w.bias else np.zeros_like(bias)
+    return x, weights, bias if w.bias else np.zeros_like(bias), shortcut, floor
+
+
+def output_of(w: PointwiseWorkload, tile: PointwiseTile, threads: int = 1) -> np.ndarray:
+    """(channels, pixels) that the kernel makes of `operands_of`; those of others are left alone."""
+    x, weights, bias, shortcut, floor = operands_of(w)
     operands = [in_layout(w, x), pack_weights(weights, w, tile), *([bias] if w.bias else [])]
     y = np.full(w.output_shape, np.nan, np.float32)
     if w.in_place:
@@ -80,5 +85,9 @@ def error_of(w: PointwiseWorkload, tile: PointwiseTile, threads: int = 1) -> flo
     written = in_layout(w, tensors[-1].numpy())
     others = np.delete(written, np.s_[w.first_channel : w.first_channel + w.channels], axis=0)
     assert np.isnan(others).all()
-    written = written[w.first_channel : w.first_channel + w.channels]
-    return np.abs(written - definition(w, x, weights, bias, shortcut, floor)).max()
+    return written[w.first_channel : w.first_channel + w.channels]
+
+
+def error_of(w: PointwiseWorkload, tile: PointwiseTile, threads: int = 1) -> float:
+    """Largest difference between kernel and definition."""
+    return np.abs(output_of(w, tile, threads) - definition(w, *operands_of(w))).max()

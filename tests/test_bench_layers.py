@@ -64,7 +64,7 @@ def test_a_kernels_figures_follow_from_its_median(threads: int) -> None:
 )
 def test_measured_rows_hold_the_peak_all_kernels_and_the_network(level: str, dtype: Dtype) -> None:
     network, target = small_network(), with_dtype(host_target(), dtype)
-    rows = measure_layers(network, level, target, parse_board("local"), threads=1)
+    rows = measure_layers(network, level, target, parse_board("local"), threads=1, rounds=9)
     kernels = lower(network, level, target).kernels
     names = [kernel.name for kernel in kernels]
     assert [row["bytes"] for row in rows[1:-1]] == [kernel.bytes for kernel in kernels]

@@ -7,15 +7,16 @@ import dataclasses
 import numpy as np
 import pytest
 
-from compile.schedules.pointwise import pack_weights
+from compile.schedules.pointwise import pack_weights, pointwise
 from compile.schedules.pointwise_choices import can_narrow
 from compile.schedules.pointwise_default import default_tile
 from compile.schedules.pointwise_tiles import PointwiseTile, runs_in_place
 from compile.schedules.pointwise_workload import PointwiseWorkload
 from compile.schedules.spaces import space_of
 from tests.cores import A72, AVX2, AVX512
-from tests.pointwise_kernels import error_of
+from tests.pointwise_kernels import error_of, output_of
 
+SHUFFLED_TO_A_FLOOR = {"load_rows": 4, "floor": True, "bias": False, "relu": False}
 TILE = PointwiseTile(7, 2, 16, k_unroll=4, pixels_outer=False, narrows=True)
 
 
@@ -32,6 +33,29 @@ def test_outputs_of_any_number_are_exact(outputs: int, pixels_outer: bool, threa
     tile = dataclasses.replace(TILE, pixels_outer=pixels_outer, prefetch=not pixels_outer)
     assert runs_in_place(w, tile)
     assert error_of(dataclasses.replace(w, in_place=True), tile, threads) < 1e-4
+
+
+@pytest.mark.parametrize("given", [{}, SHUFFLED_TO_A_FLOOR])
+@pytest.mark.parametrize("decided", [{}, {"peel": True}, {"groups_inner": True}])
+def test_no_decision_and_no_thread_changes_a_bit(
+    decided: dict[str, object], given: dict[str, object]
+) -> None:
+    w = dataclasses.replace(in_channels(4, 80, 20, 49), **given)
+    whole = dataclasses.replace(TILE, vectors=5, rows=5, narrows=False)
+    expected = output_of(w, whole)
+    tile = dataclasses.replace(TILE, **decided)
+    in_place = dataclasses.replace(w, in_place=True)
+    for threads in (1, 2):
+        np.testing.assert_array_equal(output_of(in_place, tile, threads), expected)
+    assert error_of(w, tile) < 1e-4
+
+
+def test_the_last_tile_prefetches_the_weights_of_the_next_group() -> None:
+    """From the same blocks as the others, which are as wide as these."""
+    w = in_channels(3, 80, 8, 49)
+    script = pointwise(w, dataclasses.replace(TILE, prefetch=True), 1).script()
+    wide, narrow = (line.strip() for line in script.splitlines() if "prefetch" in line)
+    assert wide == narrow
 
 
 def test_pixels_that_are_no_tiles_still_begin_earlier() -> None:
@@ -56,7 +80,7 @@ def test_in_place_it_is_the_default_where_no_tile_divides_the_vectors(
 ) -> None:
     w = in_channels(*extents)
     tile = default_tile(w, AVX512)
-    assert tile.narrows
+    assert (tile.rows, tile.vectors, tile.narrows) == (7, 2, True)
     assert runs_in_place(w, tile)
     assert not default_tile(dataclasses.replace(w, shortcut=False), AVX512).narrows
     assert not any(default_tile(w, core).narrows for core in (A72, AVX2))

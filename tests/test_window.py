@@ -11,7 +11,7 @@ import tvm
 from torch.nn import functional
 
 from compile.schedules.window import pack_weights, window
-from compile.schedules.window_tiles import WindowTile, default_tile
+from compile.schedules.window_tiles import WindowTile, banded, default_tile
 from compile.schedules.window_workload import WindowWorkload
 from deploy_rpc.cores import Core
 from tests.cores import A72, AVX512
@@ -104,6 +104,18 @@ def test_a_half_of_a_concat_leaves_the_other_alone(writes_channels: bool) -> Non
         writes_channels=writes_channels,
     )
     assert error_of(w, default_tile(w, AVX512)) < 5e-4
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+@pytest.mark.parametrize("channels", [8, 12])
+def test_squares_of_channels_come_across_from_a_scratch(channels: int, threads: int) -> None:
+    """As tiles that the search may take; by default rows stay in registers."""
+    across = {"groups": channels, "first_channel": 3, "stored_channels": 20}
+    w = dataclasses.replace(workload_of("depthwise 28"), writes_channels=True, **across)
+    tile = WindowTile(channels=1, rows=3, vectors=1, lanes=16)
+    for each in banded(w, tile, AVX512):
+        assert not each.in_registers
+        assert error_of(w, each, threads) < 5e-4
 
 
 @pytest.mark.parametrize("name", ["stem", "depthwise stride 2"])

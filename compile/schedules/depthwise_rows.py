@@ -41,48 +41,30 @@ vectors of four, of which the last begins earlier: 76 / 46 in tiles of two rows,
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator
 
 import numpy as np
 from tvm import tirx
 from tvm.script.ir_builder import IRBuilder
 from tvm.script.ir_builder import tirx as T
 
-from compile.schedules.depthwise_inputs import BORDER, Part, inputs_of, short_inputs
-from compile.schedules.depthwise_vectors import Columns, RowsTile, each_group
-from compile.schedules.maximum import rectified
+from compile.schedules.depthwise_inputs import BORDER
+from compile.schedules.depthwise_tile import (
+    KERNEL,
+    Buffers,
+    Target,
+    make_tile,
+    taps_of,
+    tiles_of_rows,
+)
+from compile.schedules.depthwise_vectors import RowsTile
 from compile.schedules.overlap import start_of, tile_starts
-from compile.schedules.precision import converted
-from compile.schedules.short_rows import store_row
-from compile.schedules.spans import Index, span
+from compile.schedules.spans import Index
 from compile.schedules.threads import MOST_UNEVEN, Bounds, share_of, unevenness
 from compile.schedules.transpose import store_across
 from compile.schedules.window_workload import WindowWorkload
 
-KERNEL = 3
 MOST_CHANNELS_TOGETHER = 8
-
-Sums = dict[tuple[int, int], tirx.Expr]  # by row and vector
-
-
-@dataclass(frozen=True)
-class _Buffers:
-    """The kernel's parameters; B is None where nothing is added."""
-
-    x: tirx.Buffer
-    weights: tirx.Buffer
-    bias: tirx.Buffer | None
-    y: tirx.Buffer
-
-
-@dataclass(frozen=True)
-class _Target:
-    """Where the values of a tile go: planes, and the channel and first row there."""
-
-    planes: tirx.Buffer
-    channel: Index
-    row: Index
 
 
 def can_convolve_rows(workload: WindowWorkload) -> bool:
@@ -116,7 +98,7 @@ def depthwise_rows(workload: WindowWorkload, tile: RowsTile, threads: int) -> ti
     with IRBuilder() as builder, T.prim_func(s_tir=True):
         T.func_name("window")
         T.func_attr({"tirx.noalias": True, "macs": workload.macs, "schedule": "default"})
-        buffers = _Buffers(
+        buffers = Buffers(
             x=T.arg("X", T.Buffer((workload.channels, *workload.size), workload.dtype)),
             weights=T.arg("W", T.Buffer((workload.channels, KERNEL * KERNEL), workload.dtype)),
             bias=T.arg("B", T.Buffer((workload.channels,), workload.dtype))
@@ -130,31 +112,31 @@ def depthwise_rows(workload: WindowWorkload, tile: RowsTile, threads: int) -> ti
     return builder.get().without_attr("global_symbol")
 
 
-def _make_planes(workload: WindowWorkload, tile: RowsTile, threads: int, buffers: _Buffers) -> None:
-    count = _count(workload, tile)
+def _make_planes(workload: WindowWorkload, tile: RowsTile, threads: int, buffers: Buffers) -> None:
+    count = tiles_of_rows(workload, tile)
     for channel, tiles in _each_share(workload.channels, count, threads):
-        taps = _taps(buffers.weights, channel)
+        taps = taps_of(buffers.weights, channel)
         with T.serial(*tiles) as index:
             row = start_of(index, tile.rows, workload.output_size[0])
-            target = _Target(buffers.y, workload.first_channel + channel, row)
-            _make_tile(workload, tile, (channel, index), taps, buffers, target)
+            target = Target(buffers.y, workload.first_channel + channel, row)
+            make_tile(workload, tile, (channel, index), taps, buffers, target)
 
 
 def _make_channels(
-    workload: WindowWorkload, tile: RowsTile, threads: int, buffers: _Buffers
+    workload: WindowWorkload, tile: RowsTile, threads: int, buffers: Buffers
 ) -> None:
     """A tile of rows of a block of channels goes to a scratch, and from there across."""
     rows, columns = workload.output_size
     together = _channels_together(workload)
     blocks = len(tile_starts(workload.channels, together))
-    for block, tiles in _each_share(blocks, _count(workload, tile), threads):
+    for block, tiles in _each_share(blocks, tiles_of_rows(workload, tile), threads):
         first = start_of(block, together, workload.channels)
         with T.serial(*tiles) as index:
             made = T.alloc_buffer((together, tile.rows, columns), str(buffers.y.dtype))
             with T.serial(together) as inner:
-                taps = _taps(buffers.weights, first + inner)
-                target = _Target(made, inner, 0)
-                _make_tile(workload, tile, (first + inner, index), taps, buffers, target)
+                taps = taps_of(buffers.weights, first + inner)
+                target = Target(made, inner, 0)
+                make_tile(workload, tile, (first + inner, index), taps, buffers, target)
             with T.serial(tile.rows) as row:
                 store_across(
                     functools.partial(_value_of, made, row),
@@ -174,130 +156,12 @@ def _value_of(made: tirx.Buffer, row: Index, channel: Index, column: Index) -> t
     return made[channel, row, column]
 
 
-def _make_tile(
-    workload: WindowWorkload,
-    tile: RowsTile,
-    at: tuple[tirx.Expr, tirx.Expr],
-    taps: Sequence[tirx.Expr],
-    buffers: _Buffers,
-    target: _Target,
-) -> None:
-    """The tile of rows of the channel, both given by `at`."""
-    channel, index = at
-    row = start_of(index, tile.rows, workload.output_size[0])
-    for above, below in _each_border(workload, index, _count(workload, tile)):
-        part = Part(channel, row, above, below)
-        for columns in each_group(workload.output_size[1], tile):
-            sums = _sums(workload, tile, part, columns, taps, buffers)
-            _store(workload, tile, columns, sums, target)
-
-
-def _count(workload: WindowWorkload, tile: RowsTile) -> int:
-    """Of the tiles of rows."""
-    return len(tile_starts(workload.output_size[0], tile.rows))
-
-
 def _each_share(blocks: int, count: int, threads: int) -> Iterator[tuple[tirx.Expr, Bounds]]:
     """The loop over a thread's `blocks` of channels, and which of the `count` tiles of rows it
     makes.
     """
-    by_rows = unevenness(count, threads) <= MOST_UNEVEN
+    by_rows = unevenness(count, threads) <= max(MOST_UNEVEN, unevenness(blocks, threads))
     with share_of(count if by_rows else blocks, threads) as share:
         own, tiles = ((0, blocks), share) if by_rows else (share, (0, count))
         with T.serial(*own) as block:
             yield block, tiles
-
-
-def _each_border(
-    workload: WindowWorkload, index: tirx.Expr, count: int
-) -> Iterator[tuple[bool, bool]]:
-    """Whether a tile of rows has a row of the input above it and below; the body runs for each."""
-    ends_inside = workload.stride > 1
-    if count == 1:
-        yield False, ends_inside
-        return
-    with T.If(index == 0):
-        with T.Then():
-            yield False, True
-        with T.Else():
-            if ends_inside or count == 2:
-                yield True, ends_inside
-                return
-            with T.If(index == count - 1):
-                with T.Then():
-                    yield True, False
-                with T.Else():
-                    yield True, True
-
-
-def _taps(weights: tirx.Buffer, channel: tirx.Expr) -> list[tirx.Expr]:
-    """The nine weights of a channel."""
-    count = KERNEL * KERNEL
-    taps = T.alloc_buffer((count,), str(weights.dtype))
-    for first, width in ((0, 4), (4, 4), (8, 1)):
-        at = span(first, width)
-        T.buffer_store(taps, weights[channel, at], [at])
-    return [taps[index] for index in range(count)]
-
-
-def _sums(
-    workload: WindowWorkload,
-    tile: RowsTile,
-    part: Part,
-    columns: Sequence[Columns],
-    taps: Sequence[tirx.Expr],
-    buffers: _Buffers,
-) -> Sums:
-    """A row of the input after the other: what it adds to each row of the output."""
-    stride = workload.stride
-    is_short = workload.output_size[1] < tile.lanes
-    sums: Sums = {}
-    end = stride * (tile.rows - 1) + KERNEL
-    rows = range(0 if part.has_above else 1, end if part.has_below else end - 1)
-    for row in rows:
-        for index, vector in enumerate(columns):
-            if is_short:
-                inputs = short_inputs(workload, part, row, tile.lanes, row == rows[-1], buffers.x)
-            else:
-                inputs = inputs_of(workload, part, row, vector, buffers.x)
-            for output in range(tile.rows):
-                i = row - stride * output
-                if not 0 <= i < KERNEL:
-                    continue
-                for j, value in enumerate(inputs):
-                    product = value * T.Broadcast(taps[KERNEL * i + j], vector.width)
-                    before = sums.get((output, index))
-                    if before is None:
-                        before = _start(tile, part, vector.width, buffers)
-                    sums[output, index] = T.bind(product if before is None else before + product)
-    return sums
-
-
-def _start(tile: RowsTile, part: Part, width: int, buffers: _Buffers) -> tirx.Expr | None:
-    """What a sum begins with: its bias, or nothing.
-
-    Where another kernel may have channels in the lanes, so not on AArch64, nothing is 0 as it is
-    there: of two bare products LLVM may round either.
-    """
-    if buffers.bias is not None:
-        return T.Broadcast(buffers.bias[part.channel], width)
-    return None if tile.maxnum else T.Broadcast(tirx.const(0, str(buffers.x.dtype)), width)
-
-
-def _store(
-    workload: WindowWorkload,
-    tile: RowsTile,
-    columns: Sequence[Columns],
-    sums: Sums,
-    target: _Target,
-) -> None:
-    planes = target.planes
-    for (output, index), value in sums.items():
-        result = rectified(value, maxnum=tile.maxnum) if workload.relu else value
-        result = converted(result, str(planes.dtype))
-        at = [target.channel, target.row + output]
-        if workload.output_size[1] < tile.lanes:
-            store_row(planes, at, result, workload.output_size[1], tile.lanes)
-            continue
-        of_row = T.Ramp(columns[index].first, 1, columns[index].width)
-        T.buffer_store(planes, result, [*at, of_row])

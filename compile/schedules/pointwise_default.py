@@ -47,9 +47,10 @@ STORED_IN_PART_CYCLES = 3.0  # of a vector on AVX2, which takes several stores
 # dear, but too cheap where one of two or three vectors is shared, which blends few others hide.
 USUAL_AGAINST_K_LANES = {False: 0.98, True: 1.04}
 MOSTLY_SHARED_VECTORS = 3
-# Times those of the tile beside it. At 0.96 to 0.98, of (4, 136, 34, 196), (3, 120, 30, 784) and
-# (2, 100, 25, 784), narrowing loses 5 to 15 %; at 0.85 and 0.93 it gains 16 and 7 (`can_narrow`).
-DEAREST_NARROWED = 0.94
+# Times those of the tile beside it. At 0.85 and 0.94 narrowing gains 16 and 7 % (`can_narrow`), at
+# 0.96 to 0.98, of (3, 80, 160, 196) and (3, 80, 20, 784), nothing; at 1.02 to 1.06, of (4, 136, 34,
+# 196), (3, 120, 30, 784) and (2, 100, 25, 784), it loses 5 to 15 %.
+DEAREST_NARROWED = 0.95
 DEAREST_IN_PLACE = 1.25  # times the modelled cycles of the best tile, which knows no caches
 
 
@@ -106,7 +107,8 @@ def usual_tile(workload: PointwiseWorkload, core: Core) -> PointwiseTile:
         pixels_outer=False,
         maxnum=has_maxnum(core),
         row_lanes=row_lanes(workload, core, rows),
-        peel=can_peel(workload, k_unroll) and _gains_by_peeling(workload, core, *best),
+        peel=can_peel(workload, k_unroll)
+        and _gains_by_peeling(workload, core, rows, vectors, lanes),
         tail=has_tail(workload, core, rows, vectors, lanes),
         sharing=sharings(workload, core, rows, vectors, lanes)[0],
         prefetch_shortcut=prefetches_shortcut(workload, core),
@@ -137,10 +139,12 @@ def _best_narrowed(
 def _narrowed_cycles(
     workload: PointwiseWorkload, core: Core, rows: int, vectors: int, lanes: int
 ) -> float:
+    """As `_modelled_cycles`; no pixels share a vector."""
     whole, left = divmod(workload.outputs, vectors * lanes)
+    narrower = -(-left // lanes)
     return sum(
-        _modelled_cycles(replace(workload, outputs=outputs), core, rows, each, lanes)
-        for outputs, each in ((whole * vectors * lanes, vectors), (left, -(-left // lanes)))
+        _modelled_cycles(replace(workload, outputs=each * lanes), core, rows, tile_vectors, lanes)
+        for each, tile_vectors in ((whole * vectors, vectors), (narrower, narrower))
     )
 
 
@@ -156,7 +160,8 @@ def modelled_cycles(workload: PointwiseWorkload, core: Core) -> float:
 def _cycles_of(workload: PointwiseWorkload, core: Core, tile: PointwiseTile) -> float:
     if tile.k_lanes > 1:
         return _k_lanes_cycles(workload, core, tile.rows, tile.vectors, tile.k_lanes)
-    return _modelled_cycles(workload, core, tile.rows, tile.vectors, tile.lanes)
+    cycles = _narrowed_cycles if tile.narrows else _modelled_cycles
+    return cycles(workload, core, tile.rows, tile.vectors, tile.lanes)
 
 
 def _k_lanes_cycles(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 
 from tvm import tirx
@@ -79,8 +80,9 @@ def _prefetch_weights(
 
     Spread over the steps: all at the start of a tile was no faster than none.
     """
-    m_tiles, n_tiles = tile_counts(workload, tile)
-    block = workload.inputs * tile_outputs(workload, tile)
+    _, m_tiles, *of_tile = (int(extent) for extent in weights.shape)  # a last tile may be narrower
+    _, n_tiles = tile_counts(workload, tile)
+    block = math.prod(of_tile)
     share = -(-block * FLOAT_BYTES // (LINE_BYTES * n_tiles))
     per_step = -(-share // steps)
     floats = LINE_BYTES // FLOAT_BYTES

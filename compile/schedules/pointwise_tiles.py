@@ -29,7 +29,8 @@ class PointwiseTile:
     with the pixels, then stay in the L1 cache, and the sums wait in Y meanwhile. With `k_lanes`
     inputs of each sum lie in the lanes, too (see `pointwise_k_lanes`), and `k_unroll` counts steps
     of so many. With `narrows` the last tile of a group's outputs, which are in the lanes, has the
-    vectors that are left, instead of beginning earlier: it may then run in place.
+    vectors that are left, instead of beginning earlier: it may then run in place. That needs
+    `can_narrow`.
     """
 
     rows: int

@@ -57,7 +57,8 @@ class WindowTile:
 def default_tile(workload: WindowWorkload, core: Core) -> WindowTile:
     """Whole rows in registers where the template allows, else `_best_with_scratch`."""
     defaults = {"aarch64": _default_of_arm, "x86_64": _default_of_x86}
-    if can_convolve_rows(workload) and core.isa in defaults:
+    unknown = workload.writes_channels and core.isa == "aarch64"  # never measured there
+    if can_convolve_rows(workload) and core.isa in defaults and not unknown:
         return defaults[core.isa](workload, core)
     return _best_with_scratch(workload, core)
 
