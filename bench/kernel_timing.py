@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import math
 import sys
 import tempfile
@@ -62,8 +63,22 @@ def load_kernels(
         return session.load_kernels(library, tensors, threads=threads)
 
 
-def calls_that_last(time_s: Callable[..., float], sample_s: float = SAMPLE_S) -> int:
-    """How many calls last `sample_s`; `time_s(calls=N)` says the mean seconds of N."""
+def calls_of_samples(
+    time_s: Mapping[str, Callable[..., float]], sample_s: float = SAMPLE_S
+) -> dict[str, int]:
+    """How many calls of each last `sample_s`; `time_s[name](calls=N)` is the mean seconds of N."""
+    return {name: _calls_that_last(time, sample_s) for name, time in time_s.items()}
+
+
+def timed_in_turns(
+    time_s: Mapping[str, Callable[..., float]], calls: Mapping[str, int], rounds: int = ROUNDS
+) -> dict[str, list[float]]:
+    """Seconds of one call by name, the mean of `calls` of it in each of `rounds`, in turns."""
+    sample = {name: functools.partial(time, calls=calls[name]) for name, time in time_s.items()}
+    return samples_in_turns(sample, rounds)
+
+
+def _calls_that_last(time_s: Callable[..., float], sample_s: float) -> int:
     calls = 1
     while (seconds := time_s(calls=calls)) * calls < sample_s / 2:
         calls *= 2

@@ -15,11 +15,11 @@ from rich.table import Table
 from bench.kernel_timing import (
     ROUNDS,
     bench_session,
-    calls_that_last,
+    calls_of_samples,
     load_kernels,
-    samples_in_turns,
+    timed_in_turns,
 )
-from bench.our_networks import our_library, our_row
+from bench.our_networks import mean_ms, our_library, our_row
 from bench.peak import Peak, peak_kernels, peak_loops, peak_of, peak_row
 from bench.rows import Row
 from compile.kernels import Kernel
@@ -90,17 +90,15 @@ def _measure(session: Session, lowered: Lowered, rounds: int) -> LayerTimes:
             for name in (*kernels, *(loop.name for loop in loops))
         }
         time_s[NETWORK] = functools.partial(_network_s, module, lowered.network.example_input())
-        calls = {name: calls_that_last(time_s[name], SAMPLE_S) for name in time_s}
-    samples = samples_in_turns(
-        {name: functools.partial(time_s[name], calls=calls[name]) for name in time_s}, rounds
-    )
+        calls = calls_of_samples(time_s, SAMPLE_S)
+    samples = timed_in_turns(time_s, calls, rounds)
     kind = session.kind_of_time
     return LayerTimes(kind, peak_of(loops, samples, kind), samples[NETWORK], samples, calls)
 
 
 def _network_s(module: LoadedModule, x: np.ndarray, calls: int) -> float:
-    """Seconds of one inference, the mean of `calls` in a row; an untimed one comes before them."""
-    return 1e-3 * statistics.mean(module.time_ms(x, repeats=calls, warmup=0))
+    """Seconds of one inference, as `mean_ms`."""
+    return 1e-3 * mean_ms(module, x, calls)
 
 
 def _load_network(session: Session, lowered: Lowered) -> LoadedModule:

@@ -99,9 +99,9 @@ def time_in_session(
                     libraries[name], output_shapes=shapes, threads=lowered.threads
                 )
                 modules[name], outputs[name] = module, _verified_output(module, lowered, x, board)
-        single = {name: functools.partial(_mean_ms, modules[name], x, 1) for name in rungs}
+        single = {name: functools.partial(mean_ms, modules[name], x, 1) for name in rungs}
         calls = {name: calls_of_sample(single[name]) for name in rungs}
-        sample = {n: functools.partial(_mean_ms, modules[n], x, calls[n]) for n in rungs}
+        sample = {n: functools.partial(mean_ms, modules[n], x, calls[n]) for n in rungs}
         samples = samples_in_turns(sample, rounds, "libraries")
     return {name: Timing(samples[name], outputs[name], calls[name]) for name in rungs}
 
@@ -116,7 +116,7 @@ def _verified_output(
     return y
 
 
-def _mean_ms(module: LoadedModule, x: np.ndarray, calls: int) -> float:
+def mean_ms(module: LoadedModule, x: np.ndarray, calls: int) -> float:
     """Of `calls` inferences in a row, after the untimed one that TVM's evaluator begins with."""
     return statistics.mean(module.time_ms(x, repeats=calls, warmup=0))
 

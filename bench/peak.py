@@ -13,9 +13,9 @@ from tvm import tirx
 from bench.fma_loop import FmaLoop, fma_loops, fma_prim_func
 from bench.kernel_timing import (
     bench_session,
-    calls_that_last,
+    calls_of_samples,
     load_kernels,
-    samples_in_turns,
+    timed_in_turns,
 )
 from bench.product_loop import ProductLoop, product_loops, product_prim_func
 from bench.rows import Row, report_row
@@ -58,10 +58,7 @@ def measured_peak(target: CompileTarget, board: BoardSpec | None = None) -> Peak
     with bench_session(board or parse_board("local"), target, threads=1) as session:
         loaded = load_kernels(session, peak_kernels(loops), target, threads=1)
         time_s = {loop.name: functools.partial(loaded.time_s, loop.name) for loop in loops}
-        calls = {name: calls_that_last(time_s[name]) for name in time_s}
-        samples = samples_in_turns(
-            {name: functools.partial(time_s[name], calls=calls[name]) for name in time_s}
-        )
+        samples = timed_in_turns(time_s, calls_of_samples(time_s))
         return peak_of(loops, samples, session.kind_of_time)
 
 

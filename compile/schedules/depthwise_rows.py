@@ -40,7 +40,6 @@ vectors of four, of which the last begins earlier: 76 / 46 in tiles of two rows,
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Iterator
 
 import numpy as np
@@ -59,9 +58,8 @@ from compile.schedules.depthwise_tile import (
 )
 from compile.schedules.depthwise_vectors import RowsTile
 from compile.schedules.overlap import start_of, tile_starts
-from compile.schedules.spans import Index
 from compile.schedules.threads import MOST_UNEVEN, Bounds, share_of, unevenness
-from compile.schedules.transpose import store_across
+from compile.schedules.transpose import row_of, store_across
 from compile.schedules.window_workload import WindowWorkload
 
 MOST_CHANNELS_TOGETHER = 8
@@ -92,9 +90,6 @@ def depthwise_rows(workload: WindowWorkload, tile: RowsTile, threads: int) -> ti
     Y is (channels, rows, columns), or with channels last where the workload says so. Threads share
     the tiles of rows, or the channels where those are too few.
     """
-    channels = workload.stored_channels or workload.channels
-    y_shape = (channels, *workload.output_size)
-    y_shape = (*y_shape[1:], channels) if workload.writes_channels else y_shape
     with IRBuilder() as builder, T.prim_func(s_tir=True):
         T.func_name("window")
         T.func_attr({"tirx.noalias": True, "macs": workload.macs, "schedule": "default"})
@@ -104,7 +99,7 @@ def depthwise_rows(workload: WindowWorkload, tile: RowsTile, threads: int) -> ti
             bias=T.arg("B", T.Buffer((workload.channels,), workload.dtype))
             if workload.bias
             else None,
-            y=T.arg("Y", T.Buffer(y_shape, workload.result_dtype)),
+            y=T.arg("Y", T.Buffer(workload.output_shape, workload.result_dtype)),
         )
         (_make_channels if workload.writes_channels else _make_planes)(
             workload, tile, threads, buffers
@@ -139,7 +134,7 @@ def _make_channels(
                 make_tile(workload, tile, (first + inner, index), taps, buffers, target)
             with T.serial(tile.rows) as row:
                 store_across(
-                    functools.partial(_value_of, made, row),
+                    row_of(made, row),
                     (together, columns),
                     buffers.y,
                     (start_of(index, tile.rows, rows) + row, workload.first_channel + first),
@@ -150,10 +145,6 @@ def _channels_together(workload: WindowWorkload) -> int:
     """Of a block that comes into the lanes: a power of two, no more than there are columns."""
     most = min(MOST_CHANNELS_TOGETHER, workload.channels, workload.output_size[1])
     return 1 << (most.bit_length() - 1)
-
-
-def _value_of(made: tirx.Buffer, row: Index, channel: Index, column: Index) -> tirx.Expr:
-    return made[channel, row, column]
 
 
 def _each_share(blocks: int, count: int, threads: int) -> Iterator[tuple[tirx.Expr, Bounds]]:

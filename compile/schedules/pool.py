@@ -26,15 +26,12 @@ def pool(workload: WindowWorkload, tile: PoolTile, threads: int) -> tirx.PrimFun
     Y is (channels, rows, columns), or with channels last where the workload says so. Threads share
     the rows.
     """
-    rows, columns = workload.output_size
-    channels = workload.stored_channels or workload.channels
-    y_shape = (channels, rows, columns)
-    y_shape = (*y_shape[1:], channels) if workload.writes_channels else y_shape
+    rows, _ = workload.output_size
     with IRBuilder() as builder, T.prim_func(s_tir=True):
         T.func_name("pool")
         T.func_attr({"tirx.noalias": True, "macs": 0, "schedule": "default"})
         x = T.arg("X", T.Buffer((workload.channels, *workload.size), workload.dtype))
-        y = T.arg("Y", T.Buffer(y_shape, workload.dtype))
+        y = T.arg("Y", T.Buffer(workload.output_shape, workload.dtype))
         with share_of(rows, threads) as share:
             if tile.in_registers:
                 pool_rows(workload, tile.lanes, tile.maxnum, share, x, y)

@@ -34,6 +34,11 @@ def store_across(
             T.buffer_store(y, value, [row, first + i, span(channel, together)])
 
 
+def row_of(planes: tirx.Buffer, row: Index) -> Callable[[Index, Index], tirx.Expr]:
+    """Row `row` of `planes` (channels, rows, columns), as `store_across` loads it."""
+    return lambda channel, column: planes[channel, row, column]
+
+
 def transposed(rows: Sequence[tirx.Expr]) -> list[tirx.Expr]:
     """The columns of `rows`, as many vectors as each has lanes; that is a power of two.
 

@@ -23,7 +23,6 @@ Modelled multiply-adds a cycle (2026-11-24): stem 3.38 of 4 on A72 and 6.35 of 8
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -41,7 +40,7 @@ from compile.schedules.precision import converted
 from compile.schedules.spans import Index
 from compile.schedules.threads import Bounds, share_of
 from compile.schedules.tiles import vector_width
-from compile.schedules.transpose import store_across
+from compile.schedules.transpose import row_of, store_across
 from compile.schedules.window_tiles import WindowTile, band_shape, starts_of
 from compile.schedules.window_workload import WindowWorkload
 
@@ -66,7 +65,6 @@ def window(workload: WindowWorkload, tile: WindowTile, threads: int) -> tirx.Pri
         rows_tile = RowsTile(tile.rows, tile.vectors, tile.lanes, tile.maxnum, tile.shorter)
         return depthwise_rows.depthwise_rows(workload, rows_tile, threads)
     m_tiles = len(tile_starts(workload.outputs, tile.channels))
-    channels = workload.stored_channels or workload.channels
     packed = (workload.groups, m_tiles, workload.inputs, *workload.kernel, tile.channels)
     with IRBuilder() as builder, T.prim_func(s_tir=True):
         T.func_name("window")
@@ -76,9 +74,7 @@ def window(workload: WindowWorkload, tile: WindowTile, threads: int) -> tirx.Pri
         )
         weights = T.arg("W", T.Buffer(packed, workload.dtype))
         bias = T.arg("B", T.Buffer((workload.channels,), workload.dtype)) if workload.bias else None
-        y_shape = (channels, *workload.output_size)
-        y_shape = (*y_shape[1:], channels) if workload.writes_channels else y_shape
-        y = T.arg("Y", T.Buffer(y_shape, workload.result_dtype))
+        y = T.arg("Y", T.Buffer(workload.output_shape, workload.result_dtype))
         each_tile = _each_tile_across if workload.writes_channels else _each_tile
         for place, phases, target in each_tile(workload, tile, threads, x, y):
             acc = T.alloc_buffer(
@@ -121,12 +117,7 @@ def _each_tile_across(
             _, _, top, bottom = _rows_of_band(workload, tile, band, together)
             with T.serial(bottom - top) as row:
                 at = top + row, workload.first_channel + block * channels
-                planes = functools.partial(_value_of, made, row)
-                store_across(planes, (channels, columns), y, at)
-
-
-def _value_of(made: tirx.Buffer, row: Index, channel: Index, column: Index) -> tirx.Expr:
-    return made[channel, row, column]
+                store_across(row_of(made, row), (channels, columns), y, at)
 
 
 def _shared_bands(

@@ -67,9 +67,8 @@ def window_channels(
     X is (H, W, groups * K), or (groups * K, H, W) where the workload reads planes.
     Threads share the rows of Y.
     """
-    rows, columns = workload.output_size
+    rows, _ = workload.output_size
     blocks = 1 if workload.is_channelwise else workload.groups * channel_tiles(workload, tile)
-    channels = workload.stored_channels or workload.channels
     loop = T.parallel if threads > 1 else T.serial
     with IRBuilder() as builder, T.prim_func(s_tir=True):
         T.func_name("window")
@@ -83,7 +82,7 @@ def window_channels(
                 if workload.bias
                 else None
             )
-        y = T.arg("Y", T.Buffer((rows, columns, channels), workload.dtype))
+        y = T.arg("Y", T.Buffer(workload.output_shape, workload.dtype))
         with loop(blocks * rows) as index:
             block, row = index // rows, index % rows  # weights stay in the cache over the rows
             for place in each_place(workload, tile, block, row):

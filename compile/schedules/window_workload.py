@@ -56,6 +56,13 @@ class WindowWorkload:
         return "channels" if self.writes_channels else self.layout
 
     @property
+    def output_shape(self) -> tuple[int, int, int]:
+        """Of Y: (channels, rows, columns), or with channels last where they are in the lanes."""
+        channels, (rows, columns) = self.stored_channels or self.channels, self.output_size
+        in_lanes = self.output_layout == "channels"
+        return (rows, columns, channels) if in_lanes else (channels, rows, columns)
+
+    @property
     def border(self) -> tuple[int, int, int, int]:
         """The padding at the top, left, bottom and right."""
         return (*self.padding[:2], *self.padding[-2:])
