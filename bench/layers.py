@@ -19,7 +19,7 @@ from bench.kernel_timing import (
     load_kernels,
     timed_in_turns,
 )
-from bench.our_networks import mean_ms, our_library, our_row
+from bench.our_networks import our_library, our_row
 from bench.peak import Peak, peak_kernels, peak_loops, peak_of, peak_row
 from bench.rows import Row
 from compile.kernels import Kernel
@@ -97,8 +97,8 @@ def _measure(session: Session, lowered: Lowered, rounds: int) -> LayerTimes:
 
 
 def _network_s(module: LoadedModule, x: np.ndarray, calls: int) -> float:
-    """Seconds of one inference, as `mean_ms`."""
-    return 1e-3 * mean_ms(module, x, calls)
+    """Seconds of one inference, the mean of `calls`."""
+    return 1e-3 * module.mean_ms(x, runs=calls)
 
 
 def _load_network(session: Session, lowered: Lowered) -> LoadedModule:

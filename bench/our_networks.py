@@ -7,7 +7,6 @@ session over RPC, and no memory is known. A sample is the same in both.
 from __future__ import annotations
 
 import functools
-import statistics
 import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -99,9 +98,9 @@ def time_in_session(
                     libraries[name], output_shapes=shapes, threads=lowered.threads
                 )
                 modules[name], outputs[name] = module, _verified_output(module, lowered, x, board)
-        single = {name: functools.partial(mean_ms, modules[name], x, 1) for name in rungs}
-        calls = {name: calls_of_sample(single[name]) for name in rungs}
-        sample = {n: functools.partial(mean_ms, modules[n], x, calls[n]) for n in rungs}
+        time_ms = {name: functools.partial(modules[name].mean_ms, x) for name in rungs}
+        calls = {name: calls_of_sample(lambda t=time_ms[name]: t(runs=1)) for name in rungs}
+        sample = {n: functools.partial(time_ms[n], runs=calls[n]) for n in rungs}
         samples = samples_in_turns(sample, rounds, "libraries")
     return {name: Timing(samples[name], outputs[name], calls[name]) for name in rungs}
 
@@ -114,11 +113,6 @@ def _verified_output(
     expected = network.references(x)
     verify_outputs([y], network, expected, level=lowered.level, where=where, dtype=dtype)
     return y
-
-
-def mean_ms(module: LoadedModule, x: np.ndarray, calls: int) -> float:
-    """Of `calls` inferences in a row, after the untimed one that TVM's evaluator begins with."""
-    return statistics.mean(module.time_ms(x, repeats=calls, warmup=0))
 
 
 def our_library(lowered: Lowered, path: Path) -> Library:

@@ -211,18 +211,28 @@ class LoadedModule:
         TVM's time evaluator adds one untimed run before the first.
         Raises `BoardError` where the board has no times worth the name.
         """
+        return self._times_ms(x, repeats=warmup + repeats, runs=1)[warmup:]
+
+    def mean_ms(self, x: np.ndarray, *, runs: int) -> float:
+        """Milliseconds of a run, the mean of `runs` in a row between two looks at the clock.
+
+        In `time_ms` the looks take some microseconds of a run. An untimed one comes first.
+        Raises `BoardError` where the board has no times worth the name.
+        """
+        return self._times_ms(x, repeats=1, runs=runs)[0]
+
+    def _times_ms(self, x: np.ndarray, *, repeats: int, runs: int) -> list[float]:
         self._session.require_times()
         if self._run_s is None:
             self.run_all(x)
-        runs = warmup + repeats
-        limit_s = self._session.timeout_s + SLOWEST_RUN * self._run_s * runs
-        seconds = self._session.call("timing", self._time, x, runs, limit_s=limit_s)
-        return [1e3 * second for second in seconds[warmup:]]
+        limit_s = self._session.timeout_s + SLOWEST_RUN * self._run_s * repeats * runs
+        timing = self._session.call("timing", self._time, x, repeats, runs, limit_s=limit_s)
+        return [1e3 * seconds for seconds in timing]
 
     def _run(self, x: np.ndarray) -> list[np.ndarray]:
         self._session.set_threads(self._threads)
         return self.program.run(np.ascontiguousarray(x))
 
-    def _time(self, x: np.ndarray, runs: int) -> Sequence[float]:
+    def _time(self, x: np.ndarray, repeats: int, runs: int) -> Sequence[float]:
         self._session.set_threads(self._threads)
-        return self.program.time_s(np.ascontiguousarray(x), runs)
+        return self.program.time_s(np.ascontiguousarray(x), repeats, runs)

@@ -24,8 +24,8 @@ class Program(Protocol):
     def run(self, x: np.ndarray) -> list[np.ndarray]:
         """The outputs for `x`."""
 
-    def time_s(self, x: np.ndarray, runs: int) -> Sequence[float]:
-        """Seconds of each of `runs` single runs on the board."""
+    def time_s(self, x: np.ndarray, repeats: int, runs: int) -> Sequence[float]:
+        """Seconds of one run on the board, the mean of `runs` in a row, for each of `repeats`."""
 
 
 class VmProgram:
@@ -50,10 +50,11 @@ class VmProgram:
             )
         return outputs
 
-    def time_s(self, x: np.ndarray, runs: int) -> Sequence[float]:
-        """Seconds of each of `runs` single runs on the board."""
+    def time_s(self, x: np.ndarray, repeats: int, runs: int) -> Sequence[float]:
+        """Seconds of one run on the board, the mean of `runs` in a row, for each of `repeats`."""
         self._vm.set_input("main", tvm.runtime.tensor(x, self._device))
-        timer = self._vm.time_evaluator("invoke_stateful", self._device, number=1, repeat=runs)
+        time = self._vm.time_evaluator
+        timer = time("invoke_stateful", self._device, number=runs, repeat=repeats)
         return timer("main").results
 
     def _outputs(self) -> list[tvm.runtime.Tensor]:
@@ -76,7 +77,7 @@ class PlainProgram:
         self, module: tvm.runtime.Module, device: tvm.runtime.Device, output_shapes: Shapes
     ) -> None:
         self._function = functools.cache(module.__getitem__)
-        self._timer = functools.cache(partial(module.time_evaluator, dev=device, number=1))
+        self._timer = functools.cache(partial(module.time_evaluator, dev=device))
         self._empty = functools.cache(partial(tvm.runtime.empty, device=device))
         self._outputs = [
             tvm.runtime.empty(tuple(shape), "float32", device) for shape in output_shapes
@@ -87,9 +88,10 @@ class PlainProgram:
         self._function("main")(self._input(x), *self._outputs)
         return [output.numpy() for output in self._outputs]
 
-    def time_s(self, x: np.ndarray, runs: int) -> Sequence[float]:
-        """Seconds of each of `runs` single runs on the board."""
-        return self._timer("main", repeat=runs)(self._input(x), *self._outputs).results
+    def time_s(self, x: np.ndarray, repeats: int, runs: int) -> Sequence[float]:
+        """Seconds of one run on the board, the mean of `runs` in a row, for each of `repeats`."""
+        timer = self._timer("main", number=runs, repeat=repeats)
+        return timer(self._input(x), *self._outputs).results
 
     def _input(self, x: np.ndarray) -> tvm.runtime.Tensor:
         return self._empty(x.shape, str(x.dtype)).copyfrom(x)

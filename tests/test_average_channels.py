@@ -17,7 +17,12 @@ from compile.schedules.window_workload import WindowWorkload
 from tests.test_pool import POOLS, workload_of
 
 AVERAGES = [name for name in POOLS if workload_of(name).is_average]
-TILES = [WindowChannelsTile(1, 3, 1), WindowChannelsTile(2, 1, 4), WindowChannelsTile(2, 3, 1)]
+TILES = [
+    WindowChannelsTile(1, 3, 1),
+    WindowChannelsTile(2, 1, 4),
+    WindowChannelsTile(2, 3, 1),
+    WindowChannelsTile(2, 3, 1, channels_outer=True),
+]
 
 
 def result_of(kernel: tirx.PrimFunc, x: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
@@ -36,6 +41,17 @@ def test_means_are_those_over_planes_to_the_last_bit(name: str, tile: WindowChan
     x = np.ascontiguousarray(planes.transpose(1, 2, 0))
     result = result_of(window_channels(across, tile, 1), x, (*w.output_size, 5))
     np.testing.assert_array_equal(result.transpose(2, 0, 1), expected)
+
+
+@pytest.mark.parametrize("name", AVERAGES)
+def test_threads_share_blocks_of_channels_and_change_no_bit(name: str) -> None:
+    w = dataclasses.replace(workload_of(name), groups=5, layout="channels")
+    x = np.random.default_rng(0).standard_normal((*w.size, 5)).astype(np.float32)
+    tile = WindowChannelsTile(2, 3, 1, channels_outer=True)
+    one, two = (
+        result_of(window_channels(w, tile, threads), x, (*w.output_size, 5)) for threads in (1, 2)
+    )
+    np.testing.assert_array_equal(one, two)
 
 
 def loads(w: WindowWorkload, tile: WindowChannelsTile) -> int:

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 import tvm
 
-from compile.schedules.dense import dense, pack_weights
+from compile.schedules.dense import dense
 from compile.schedules.dense_tiles import DenseTile, default_tile
+from compile.schedules.dense_weights import pack_weights
 from compile.schedules.dense_workload import DenseWorkload
 from deploy_rpc.cores import Core
 from tests.cores import A72, AVX512, BOTH
@@ -34,13 +35,26 @@ def output_of(w: DenseWorkload, tile: DenseTile, threads: int = 1) -> tuple[np.n
     x = random.standard_normal((w.inputs, w.pixels)).astype(np.float32)
     weights = random.standard_normal((w.outputs, w.inputs)).astype(np.float32)
     bias = random.standard_normal(w.outputs).astype(np.float32)
+    expected = weights.astype(np.float64) @ x.astype(np.float64).mean(1) + bias
+    got = answer(w, tile, x, weights, bias, threads)
+    return got, np.maximum(expected, 0) if w.relu else expected
+
+
+def answer(
+    w: DenseWorkload,
+    tile: DenseTile,
+    x: np.ndarray,
+    weights: np.ndarray,
+    bias: np.ndarray,
+    threads: int = 1,
+) -> np.ndarray:
+    """What the kernel gives for (K, pixels) x and (M, K) weights."""
     given = np.ascontiguousarray((x.T if w.layout == "channels" else x).reshape(w.given_shape))
     y = np.full(w.outputs, np.nan, np.float32)
     tensors = [tvm.runtime.tensor(v) for v in (given, pack_weights(weights, w, tile), bias, y)]
     kernel = dense(w, tile, threads).with_attr("global_symbol", "main")
     tvm.compile(kernel, target="llvm")["main"](*tensors)
-    expected = weights.astype(np.float64) @ x.astype(np.float64).mean(1) + bias
-    return tensors[-1].numpy(), np.maximum(expected, 0) if w.relu else expected
+    return tensors[-1].numpy()
 
 
 @pytest.mark.parametrize("core", BOTH, ids=lambda core: core.name)

@@ -35,6 +35,22 @@ def test_an_average_reads_long_pieces_that_overlap_little(channels: int, vectors
     assert (tile.pixels, tile.vectors, tile.lanes) == (7, vectors, AVX512.lanes)
 
 
+@pytest.mark.parametrize(
+    ("channels", "side", "outer"),
+    [
+        (24, 56, False),  # L1 keeps three rows of all channels
+        (240, 28, True),
+        (480, 14, True),
+        (240, 80, False),  # 6 MB, more than L2
+    ],
+)
+def test_an_average_walks_the_rows_by_channels_where_l1_keeps_a_part_of_them(
+    channels: int, side: int, outer: bool
+) -> None:
+    w = in_channels("average pool", groups=channels, size=(side, side))
+    assert default_tile(w, AVX512).channels_outer == outer
+
+
 def test_an_average_that_shares_no_column_takes_many_pixels() -> None:
     w = in_channels("average pool", groups=240, size=(28, 28), kernel=(2, 2), padding=(0, 0))
     assert default_tile(w, AVX512).pixels == 7

@@ -29,6 +29,7 @@ from compile.passes.rewriting import (
     in_turn,
     shape_of,
 )
+from compile.schedules.dense_weights import weight_bits
 from compile.schedules.dense_workload import DenseWorkload
 
 
@@ -92,10 +93,11 @@ def _workload(form: _Form, matched: Matched, choices: Choices) -> DenseWorkload 
         return None
     if form.bias and math.prod(shape_of(matched[form.bias])) != weights[1]:
         return None
+    bits = weight_bits(matched[form.weights].value.numpy().T, choices.core)
     if form.mean is None:
         if x != (1, weights[0]):
             return None
-        return DenseWorkload(weights[1], weights[0], form.relu)
+        return DenseWorkload(weights[1], weights[0], form.relu, weight_bits=bits)
     if len(x) != 4 or x[1] != weights[0] or not _is_over_pixels(matched[form.mean]):
         return None
     return DenseWorkload(
@@ -104,6 +106,7 @@ def _workload(form: _Form, matched: Matched, choices: Choices) -> DenseWorkload 
         relu=form.relu,
         pixels=x[2] * x[3],
         layout=choices.layout_of(x[2:]),
+        weight_bits=bits,
     )
 
 

@@ -188,7 +188,8 @@ class _Quantising(PyExprMutator):
         seen = self._plan.seen[self._plan.root(x)]
         inputs, pool = pooled(read, seen, old.pixels)
         fields = dataclasses.asdict(old) | {"dtype": INT8, "shift": pool.shift if pool else 1}
-        made = made_by_default(Int8DenseWorkload(**fields), self._core, self._threads)
+        workload = Int8DenseWorkload(**(fields | {"weight_bits": 32}))
+        made = made_by_default(workload, self._core, self._threads)
         operands = step.call.args[1].fields
         real = unpacked(operands[WEIGHTS].value.numpy(), step.made).astype(np.float64)
         bias = operands[WEIGHTS + 1].value.numpy().astype(np.float64)

@@ -21,6 +21,7 @@ SUMS = range(2, 9)  # streams that the caches fetch ahead of
 HALF_ACCUMULATORS = 24  # 8 x 3 take 84 thousand modelled cycles for 960 means on N1, 8 x 2 86
 MOST_HALF_STEPS = 128  # products in a sum of float16: longer ones lose more to rounding
 HALF = "float16"
+QUAD = 4  # vectors of weights of 24 bits lie together
 
 
 @dataclass(frozen=True)
@@ -55,6 +56,9 @@ def fitting_tiles(workload: DenseWorkload, core: Core) -> list[DenseTile]:
     vectors = range(1, min(MAX_WIDTH, workload.outputs) // lanes + 1)
     sums = [count for count in SUMS if count <= workload.inputs] or [1]
     budget = accumulator_budget(core)
+    if has_24_bits(workload):
+        vectors = range(QUAD, vectors.stop, QUAD)
+        budget -= QUAD  # words on their way to weights
     if workload.dtype == HALF:
         budget = HALF_ACCUMULATORS
         sums = [n for n in sums if workload.inputs <= n * MOST_HALF_STEPS] or sums[-1:]
@@ -63,6 +67,11 @@ def fitting_tiles(workload: DenseWorkload, core: Core) -> list[DenseTile]:
         for shape in itertools.product(sums, vectors)
         if math.prod(shape) <= budget
     ]
+
+
+def has_24_bits(workload: DenseWorkload) -> bool:
+    """Whether weights are whole numbers of 24 bits (`dense_weights.py`)."""
+    return workload.weight_bits == 24
 
 
 def each_value(tile: DenseTile) -> Iterator[tuple[tirx.Expr, tirx.Expr]]:

@@ -13,7 +13,8 @@ class DenseWorkload:
     """M outputs from K inputs.
 
     `pixels` is how many each input is the mean of, 1 without a pool; `layout` is of what is given
-    then: "planes" (K, pixels) or "channels" (pixels, K).
+    then: "planes" (K, pixels) or "channels" (pixels, K). Weights of 24 `weight_bits` are whole
+    numbers of that width, in units of their output's own (`dense_weights.py`).
     """
 
     outputs: int
@@ -23,6 +24,7 @@ class DenseWorkload:
     layout: Layout = "planes"
     dtype: Dtype = "float32"
     result_dtype: Dtype = "float32"
+    weight_bits: int = 32
 
     @property
     def macs(self) -> int:

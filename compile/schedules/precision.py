@@ -1,8 +1,9 @@
 """In which number format a kernel computes, and what a note or a record says of it.
 
 `dtype` of a workload is of its inputs, weights and arithmetic, `result_dtype`, where it has one, of
-what it stores. Both are float32 unless said otherwise, and then a note or a record leaves them out:
-records from before there were others mean what they meant.
+what it stores, `weight_bits`, where it has them, of its weights in memory. They are float32 and 32
+unless said otherwise, and then a note or a record leaves them out: records from before there were
+others mean what they meant.
 """
 
 from __future__ import annotations
@@ -14,8 +15,8 @@ from tvm import tirx
 
 from deploy_rpc.cores import Dtype
 
-FORMATS = ("dtype", "result_dtype")
 FLOAT32: Dtype = "float32"
+USUAL = {"dtype": FLOAT32, "result_dtype": FLOAT32, "weight_bits": 32}
 
 
 def dtype_of(workload: Any) -> Dtype:  # noqa: ANN401 (any template's workload)
@@ -24,9 +25,9 @@ def dtype_of(workload: Any) -> Dtype:  # noqa: ANN401 (any template's workload)
 
 
 def stated_fields(workload: Any) -> dict[str, Any]:  # noqa: ANN401
-    """The fields of `workload`, number formats only where they are not float32."""
+    """The fields of `workload`, number formats only where they are not the usual ones."""
     fields = dataclasses.asdict(workload)
-    return {n: v for n, v in fields.items() if not (n in FORMATS and v == FLOAT32)}
+    return {n: v for n, v in fields.items() if not (n in USUAL and v == USUAL[n])}
 
 
 def converted(value: tirx.Expr, dtype: Dtype) -> tirx.Expr:

@@ -41,7 +41,11 @@ from compile.schedules.maximum import rectified
 from compile.schedules.overlap import tile_starts
 from compile.schedules.pool_values import combined, neutral
 from compile.schedules.window_channels_places import Place, each_place, pixels_inside
-from compile.schedules.window_channels_tiles import WindowChannelsTile, channel_tiles
+from compile.schedules.window_channels_tiles import (
+    WindowChannelsTile,
+    blocks_of_channels,
+    channel_tiles,
+)
 from compile.schedules.window_workload import WindowWorkload
 
 K_UNROLLS = (4, 3, 2, 1)
@@ -68,7 +72,7 @@ def window_channels(
     Threads share the rows of Y.
     """
     rows, _ = workload.output_size
-    blocks = 1 if workload.is_channelwise else workload.groups * channel_tiles(workload, tile)
+    blocks = blocks_of_channels(workload, tile)
     loop = T.parallel if threads > 1 else T.serial
     with IRBuilder() as builder, T.prim_func(s_tir=True):
         T.func_name("window")

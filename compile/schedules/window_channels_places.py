@@ -7,6 +7,7 @@ for itself, without the taps that lie outside the picture.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import nullcontext
 from dataclasses import dataclass
 
 from tvm import tirx
@@ -38,7 +39,7 @@ def each_place(
         with T.serial(count) as step:
             column = first + step * tile.pixels
             if workload.is_channelwise:
-                with T.serial(m_tiles) as m_tile:
+                with nullcontext(block) if tile.channels_outer else T.serial(m_tiles) as m_tile:
                     channel = start_of(m_tile, tile.width, workload.channels)
                     yield Place(0, m_tile, channel, row, column, border)
             else:

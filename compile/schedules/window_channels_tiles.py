@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 from dataclasses import dataclass
 
@@ -45,6 +46,7 @@ class WindowChannelsTile:
     vectors: int
     lanes: int
     maxnum: bool = False
+    channels_outer: bool = False
 
     @property
     def width(self) -> int:
@@ -71,7 +73,8 @@ def default_tile(workload: WindowWorkload, core: Core) -> WindowChannelsTile:
         if not (vectors == 1 and pixels > MOST_PIXELS_OF_A_VECTOR and _is_narrow(workload, core))
     ]
     if workload.is_average:
-        return min(fitting, key=lambda tile: (_values_read(workload, core, tile), -tile.pixels))
+        best = min(fitting, key=lambda tile: (_values_read(workload, core, tile), -tile.pixels))
+        return dataclasses.replace(best, channels_outer=_keeps_rows_by_parts(workload, core))
     return min(fitting, key=lambda tile: _modelled_cycles(workload, core, tile))
 
 
@@ -96,6 +99,15 @@ def _limits(workload: WindowWorkload, core: Core, budget: int) -> tuple[int, int
     return PIXELS_OF_CHANNELWISE, MAX_VECTORS_OF_CHANNELWISE
 
 
+def _keeps_rows_by_parts(workload: WindowWorkload, core: Core) -> bool:
+    """Whether L1 keeps the rows of taps, for the next row of windows, of some channels only; where
+    L2 does not have the picture either, whole lines come faster one behind the other.
+    """
+    row = workload.size[1] * workload.channels * core.value_bytes
+    far = row * workload.kernel[0] > core.l1d_kib * 1024
+    return far and row * workload.size[0] <= core.l2_kib * 1024
+
+
 def _is_narrow(workload: WindowWorkload, core: Core) -> bool:
     """Whether one vector by many pixels is known to be slow."""
     few = not workload.is_channelwise and workload.inputs <= FEW_INPUTS
@@ -110,6 +122,13 @@ def modelled_cycles(workload: WindowWorkload, core: Core) -> float:
 def channel_tiles(workload: WindowWorkload, tile: WindowChannelsTile) -> int:
     """Of one group, or of all channelwise ones."""
     return len(tile_starts(_channel_extent(workload), tile.width))
+
+
+def blocks_of_channels(workload: WindowWorkload, tile: WindowChannelsTile) -> int:
+    """How often the rows are walked: for each tile of channels, or for all of them at once."""
+    if not workload.is_channelwise:
+        return workload.groups * channel_tiles(workload, tile)
+    return channel_tiles(workload, tile) if tile.channels_outer else 1
 
 
 def _channel_extent(workload: WindowWorkload) -> int:
