@@ -6,9 +6,8 @@ import numpy as np
 import pytest
 import tvm
 
-from compile.schedules.dense import dense
+from compile.schedules.dense import dense, pack_weights
 from compile.schedules.dense_tiles import DenseTile, default_tile
-from compile.schedules.dense_weights import pack_weights
 from compile.schedules.dense_workload import DenseWorkload
 from deploy_rpc.cores import Core
 from tests.cores import A72, AVX512, BOTH

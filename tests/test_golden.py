@@ -48,6 +48,10 @@ KERNELS = {
     "depthwise_rows_halved": (A72, replace(DEPTHWISE, stride=2, relu=True)),
     "window_channels_depthwise": (AVX512, replace(DEPTHWISE, layout="channels")),
     "window_channels_conv": (AVX512, replace(CONV_5X5, layout="channels")),
+    "window_channels_average": (
+        AVX512,
+        replace(AVERAGE, groups=480, size=(14, 14), layout="channels"),
+    ),
     "stem_pool": (A72, StemPoolWorkload(8, 3, (32, 32))),
     "pointwise_k_lanes": (AVX512, PointwiseWorkload(3, 20, 80, 52, True, False, layout="channels")),
     "stem_pool_channels": (AVX2, StemPoolWorkload(8, 3, (32, 32), layout="channels")),
@@ -59,6 +63,7 @@ KERNELS = {
     ),
     "dense": (A72, DenseWorkload(40, 24, True)),
     "head_channels": (AVX512, DenseWorkload(40, 24, False, 49, "channels")),
+    "head_words": (AVX512, DenseWorkload(70, 24, True, 49, "channels", weight_bits=24)),
     "lrn": (A72, LrnWorkload(16, 49, 2, 2, 1e-4, 2.0)),
 }
 

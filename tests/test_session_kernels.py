@@ -73,7 +73,7 @@ def library_used(module: object) -> PlainProgram:
     program = PlainProgram(module, tvm.cpu(), [(2,)])
     for runs in (1, 5, 5, 1):
         program.run(np.ones(2, np.float32))
-        assert program.time_s(np.ones(2, np.float32), runs) == [1]
+        assert program.time_s(np.ones(2, np.float32), 1, runs) == [1]
     return program
 
 

@@ -29,7 +29,7 @@ from compile.passes.rewriting import (
     in_turn,
     shape_of,
 )
-from compile.schedules.dense_weights import weight_bits
+from compile.schedules.dense_words import weight_bits
 from compile.schedules.dense_workload import DenseWorkload
 
 

@@ -132,7 +132,7 @@ def _in_half(workload: Workload, given: Dtype, *, result: bool) -> Workload:
     if isinstance(workload, PointwiseWorkload):
         return dataclasses.replace(workload, dtype=HALF)
     if isinstance(workload, DenseWorkload):
-        return dataclasses.replace(workload, dtype=HALF, result_dtype=stored, weight_bits=32)
+        return dataclasses.replace(workload, dtype=HALF, result_dtype=stored)
     if isinstance(workload, StemPoolWorkload):
         return dataclasses.replace(workload, result_dtype=HALF)
     if isinstance(workload, WindowWorkload):

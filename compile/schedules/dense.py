@@ -31,31 +31,44 @@ and 33 to 35 with its weights prefetched from the convolutions before: a loop th
 read as much from its L3 takes 30 to 31, by 1 to 6 streams, in huge pages or not, and no less than
 29.5 with any prefetch.
 
-So weights have 24 bits there (`dense_weights.py`): 25 to 28 us. In turns with 32 bits, 1x g3 takes
-0.5 % less, 0.5x 1.1 %, MobileNet 0.4 %, AlexNet 8 %. Numbers of 3 bytes side by side, spread by a
-shuffle, took 31 us where these take 26. On modelled A72 and N1, whose loops wait for instructions
-and not for memory, 1000x960 takes 653 and 637 thousand cycles instead of 305 and 146: no 24 bits.
+So weights have 24 bits with AVX-512 (`dense_words.py`): 25 to 28 us. In turns with 32 bits, 1x g3
+takes 0.5 % less, 0.5x 1.1 %, MobileNet 0.4 %, AlexNet 8 to 10 %. Numbers of 3 bytes side by side,
+spread by a shuffle, took 31 us where these take 26. On modelled A72 and N1, whose loops wait for
+instructions and not for memory, 1000x960 takes 653 and 637 thousand cycles instead of 305 and 146.
 """
 
 from __future__ import annotations
 
+import numpy as np
 from tvm import tirx
 from tvm.script.ir_builder import IRBuilder
 from tvm.script.ir_builder import tirx as T
 
-from compile.schedules.dense_tiles import DenseTile, each_value, has_24_bits
-from compile.schedules.dense_weights import (
-    INPUT_UNIT,
-    packed_shape,
-    unit_of,
-    vectors_of_words,
-)
+from compile.schedules.dense_of_tile import DenseOfTile, WordsOfTile
+from compile.schedules.dense_tiles import DenseTile, has_24_bits
+from compile.schedules.dense_words import pack_words, packed_size, scale_inputs, unpack_words
 from compile.schedules.dense_workload import DenseWorkload
-from compile.schedules.global_pool import average, means_lie_across
-from compile.schedules.maximum import rectified
-from compile.schedules.overlap import start_of, tile_starts
-from compile.schedules.precision import converted
+from compile.schedules.global_pool import Loop, average
+from compile.schedules.overlap import tile_starts
 from compile.schedules.spans import span
+
+
+def pack_weights(weights: np.ndarray, workload: DenseWorkload, tile: DenseTile) -> np.ndarray:
+    """(M, K) to [m tile][k][output], in the order of use, or of 24 bits as `pack_words`."""
+    if has_24_bits(workload):
+        return pack_words(weights, workload, tile)
+    starts = tile_starts(workload.outputs, tile.width)
+    return np.stack([np.ascontiguousarray(weights[s : s + tile.width].T) for s in starts])
+
+
+def unpack_weights(packed: np.ndarray, workload: DenseWorkload, tile: DenseTile) -> np.ndarray:
+    """(M, K) of what `pack_weights` gave."""
+    if has_24_bits(workload):
+        return unpack_words(packed, workload, tile)
+    weights = np.empty((workload.outputs, workload.inputs), packed.dtype)
+    for start, of_tile in zip(tile_starts(workload.outputs, tile.width), packed, strict=True):
+        weights[start : start + tile.width] = of_tile.T
+    return weights
 
 
 def dense(workload: DenseWorkload, tile: DenseTile, threads: int) -> tirx.PrimFunc:
@@ -64,118 +77,42 @@ def dense(workload: DenseWorkload, tile: DenseTile, threads: int) -> tirx.PrimFu
     Several threads share the tiles, and the channels of the pool; no sum depends on how many.
     """
     m_tiles = len(tile_starts(workload.outputs, tile.width))
-    packed = packed_shape(workload, tile)
     shared = T.parallel if threads > 1 else T.serial
+    of_tile = WordsOfTile if has_24_bits(workload) else DenseOfTile
     with IRBuilder() as builder, T.prim_func(s_tir=True):
         T.func_name("dense")
         T.func_attr({"tirx.noalias": True, "macs": workload.macs, "schedule": "default"})
         x = T.arg("X", T.Buffer(workload.given_shape, workload.dtype))
-        weights = T.arg("W", T.Buffer(packed, workload.dtype))
+        weights = T.arg("W", T.Buffer(_packed_shape(workload, tile), workload.dtype))
         bias = T.arg("B", T.Buffer((workload.outputs,), workload.dtype))
         y = T.arg("Y", T.Buffer((workload.outputs,), workload.result_dtype))
         if workload.pixels > 1:
             means = T.alloc_buffer((workload.inputs,), workload.dtype)
             average(workload, tile, shared, x, means)
             x = means
+        if has_24_bits(workload):
+            x = _scaled(workload, tile, shared, x, weights)
         with shared(m_tiles) as m_tile:
-            first = start_of(m_tile, tile.width, workload.outputs)
-            acc = T.alloc_buffer(
-                (tile.sums, tile.vectors, tile.lanes), workload.dtype, scope="local"
-            )
-            _start(workload, tile, first, acc, bias)
-            _accumulate(workload, tile, m_tile, acc, x, weights)
-            _finish(workload, tile, m_tile, acc, weights, bias, y)
+            of_tile(workload, tile, m_tile, x, weights, bias, y).make()
     return builder.get().without_attr("global_symbol")
 
 
-def _start(
-    workload: DenseWorkload,
-    tile: DenseTile,
-    first: tirx.Expr,
-    acc: tirx.Buffer,
-    bias: tirx.Buffer,
-) -> None:
-    """The first sum starts with the bias, unless it is in units of the weights."""
-    from_bias = 0 if has_24_bits(workload) else 1
-    if from_bias:
-        for vector, lane in each_value(tile):
-            T.buffer_store(acc, bias[first + vector * tile.lanes + lane], [0, vector, lane])
-    for part in range(from_bias, tile.sums):
-        for vector, lane in each_value(tile):
-            T.buffer_store(acc, tirx.const(0, str(acc.dtype)), [part, vector, lane])
+def _packed_shape(workload: DenseWorkload, tile: DenseTile) -> tuple[int, ...]:
+    if has_24_bits(workload):
+        return (packed_size(workload, tile),)
+    return len(tile_starts(workload.outputs, tile.width)), workload.inputs, tile.width
 
 
-def _accumulate(
+def _scaled(
     workload: DenseWorkload,
     tile: DenseTile,
-    m_tile: tirx.Expr,
-    acc: tirx.Buffer,
+    shared: Loop,
     x: tirx.Buffer,
     weights: tirx.Buffer,
-) -> None:
-    """What K leaves over when divided by `sums` goes to the first of them, at the end."""
-
-    def step(part: tirx.Expr | int, k: tirx.Expr | int, value: tirx.Expr) -> None:
-        if has_24_bits(workload):
-            _add_words(workload, tile, m_tile, k, value, acc, part, weights)
-            return
-        for vector, lane in each_value(tile):
-            product = value * weights[m_tile, k, vector * tile.lanes + lane]
-            T.buffer_store(acc, acc[part, vector, lane] + product, [part, vector, lane])
-
-    share = workload.inputs // tile.sums
-    if means_lie_across(workload, tile):
-        with T.serial(share) as k:
-            together = T.alloc_buffer((tile.sums,), workload.dtype)
-            every = T.Ramp(0, 1, tile.sums)
-            T.buffer_store(together, x[T.Ramp(k * tile.sums, 1, tile.sums)], [every])
-            for part in range(tile.sums):
-                step(part, part * share + k, together[part])
-        return
-    with T.serial(share) as k, T.unroll(tile.sums) as part:
-        step(part, part * share + k, x[part * share + k])
-    for k in range(share * tile.sums, workload.inputs):
-        step(0, k, x[k])
-
-
-def _add_words(
-    workload: DenseWorkload,
-    tile: DenseTile,
-    m_tile: tirx.Expr,
-    k: tirx.Expr | int,
-    value: tirx.Expr,
-    acc: tirx.Buffer,
-    part: tirx.Expr | int,
-    weights: tirx.Buffer,
-) -> None:
-    """Adds the products of input `k` to sum `part`; those of a pool are in `INPUT_UNIT`s."""
-    if workload.pixels == 1:
-        value = value * tirx.const(INPUT_UNIT, workload.dtype)
-    value = tirx.Broadcast(T.bind(value), tile.lanes)
-    for vector, row in vectors_of_words(workload, tile, weights, m_tile, k):
-        place = [part, vector, span(0, tile.lanes)]
-        T.buffer_store(acc, acc[tuple(place)] + value * row, place)
-
-
-def _finish(
-    workload: DenseWorkload,
-    tile: DenseTile,
-    m_tile: tirx.Expr,
-    acc: tirx.Buffer,
-    weights: tirx.Buffer,
-    bias: tirx.Buffer,
-    y: tirx.Buffer,
-) -> None:
-    first = start_of(m_tile, tile.width, workload.outputs)
-    for vector, lane in each_value(tile):
-        value, *others = (
-            converted(acc[part, vector, lane], workload.result_dtype) for part in range(tile.sums)
-        )
-        for other in others:
-            value = value + other
-        output = vector * tile.lanes + lane
-        if has_24_bits(workload):
-            unit = unit_of(workload, tile, weights, m_tile, output)
-            value = bias[first + output] + value * unit
-        value = rectified(value, maxnum=tile.maxnum) if workload.relu else value
-        T.buffer_store(y, value, [first + output])
+) -> tirx.Buffer:
+    """The inputs as words are to be multiplied by; each once, as means may be scaled in place."""
+    scaled = T.alloc_buffer((workload.inputs,), workload.dtype)
+    width = tile.lanes if workload.inputs % tile.lanes == 0 else 1
+    with shared(workload.inputs // width) as part:
+        scale_inputs(workload, tile, span(part * width, width), x, weights, scaled)
+    return scaled

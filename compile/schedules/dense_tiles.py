@@ -70,7 +70,7 @@ def fitting_tiles(workload: DenseWorkload, core: Core) -> list[DenseTile]:
 
 
 def has_24_bits(workload: DenseWorkload) -> bool:
-    """Whether weights are whole numbers of 24 bits (`dense_weights.py`)."""
+    """Whether weights are whole numbers of 24 bits (`dense_words.py`)."""
     return workload.weight_bits == 24
 
 

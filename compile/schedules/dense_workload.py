@@ -14,7 +14,7 @@ class DenseWorkload:
 
     `pixels` is how many each input is the mean of, 1 without a pool; `layout` is of what is given
     then: "planes" (K, pixels) or "channels" (pixels, K). Weights of 24 `weight_bits` are whole
-    numbers of that width, in units of their output's own (`dense_weights.py`).
+    numbers of that width (`dense_words.py`).
     """
 
     outputs: int

@@ -8,8 +8,7 @@ from contextlib import AbstractContextManager
 from tvm import tirx
 from tvm.script.ir_builder import tirx as T
 
-from compile.schedules.dense_tiles import HALF, DenseTile, each_value, has_24_bits
-from compile.schedules.dense_weights import INPUT_UNIT
+from compile.schedules.dense_tiles import HALF, DenseTile, each_value
 from compile.schedules.dense_workload import DenseWorkload
 from compile.schedules.overlap import start_of, tile_starts
 from compile.schedules.precision import converted
@@ -53,7 +52,7 @@ def _average_planes(
         with T.serial(vectors * lanes, workload.pixels) as pixel:
             value = converted(x[k, pixel], SUM_DTYPE)
             T.buffer_store(total, total[0] + value * tirx.const(scale, SUM_DTYPE), [0])
-        mean = total[0] * tirx.const(_unit(workload) / (scale * workload.pixels), SUM_DTYPE)
+        mean = total[0] * tirx.const(1 / (scale * workload.pixels), SUM_DTYPE)
         place = k % share * tile.sums + k // share if means_lie_across(workload, tile) else k
         T.buffer_store(means, converted(mean, workload.dtype), [place])
 
@@ -64,7 +63,6 @@ def _average_channels(
     """Channels in the lanes."""
     lanes = min(tile.lanes, 1 << (workload.inputs.bit_length() - 1))
     tile = DenseTile(1, min(POOL_VECTORS, workload.inputs // lanes), lanes)
-    share = tirx.const(_unit(workload) / workload.pixels, SUM_DTYPE)
     with shared(len(tile_starts(workload.inputs, tile.width))) as index:
         first = start_of(index, tile.width, workload.inputs)
         total = T.alloc_buffer((tile.vectors, lanes), SUM_DTYPE, scope="local")
@@ -75,13 +73,8 @@ def _average_channels(
                 value = converted(x[pixel, first + vector * lanes + lane], SUM_DTYPE)
                 T.buffer_store(total, total[vector, lane] + value, [vector, lane])
         for vector, lane in each_value(tile):
-            mean = converted(total[vector, lane] * share, workload.dtype)
-            T.buffer_store(means, mean, [first + vector * lanes + lane])
-
-
-def _unit(workload: DenseWorkload) -> float:
-    """In what means are stored."""
-    return INPUT_UNIT if has_24_bits(workload) else 1.0
+            mean = total[vector, lane] * tirx.const(1 / workload.pixels, SUM_DTYPE)
+            T.buffer_store(means, converted(mean, workload.dtype), [first + vector * lanes + lane])
 
 
 def _add_vectors(x: tirx.Buffer, k: tirx.Expr, vectors: int, total: tirx.Buffer) -> float:

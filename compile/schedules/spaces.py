@@ -24,6 +24,7 @@ from compile.schedules import (
     stem_pool,
     stem_pool_channels_tiles,
     stem_pool_winograd_tiles,
+    window_channels_tiles,
     window_tiles,
 )
 from compile.schedules.int8_tiles import Int8Tile
@@ -141,6 +142,7 @@ def _int8_pointwise(workload: Int8PointwiseWorkload, core: Core) -> Iterator[Int
 SPACES: dict[str, Callable[[Any, Core], Iterable[Any]]] = {
     "pointwise": _pointwise,
     "window": _window,
+    "window_channels": window_channels_tiles.fitting_tiles,
     "stem_pool": stem_pool.fitting_tiles,
     "stem_pool_channels": stem_pool_channels_tiles.fitting_tiles,
     "stem_pool_winograd": stem_pool_winograd_tiles.fitting_tiles,

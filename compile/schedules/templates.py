@@ -17,7 +17,6 @@ from tvm import tirx
 from compile.schedules import (
     dense,
     dense_tiles,
-    dense_weights,
     int8_conversion,
     int8_depthwise,
     int8_head,
@@ -116,8 +115,8 @@ TEMPLATES = {
         is_offered=stem_pool_winograd_tiles.is_offered,
     ),
     "dense": Template(
-        DenseWorkload, DenseTile, dense_tiles.default_tile, dense.dense,
-        dense_weights.pack_weights, unpack_weights=dense_weights.unpack_weights,
+        DenseWorkload, DenseTile, dense_tiles.default_tile, dense.dense, dense.pack_weights,
+        unpack_weights=dense.unpack_weights,
     ),
     "lrn": Template(LrnWorkload, LrnTile, lrn.default_tile, lrn.lrn),
     "int8_pointwise": Template(

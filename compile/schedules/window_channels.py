@@ -5,7 +5,7 @@
 Depthwise convolutions and pools work on vectors of channels, each output alone; other convolutions
 broadcast one input to the M outputs of its group, as `pointwise` does:
 
-    for y: for x_tile, c_tile:
+    for y: for x_tile, c_tile:                          # or for c_tile: for y, x_tile
       acc[pixels, vectors] = B                          # in registers
       for i in the rows inside the picture: for j: (for k:) acc += W[i, j, ..] * X[.., x*s + j, ..]
       Y[y, x.., c..] = max(acc, 0)
@@ -69,7 +69,7 @@ def window_channels(
     """The kernel: parameters X, [W as packed], [B (groups * M,)], Y (rows, columns, channels).
 
     X is (H, W, groups * K), or (groups * K, H, W) where the workload reads planes.
-    Threads share the rows of Y.
+    Threads share the rows of Y, of each block of channels that is walked by itself.
     """
     rows, _ = workload.output_size
     blocks = blocks_of_channels(workload, tile)

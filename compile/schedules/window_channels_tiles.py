@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from compile.schedules.maximum import has_maxnum
@@ -39,7 +40,8 @@ MOST_PIXELS_OF_A_VECTOR = 8
 @dataclass(frozen=True)
 class WindowChannelsTile:
     """The decisions: `pixels` of one row x `vectors` of `lanes` channels are accumulators; of an
-    average fewer are at a time (`sums_alive`).
+    average fewer are at a time (`sums_alive`). With `channels_outer` a channelwise window walks
+    its rows once for each tile of channels, else once for all of them.
     """
 
     pixels: int
@@ -74,8 +76,17 @@ def default_tile(workload: WindowWorkload, core: Core) -> WindowChannelsTile:
     ]
     if workload.is_average:
         best = min(fitting, key=lambda tile: (_values_read(workload, core, tile), -tile.pixels))
-        return dataclasses.replace(best, channels_outer=_keeps_rows_by_parts(workload, core))
+        outer = channel_tiles(workload, best) > 1 and _keeps_rows_by_parts(workload, core)
+        return dataclasses.replace(best, channels_outer=outer)
     return min(fitting, key=lambda tile: _modelled_cycles(workload, core, tile))
+
+
+def fitting_tiles(workload: WindowWorkload, core: Core) -> Iterator[WindowChannelsTile]:
+    """The default tile, and of averages the one that walks its rows the other way."""
+    tile = default_tile(workload, core)
+    yield tile
+    if workload.is_average and channel_tiles(workload, tile) > 1:
+        yield dataclasses.replace(tile, channels_outer=not tile.channels_outer)
 
 
 def sums_alive(workload: WindowWorkload, pixels: int) -> int:
