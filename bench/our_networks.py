@@ -98,9 +98,9 @@ def time_in_session(
                     libraries[name], output_shapes=shapes, threads=lowered.threads
                 )
                 modules[name], outputs[name] = module, _verified_output(module, lowered, x, board)
-        time_ms = {name: functools.partial(modules[name].mean_ms, x) for name in rungs}
-        calls = {name: calls_of_sample(lambda t=time_ms[name]: t(runs=1)) for name in rungs}
-        sample = {n: functools.partial(time_ms[n], runs=calls[n]) for n in rungs}
+        mean_ms = {name: functools.partial(modules[name].mean_ms, x) for name in rungs}
+        calls = {n: calls_of_sample(functools.partial(mean_ms[n], runs=1)) for n in rungs}
+        sample = {n: functools.partial(mean_ms[n], runs=calls[n]) for n in rungs}
         samples = samples_in_turns(sample, rounds, "libraries")
     return {name: Timing(samples[name], outputs[name], calls[name]) for name in rungs}
 

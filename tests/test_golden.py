@@ -63,7 +63,7 @@ KERNELS = {
     ),
     "dense": (A72, DenseWorkload(40, 24, True)),
     "head_channels": (AVX512, DenseWorkload(40, 24, False, 49, "channels")),
-    "head_words": (AVX512, DenseWorkload(70, 24, True, 49, "channels", weight_bits=24)),
+    "head_words": (AVX512, DenseWorkload(70, 32, True, 49, "channels", weight_bits=24)),
     "lrn": (A72, LrnWorkload(16, 49, 2, 2, 1e-4, 2.0)),
 }
 

@@ -77,6 +77,17 @@ def library_used(module: object) -> PlainProgram:
     return program
 
 
+def test_a_library_is_timed_by_so_many_runs_between_two_looks_at_the_clock() -> None:
+    class Module(dict):
+        def time_evaluator(
+            self, _: str, *, dev: tvm.runtime.Device, number: int, repeat: int
+        ) -> Callable[..., SimpleNamespace]:
+            return lambda *_: SimpleNamespace(results=[float(number)] * repeat)
+
+    program = PlainProgram(Module(), tvm.cpu(), [(2,)])
+    assert program.time_s(np.ones(2, np.float32), repeats=3, runs=5) == [5.0] * 3
+
+
 @pytest.mark.parametrize("used", [kernels_used, library_used])
 def test_nothing_is_freed_on_a_board_before_its_program_is(used: Callable[..., object]) -> None:
     class OnTheBoard:

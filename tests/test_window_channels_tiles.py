@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import pytest
 
 from compile.schedules.registers import accumulator_budget
-from compile.schedules.window_channels_tiles import default_tile, sums_alive
+from compile.schedules.window_channels_tiles import default_tile, fitting_tiles, sums_alive
 from deploy_rpc.cores import Core
 from tests.cores import A72, AVX512
 from tests.test_window_channels import WORKLOADS, in_channels
@@ -49,6 +51,15 @@ def test_an_average_walks_the_rows_by_channels_where_l1_keeps_a_part_of_them(
 ) -> None:
     w = in_channels("average pool", groups=channels, size=(side, side))
     assert default_tile(w, AVX512).channels_outer == outer
+
+
+def test_both_orders_of_an_average_are_open_where_it_has_several_tiles_of_channels() -> None:
+    w = in_channels("average pool", groups=240, size=(28, 28))
+    default, other = fitting_tiles(w, AVX512)
+    assert default == default_tile(w, AVX512)
+    assert other == dataclasses.replace(default, channels_outer=not default.channels_outer)
+    (only,) = fitting_tiles(dataclasses.replace(w, groups=16), AVX512)
+    assert not only.channels_outer
 
 
 def test_an_average_that_shares_no_column_takes_many_pixels() -> None:

@@ -187,8 +187,8 @@ class _Quantising(PyExprMutator):
         read = self._plan.of(x).taken(np.arange(old.inputs))
         seen = self._plan.seen[self._plan.root(x)]
         inputs, pool = pooled(read, seen, old.pixels)
-        fields = dataclasses.asdict(old) | {"dtype": INT8, "shift": pool.shift if pool else 1}
-        workload = Int8DenseWorkload(**(fields | {"weight_bits": 32}))
+        own = {"dtype": INT8, "shift": pool.shift if pool else 1, "weight_bits": 32}
+        workload = Int8DenseWorkload(**(dataclasses.asdict(old) | own))
         made = made_by_default(workload, self._core, self._threads)
         operands = step.call.args[1].fields
         real = unpacked(operands[WEIGHTS].value.numpy(), step.made).astype(np.float64)

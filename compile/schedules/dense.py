@@ -7,7 +7,7 @@ order of use: each is read once, in one stream. The loop nest:
 
     for k: means[k] = sum_pixels X[k, pixel] / pixels    # with a pool only
     for m_tile:
-      acc[sums, vectors] = B, 0, 0..                     # in registers
+      acc[sums, vectors] = B, 0, 0..                     # in registers; see below for 24 bits
       for k in a share of K: for s (unrolled): acc[s, vectors] += W[m_tile, k + s*share] * x[..]
       Y[..] = max(acc[0] + acc[1] + .., 0)
 
@@ -31,7 +31,8 @@ and 33 to 35 with its weights prefetched from the convolutions before: a loop th
 read as much from its L3 takes 30 to 31, by 1 to 6 streams, in huge pages or not, and no less than
 29.5 with any prefetch.
 
-So weights have 24 bits with AVX-512 (`dense_words.py`): 25 to 28 us. In turns with 32 bits, 1x g3
+So weights have 24 bits with AVX-512, and with AVX2 where they come from memory (`dense_words.py`):
+25 to 28 us. In turns with 32 bits, 1x g3
 takes 0.5 % less, 0.5x 1.1 %, MobileNet 0.4 %, AlexNet 8 to 10 %. Numbers of 3 bytes side by side,
 spread by a shuffle, took 31 us where these take 26. On modelled A72 and N1, whose loops wait for
 instructions and not for memory, 1000x960 takes 653 and 637 thousand cycles instead of 305 and 146.
@@ -39,14 +40,16 @@ instructions and not for memory, 1000x960 takes 653 and 637 thousand cycles inst
 
 from __future__ import annotations
 
+import functools
+
 import numpy as np
 from tvm import tirx
 from tvm.script.ir_builder import IRBuilder
 from tvm.script.ir_builder import tirx as T
 
-from compile.schedules.dense_of_tile import DenseOfTile, WordsOfTile
+from compile.schedules.dense_of_tile import DenseOfTile
 from compile.schedules.dense_tiles import DenseTile, has_24_bits
-from compile.schedules.dense_words import pack_words, packed_size, scale_inputs, unpack_words
+from compile.schedules.dense_words import pack_words, packed_size, scale_of_input, unpack_words
 from compile.schedules.dense_workload import DenseWorkload
 from compile.schedules.global_pool import Loop, average
 from compile.schedules.overlap import tile_starts
@@ -78,7 +81,6 @@ def dense(workload: DenseWorkload, tile: DenseTile, threads: int) -> tirx.PrimFu
     """
     m_tiles = len(tile_starts(workload.outputs, tile.width))
     shared = T.parallel if threads > 1 else T.serial
-    of_tile = WordsOfTile if has_24_bits(workload) else DenseOfTile
     with IRBuilder() as builder, T.prim_func(s_tir=True):
         T.func_name("dense")
         T.func_attr({"tirx.noalias": True, "macs": workload.macs, "schedule": "default"})
@@ -86,14 +88,11 @@ def dense(workload: DenseWorkload, tile: DenseTile, threads: int) -> tirx.PrimFu
         weights = T.arg("W", T.Buffer(_packed_shape(workload, tile), workload.dtype))
         bias = T.arg("B", T.Buffer((workload.outputs,), workload.dtype))
         y = T.arg("Y", T.Buffer((workload.outputs,), workload.result_dtype))
-        if workload.pixels > 1:
-            means = T.alloc_buffer((workload.inputs,), workload.dtype)
-            average(workload, tile, shared, x, means)
-            x = means
-        if has_24_bits(workload):
-            x = _scaled(workload, tile, shared, x, weights)
+        if workload.pixels > 1 or has_24_bits(workload):
+            given, x = x, T.alloc_buffer((workload.inputs,), workload.dtype)
+            _prepare(workload, tile, shared, given, weights, x)
         with shared(m_tiles) as m_tile:
-            of_tile(workload, tile, m_tile, x, weights, bias, y).make()
+            DenseOfTile(workload, tile, m_tile, x, weights, bias, y).make()
     return builder.get().without_attr("global_symbol")
 
 
@@ -103,16 +102,22 @@ def _packed_shape(workload: DenseWorkload, tile: DenseTile) -> tuple[int, ...]:
     return len(tile_starts(workload.outputs, tile.width)), workload.inputs, tile.width
 
 
-def _scaled(
+def _prepare(
     workload: DenseWorkload,
     tile: DenseTile,
     shared: Loop,
-    x: tirx.Buffer,
+    given: tirx.Buffer,
     weights: tirx.Buffer,
-) -> tirx.Buffer:
-    """The inputs as words are to be multiplied by; each once, as means may be scaled in place."""
-    scaled = T.alloc_buffer((workload.inputs,), workload.dtype)
+    x: tirx.Buffer,
+) -> None:
+    """Stores in `x` what is given, or its means, as weights are to be multiplied by it."""
+    scales = None
+    if has_24_bits(workload):
+        scales = functools.partial(scale_of_input, workload, tile, weights)
+    if workload.pixels > 1:
+        average(workload, tile, shared, given, x, scales)
+        return
     width = tile.lanes if workload.inputs % tile.lanes == 0 else 1
     with shared(workload.inputs // width) as part:
-        scale_inputs(workload, tile, span(part * width, width), x, weights, scaled)
-    return scaled
+        place = span(part * width, width)
+        T.buffer_store(x, given[place] * scales(place), [place])

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from tvm import tirx
 from tvm.script.ir_builder import tirx as T
 
-from compile.schedules.dense_tiles import DenseTile, each_value
+from compile.schedules.dense_tiles import DenseTile, each_value, has_24_bits
 from compile.schedules.dense_words import unit_of, vectors_of_words
 from compile.schedules.dense_workload import DenseWorkload
 from compile.schedules.global_pool import means_lie_across
@@ -43,8 +43,8 @@ class DenseOfTile:
         self._finish(acc)
 
     def _start(self, part: int, output: tirx.Expr) -> tirx.Expr:
-        """Of a sum: the first one starts with the bias."""
-        if part == 0:
+        """Of a sum: the first one starts with the bias, unless it is in units of the output."""
+        if part == 0 and not has_24_bits(self.workload):
             return self.bias[self._first + output]
         return tirx.const(0, self.workload.dtype)
 
@@ -72,6 +72,13 @@ class DenseOfTile:
 
     def _add(self, acc: tirx.Buffer, part: Index, k: Index, value: tirx.Expr) -> None:
         """The products of input `k`, which is `value`, to sum `part`."""
+        if has_24_bits(self.workload):
+            value = tirx.Broadcast(T.bind(value), self.tile.lanes)
+            every = span(0, self.tile.lanes)
+            rows = vectors_of_words(self.workload, self.tile, self.weights, self.m_tile, k)
+            for vector, row in rows:
+                T.buffer_store(acc, acc[part, vector, every] + value * row, [part, vector, every])
+            return
         for vector, lane in each_value(self.tile):
             product = value * self.weights[self.m_tile, k, vector * self.tile.lanes + lane]
             T.buffer_store(acc, acc[part, vector, lane] + product, [part, vector, lane])
@@ -85,29 +92,8 @@ class DenseOfTile:
             for other in others:
                 value = value + other
             output = vector * self.tile.lanes + lane
-            value = self._result(value, output)
+            if has_24_bits(self.workload):
+                unit = unit_of(self.workload, self.tile, self.weights, self.m_tile, output)
+                value = self.bias[self._first + output] + value * unit
             value = rectified(value, maxnum=self.tile.maxnum) if self.workload.relu else value
             T.buffer_store(self.y, value, [self._first + output])
-
-    def _result(self, total: tirx.Expr, output: tirx.Expr) -> tirx.Expr:
-        """What the sums of `output`, counted within the tile, come to, before the ReLU."""
-        return total
-
-
-@dataclass(frozen=True)
-class WordsOfTile(DenseOfTile):
-    """The same of weights of 24 bits: X is scaled for them, and sums are in units of outputs."""
-
-    def _start(self, part: int, output: tirx.Expr) -> tirx.Expr:
-        return tirx.const(0, self.workload.dtype)
-
-    def _add(self, acc: tirx.Buffer, part: Index, k: Index, value: tirx.Expr) -> None:
-        value = tirx.Broadcast(T.bind(value), self.tile.lanes)
-        every = span(0, self.tile.lanes)
-        rows = vectors_of_words(self.workload, self.tile, self.weights, self.m_tile, k)
-        for vector, row in rows:
-            T.buffer_store(acc, acc[part, vector, every] + value * row, [part, vector, every])
-
-    def _result(self, total: tirx.Expr, output: tirx.Expr) -> tirx.Expr:
-        unit = unit_of(self.workload, self.tile, self.weights, self.m_tile, output)
-        return self.bias[self._first + output] + total * unit

@@ -7,18 +7,18 @@ take to come from memory. Three bytes of four bring nearly the same sums:
 
 where 2^e[k] is the usual size of the weights of input k, and unit[m] the largest of output m that
 this leaves. Input k is multiplied by 2^e[k], once for all outputs, so that inputs of large values
-and small weights lose nothing; zeros stay zeros. Where half of what is left of an output is not far
-below its unit (`may_be_words`), sums are off by 1.1 to 1.3 times what float32 loses for Gaussian
-weights, by 1.3 to 1.5 for those of a trained ShuffleNet, and by 3 for 64 inputs of which one has 15
-times the usual weight.
+and small weights count as they do; zeros stay zeros. Where half of what is left of an output is not
+far below its unit (`may_be_words`), sums are off by 1.1 to 1.3 times what float32 loses for
+Gaussian weights, by 1.3 to 1.5 for those of a trained ShuffleNet, and by up to 4 where one weight
+of an output is 15 to 30 times the usual one.
 
 Four vectors of outputs lie in three of words:
 
     word[j] = 2^8 N[j] + byte j of N[3]      j = 0, 1, 2; its highest byte is the first
 
-so that a mask makes 2^8 N of a word, and some shifts the fourth: whole vectors, no shuffles. Sums
-are 2^15 of what they are in float32, so inputs from 1e-32 to 1e32 are the same ones. A weight so
-small that its number is 0 makes NaN of an infinite input, as zero does.
+so that a mask makes 2^8 N of a word, and some shifts the fourth: whole vectors, no shuffles. Inputs
+are as exact as in float32 where they come to 1e-30 to 1e30 with the usual weight of theirs. A
+weight so small that its number is 0 makes NaN of an infinite input, as zero does.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ from tvm.script.ir_builder import tirx as T
 from compile.schedules.dense_tiles import QUAD, DenseTile
 from compile.schedules.dense_workload import DenseWorkload
 from compile.schedules.overlap import tile_starts
-from compile.schedules.spans import span
+from compile.schedules.spans import Index, span
 from deploy_rpc.cores import Core
 
 WORDS = 3  # for QUAD weights
@@ -48,7 +48,7 @@ MOST_BELOW = 32
 # whose head comes from L3, takes the same time with 24 bits, AlexNet, most of whose weights come
 # from memory, 0.95; with SSE 0.5x takes 1.01 (one thread of an EPYC, Zen 5, shared, 2026-11-27).
 NEAR = {512: 0, 256: 16 << 20}
-SMALLEST, LARGEST = 1e-30, 1e30  # of weights: no unit is a denormal number, or infinite
+SMALLEST, LARGEST = 1e-15, 1e15  # of weights: no quotient of two is a denormal number, or infinite
 
 
 def weight_bits(weights: np.ndarray, core: Core) -> int:
@@ -96,21 +96,15 @@ def unpack_words(packed: np.ndarray, workload: DenseWorkload, tile: DenseTile) -
     return weights
 
 
-def scale_inputs(
-    workload: DenseWorkload,
-    tile: DenseTile,
-    place: tirx.Expr,
-    x: tirx.Buffer,
-    weights: tirx.Buffer,
-    scaled: tirx.Buffer,
-) -> None:
-    """Stores input `place`, or a vector of them, in `scaled`, as words are to be multiplied by."""
-    begin = _tiles(workload, tile) * _of_tile(workload, tile)
-    T.buffer_store(scaled, x[place] * weights[begin + place], [place])
+def scale_of_input(
+    workload: DenseWorkload, tile: DenseTile, weights: tirx.Buffer, k: Index
+) -> tirx.Expr:
+    """What input `k`, or each of a vector of them, is multiplied by before words are by it."""
+    return weights[_tiles(workload, tile) * _of_tile(workload, tile) + k]
 
 
 def vectors_of_words(
-    workload: DenseWorkload, tile: DenseTile, weights: tirx.Buffer, m_tile: tirx.Expr, k: tirx.Expr
+    workload: DenseWorkload, tile: DenseTile, weights: tirx.Buffer, m_tile: tirx.Expr, k: Index
 ) -> Iterator[tuple[int, tirx.Expr]]:
     """Each vector of a tile's outputs, and 2^8 N of it and input `k`."""
     lanes = tile.lanes

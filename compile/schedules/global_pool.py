@@ -16,14 +16,23 @@ from compile.schedules.precision import converted
 SUM_DTYPE = "float32"  # of the mean
 POOL_VECTORS = 4  # vectors of channels that are averaged at a time: sums that do not wait
 Loop = Callable[..., AbstractContextManager]  # T.serial or T.parallel
+Scales = Callable[[tirx.Expr], tirx.Expr]  # by channel
 
 
 def average(
-    workload: DenseWorkload, tile: DenseTile, shared: Loop, x: tirx.Buffer, means: tirx.Buffer
+    workload: DenseWorkload,
+    tile: DenseTile,
+    shared: Loop,
+    x: tirx.Buffer,
+    means: tirx.Buffer,
+    scales: Scales | None = None,
 ) -> None:
-    """Stores the mean of each channel of X in `means`, in the order in which `tile` reads them."""
+    """Stores the mean of each channel of X in `means`, in the order in which `tile` reads them.
+
+    With `scales` each is multiplied by its channel's.
+    """
     of_layout = _average_planes if workload.layout == "planes" else _average_channels
-    of_layout(workload, tile, shared, x, means)
+    of_layout(workload, tile, shared, x, means, scales)
 
 
 def means_lie_across(workload: DenseWorkload, tile: DenseTile) -> bool:
@@ -34,7 +43,12 @@ def means_lie_across(workload: DenseWorkload, tile: DenseTile) -> bool:
 
 
 def _average_planes(
-    workload: DenseWorkload, tile: DenseTile, shared: Loop, x: tirx.Buffer, means: tirx.Buffer
+    workload: DenseWorkload,
+    tile: DenseTile,
+    shared: Loop,
+    x: tirx.Buffer,
+    means: tirx.Buffer,
+    scales: Scales | None,
 ) -> None:
     """Pixels in the lanes; the vector of sums is halved until one is left, then come the rest."""
     lanes = min(tile.lanes, 1 << (workload.pixels.bit_length() - 1))
@@ -53,12 +67,18 @@ def _average_planes(
             value = converted(x[k, pixel], SUM_DTYPE)
             T.buffer_store(total, total[0] + value * tirx.const(scale, SUM_DTYPE), [0])
         mean = total[0] * tirx.const(1 / (scale * workload.pixels), SUM_DTYPE)
+        mean = mean * scales(k) if scales else mean
         place = k % share * tile.sums + k // share if means_lie_across(workload, tile) else k
         T.buffer_store(means, converted(mean, workload.dtype), [place])
 
 
 def _average_channels(
-    workload: DenseWorkload, tile: DenseTile, shared: Loop, x: tirx.Buffer, means: tirx.Buffer
+    workload: DenseWorkload,
+    tile: DenseTile,
+    shared: Loop,
+    x: tirx.Buffer,
+    means: tirx.Buffer,
+    scales: Scales | None,
 ) -> None:
     """Channels in the lanes."""
     lanes = min(tile.lanes, 1 << (workload.inputs.bit_length() - 1))
@@ -73,8 +93,10 @@ def _average_channels(
                 value = converted(x[pixel, first + vector * lanes + lane], SUM_DTYPE)
                 T.buffer_store(total, total[vector, lane] + value, [vector, lane])
         for vector, lane in each_value(tile):
+            channel = first + vector * lanes + lane
             mean = total[vector, lane] * tirx.const(1 / workload.pixels, SUM_DTYPE)
-            T.buffer_store(means, converted(mean, workload.dtype), [first + vector * lanes + lane])
+            mean = mean * scales(channel) if scales else mean
+            T.buffer_store(means, converted(mean, workload.dtype), [channel])
 
 
 def _add_vectors(x: tirx.Buffer, k: tirx.Expr, vectors: int, total: tirx.Buffer) -> float:

@@ -1,9 +1,9 @@
 """In which number format a kernel computes, and what a note or a record says of it.
 
 `dtype` of a workload is of its inputs, weights and arithmetic, `result_dtype`, where it has one, of
-what it stores, `weight_bits`, where it has them, of its weights in memory. They are float32 and 32
-unless said otherwise, and then a note or a record leaves them out: records from before there were
-others mean what they meant.
+what it stores; `weight_bits`, where it has them, are of a weight in memory. Formats are float32 and
+bits 32 unless said otherwise, and then a note or a record leaves them out: records from before
+there were others mean what they meant.
 """
 
 from __future__ import annotations
