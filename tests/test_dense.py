@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import tvm
 
-from compile.schedules.dense import dense, pack_weights
+from compile.schedules.dense import dense, pack_weights, unpack_weights
 from compile.schedules.dense_tiles import DenseTile, default_tile
 from compile.schedules.dense_workload import DenseWorkload
 from deploy_rpc.cores import Core
@@ -62,6 +62,16 @@ def test_every_shape_gives_its_definition(name: str, core: Core) -> None:
     w = workload_of(name)
     got, expected = output_of(w, default_tile(w, core))
     np.testing.assert_allclose(got, expected, atol=1e-4)  # float32 sums of up to 96 products
+
+
+@pytest.mark.parametrize("core", BOTH, ids=lambda core: core.name)
+@pytest.mark.parametrize("name", WORKLOADS)
+def test_weights_come_out_again(name: str, core: Core) -> None:
+    w = workload_of(name)
+    weights = np.arange(w.outputs * w.inputs, dtype=np.float32).reshape(w.outputs, w.inputs)
+    tile = default_tile(w, core)
+    packed = pack_weights(weights, w, tile)
+    np.testing.assert_array_equal(unpack_weights(packed, w, tile), weights)
 
 
 @pytest.mark.parametrize("name", ["classifier", "primes"])
