@@ -10,6 +10,7 @@ Left alone: several pictures, weights that vary, a mean over anything but rows a
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -69,10 +70,12 @@ def _replacing(form: _Form, choices: Choices) -> Replace:
     """What puts a kernel in the place of a match of `form`."""
 
     def replace(builder: relax.BlockBuilder, matched: Matched) -> relax.Expr | None:
-        weights = matched[form.weights].value.numpy().T
-        workload = _workload(form, matched, weights, choices)
+        workload = _workload(form, matched, choices)
         if workload is None:
             return None
+        weights = matched[form.weights].value.numpy().T
+        bits = weight_bits(weights, choices.core)
+        workload = dataclasses.replace(workload, weight_bits=bits)
         made, x = choices.make(workload), matched[form.x]
         bias = matched[form.bias].value.numpy() if form.bias else np.zeros(workload.outputs)
         operands = [
@@ -86,30 +89,25 @@ def _replacing(form: _Form, choices: Choices) -> Replace:
     return replace
 
 
-def _workload(
-    form: _Form, matched: Matched, weights: np.ndarray, choices: Choices
-) -> DenseWorkload | None:
-    """What a match with (M, K) `weights` computes; None where it is not what it looks like."""
-    x = shape_of(matched[form.x])
-    if weights.ndim != 2 or x[0] != 1:
+def _workload(form: _Form, matched: Matched, choices: Choices) -> DenseWorkload | None:
+    """What a match computes; None where it is not what its form looks like."""
+    x, weights = shape_of(matched[form.x]), shape_of(matched[form.weights])
+    if len(weights) != 2 or x[0] != 1:
         return None
-    outputs, inputs = weights.shape
-    if form.bias and math.prod(shape_of(matched[form.bias])) != outputs:
+    if form.bias and math.prod(shape_of(matched[form.bias])) != weights[1]:
         return None
-    bits = weight_bits(weights, choices.core)
     if form.mean is None:
-        if x != (1, inputs):
+        if x != (1, weights[0]):
             return None
-        return DenseWorkload(outputs, inputs, form.relu, weight_bits=bits)
-    if len(x) != 4 or x[1] != inputs or not _is_over_pixels(matched[form.mean]):
+        return DenseWorkload(weights[1], weights[0], form.relu)
+    if len(x) != 4 or x[1] != weights[0] or not _is_over_pixels(matched[form.mean]):
         return None
     return DenseWorkload(
-        outputs=outputs,
-        inputs=inputs,
+        outputs=weights[1],
+        inputs=weights[0],
         relu=form.relu,
         pixels=x[2] * x[3],
         layout=choices.layout_of(x[2:]),
-        weight_bits=bits,
     )
 
 

@@ -32,10 +32,10 @@ read as much from its L3 takes 30 to 31, by 1 to 6 streams, in huge pages or not
 29.5 with any prefetch.
 
 So weights have 24 bits with AVX-512, and with AVX2 where they come from memory (`dense_words.py`):
-25 to 28 us. In turns with 32 bits, 1x g3
-takes 0.5 % less, 0.5x 1.1 %, MobileNet 0.4 %, AlexNet 8 to 10 %. Numbers of 3 bytes side by side,
-spread by a shuffle, took 31 us where these take 26. On modelled A72 and N1, whose loops wait for
-instructions and not for memory, 1000x960 takes 653 and 637 thousand cycles instead of 305 and 146.
+25 to 28 us. In turns with 32 bits, 1x g3 takes 0.5 % less, 0.5x 1.1 %, MobileNet 0.4 %, AlexNet 8
+to 10 %. Numbers of 3 bytes side by side, spread by a shuffle, took 31 us where these take 26. On
+modelled A72 and N1, whose loops wait for instructions and not for memory, 1000x960 takes 653 and
+637 thousand cycles instead of 305 and 146.
 """
 
 from __future__ import annotations
