@@ -53,8 +53,9 @@ class VmProgram:
     def time_s(self, x: np.ndarray, repeats: int, runs: int) -> Sequence[float]:
         """Seconds of one run on the board, the mean of `runs` in a row, for each of `repeats`."""
         self._vm.set_input("main", tvm.runtime.tensor(x, self._device))
-        time = self._vm.time_evaluator
-        timer = time("invoke_stateful", self._device, number=runs, repeat=repeats)
+        timer = self._vm.time_evaluator(
+            "invoke_stateful", self._device, number=runs, repeat=repeats
+        )
         return timer("main").results
 
     def _outputs(self) -> list[tvm.runtime.Tensor]:

@@ -6,9 +6,11 @@ import numpy as np
 import pytest
 import tvm
 
-from compile.schedules.dense import dense, pack_weights, unpack_weights
+from compile.schedules.dense import dense, pack_weights
 from compile.schedules.dense_tiles import DenseTile, default_tile
 from compile.schedules.dense_workload import DenseWorkload
+from compile.schedules.packing import unpacked
+from compile.schedules.templates import Made
 from deploy_rpc.cores import Core
 from tests.cores import A72, AVX512, BOTH
 
@@ -71,7 +73,7 @@ def test_weights_come_out_again(name: str, core: Core) -> None:
     weights = np.arange(w.outputs * w.inputs, dtype=np.float32).reshape(w.outputs, w.inputs)
     tile = default_tile(w, core)
     packed = pack_weights(weights, w, tile)
-    np.testing.assert_array_equal(unpack_weights(packed, w, tile), weights)
+    np.testing.assert_array_equal(unpacked(packed, Made("dense", w, tile, 1)), weights)
 
 
 @pytest.mark.parametrize("name", ["classifier", "primes"])

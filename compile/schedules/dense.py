@@ -64,14 +64,11 @@ def pack_weights(weights: np.ndarray, workload: DenseWorkload, tile: DenseTile) 
     return np.stack([np.ascontiguousarray(weights[s : s + tile.width].T) for s in starts])
 
 
-def unpack_weights(packed: np.ndarray, workload: DenseWorkload, tile: DenseTile) -> np.ndarray:
-    """(M, K) of what `pack_weights` gave."""
-    if has_24_bits(workload):
-        return unpack_words(packed, workload, tile)
-    weights = np.empty((workload.outputs, workload.inputs), packed.dtype)
-    for start, of_tile in zip(tile_starts(workload.outputs, tile.width), packed, strict=True):
-        weights[start : start + tile.width] = of_tile.T
-    return weights
+def unpack_weights(
+    packed: np.ndarray, workload: DenseWorkload, tile: DenseTile
+) -> np.ndarray | None:
+    """(M, K) of words; None of floats, which are in another order only."""
+    return unpack_words(packed, workload, tile) if has_24_bits(workload) else None
 
 
 def dense(workload: DenseWorkload, tile: DenseTile, threads: int) -> tirx.PrimFunc:

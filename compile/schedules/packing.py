@@ -25,8 +25,9 @@ def repacked(packed: np.ndarray, old: Made, new: Made) -> np.ndarray:
 def unpacked(packed: np.ndarray, made: Made) -> np.ndarray:
     """OIHW, or (M, K), of the weights that were packed for `made`."""
     unpack = TEMPLATES[made.template].unpack_weights
-    if unpack:
-        return unpack(packed, made.workload, made.tile)
+    weights = unpack(packed, made.workload, made.tile) if unpack else None
+    if weights is not None:
+        return weights
     places = made.packed(indices_of(made.workload))
     weights = np.empty(_weights_shape(made.workload), packed.dtype)
     there = places > 0  # where there is no padding

@@ -72,7 +72,8 @@ NOTE = "template"
 class Template:
     """How a kind of kernel is made: its types, default decisions, PrimFunc and weights.
 
-    `unpack_weights` is needed where packed ones are more than weights in another order.
+    `unpack_weights` is needed where packed ones are more than weights in another order; of such it
+    may give None.
     """
 
     workload: type
@@ -80,7 +81,7 @@ class Template:
     default_tile: Callable[[Any, Core], Any]
     make: Callable[[Any, Any, int], tirx.PrimFunc]
     pack_weights: Callable[[np.ndarray, Any, Any], np.ndarray] | None = None
-    unpack_weights: Callable[[np.ndarray, Any, Any], np.ndarray] | None = None
+    unpack_weights: Callable[[np.ndarray, Any, Any], np.ndarray | None] | None = None
     runs_in_place: Callable[[Any, Any], bool] | None = None
     is_offered: Callable[[Any, Core], bool] | None = None  # by default to every workload
 
