@@ -34,6 +34,9 @@ class Harmless:
 
 # fmt: off
 PERMUTATIONS = (
+    Permutation("a constant that is transposed", "compile/passes/fold_constants.py",
+                "values.transpose(order)", "values.transpose(order and np.argsort(order))",
+                ("test_fold_constants", "once_and_for_all")),
     Permutation("a shuffle as numbers of channels", "compile/passes/shuffle.py",
                 ".reshape(rows, channels // rows).T", ".reshape(channels // rows, rows).T",
                 ("test_shuffle", "numpys")),
@@ -225,6 +228,8 @@ PERMUTATIONS = (
                 ("test_pads", "border_before")),
 )
 HARMLESS = (
+    Harmless("a match by the operator's name", "compile/passes/fold_constants.py",
+             'PERMUTE = "relax.reshape", "relax.permute_dims"'),
     Harmless("a match by the operator's name", "compile/passes/shuffle.py",
              'is_op("relax.permute_dims")(split)'),
     Harmless("a match by the operator's name", "compile/passes/layouts.py",

@@ -57,7 +57,7 @@ def test_the_emulated_board_is_no_place_to_measure(tmp_path: Path) -> None:
 def test_the_kernels_of_a_network_are_reported_against_the_peak(tmp_path: Path) -> None:
     path = tmp_path / "report.json"
     arguments = ("--model", "shufflenet-0.25x-g3", "--input-size", "32", "--level", "unfused")
-    result = bench("layers", "--target", "host", *arguments, "--json", str(path))
+    result = bench("layers", "--target", "host", *arguments, "--quick", "--json", str(path))
     assert result.returncode == 0, result.stdout + result.stderr
     peak, *kernels, total = json.loads(path.read_text())["rows"]
     assert (peak["suite"], peak["unit"]) == ("peak", "GFLOP/s")

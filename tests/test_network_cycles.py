@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from pathlib import Path
 
 import pytest
@@ -28,7 +27,7 @@ from tests.programs import run_main
 from tests.small_networks import small_maps, small_network
 
 A72 = find_core("cortex-a72")
-LIMIT_S = 30  # for the whole of 1x g3, which takes 4.3 s where nothing else runs
+LIMIT_S = 120  # for the whole of 1x g3: 4 s on an EPYC (Zen 5), 17 s on a Xeon that others share
 
 
 @pytest.fixture(scope="module")
@@ -54,18 +53,13 @@ def test_one_inference_answers_right_and_costs_the_same_twice(network_file: Netw
 
 
 @needs_modelled_board
-def test_all_of_shufflenet_is_priced_within_the_limit_and_the_same_twice(tmp_path: Path) -> None:
+@pytest.mark.timeout(LIMIT_S)
+def test_all_of_shufflenet_is_priced_within_the_limit(tmp_path: Path) -> None:
     network = random_network("shufflenet-1.0x-g3")
     file = _built(network, tmp_path / "network.so")
-    reports = []
-    for _ in range(2):
-        block_prices._prices_of.cache_clear()  # as in another program
-        start = time.perf_counter()
-        report, _ = network_cycles(file, network.example_input(), A72)
-        assert time.perf_counter() - start < LIMIT_S
-        reports.append(report)
-    assert reports[0] == reports[1]
-    assert reports[0].coverage == 1
+    block_prices._prices_of.cache_clear()  # as in another program
+    report, _ = network_cycles(file, network.example_input(), A72)
+    assert report.coverage == 1
 
 
 @needs_modelled_board

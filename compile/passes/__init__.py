@@ -3,10 +3,10 @@
 from collections.abc import Callable, Collection
 
 import tvm
-from tvm import relax
 
 from compile.passes.biases import move_biases
 from compile.passes.fold_batch_norm import fold_batch_norm
+from compile.passes.fold_constants import fold_constants
 from compile.passes.fuse_dense import fuse_dense
 from compile.passes.fuse_lrn import fuse_lrn
 from compile.passes.fuse_pointwise import fuse_pointwise
@@ -26,7 +26,7 @@ from deploy_rpc.cores import Core, Dtype
 Pass = Callable[[tvm.IRModule], tvm.IRModule]
 
 CLEAN: tuple[Pass, ...] = (
-    relax.transform.FoldConstant(),  # first: exporters leave reshapes of constants behind
+    fold_constants,  # first: exporters leave reshapes of constants behind
     fold_batch_norm,
     into_plain_forms,
 )
