@@ -150,7 +150,7 @@ def _add_boards(parser: argparse.ArgumentParser) -> None:
         type=not_negative,
         metavar="PERCENT",
         help="times count where a small kernel, run right before and after, was at most that much "
-        "slower than its fastest time on the board; others are discarded and taken again "
+        "slower or faster than its usual time on the board; others are discarded and taken again "
         f"(default: {DEFAULTS['drift']:g})",
     )
 

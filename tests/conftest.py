@@ -69,3 +69,13 @@ def pytest_runtest_makereport(
         report.outcome = "failed"
         report.longrepr = f"skipped in CI, where everything must run: {reason}"
     return report
+
+
+@pytest.fixture
+def kernels_made_anew() -> Generator[None, None, None]:
+    """For tests that change how a template makes a kernel: none is remembered, before or after."""
+    from compile.schedules.templates import _kernel_of
+
+    _kernel_of.cache_clear()
+    yield
+    _kernel_of.cache_clear()

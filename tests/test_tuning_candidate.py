@@ -39,6 +39,7 @@ def test_nan_and_infinity_have_to_be_where_they_are_expected(
     assert difference(np.array(answer), np.array(expected)) == error
 
 
+@pytest.mark.usefixtures("kernels_made_anew")
 def test_a_tile_that_loses_nan_is_a_wrong_answer(monkeypatch: pytest.MonkeyPatch) -> None:
     """The maximum of before NaN was looked for: right for every usual input."""
     _, workload = KERNELS["pool_max"]

@@ -126,6 +126,7 @@ def test_a_candidate_of_dot_products_is_right_under_qemu_and_priced(name: str) -
 
 
 @needs_cycle_model
+@pytest.mark.usefixtures("kernels_made_anew")
 def test_a_kernel_that_loses_its_shortcut_is_a_wrong_answer(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

@@ -8,8 +8,9 @@ The frequency is said beside it where it can be read.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from compile.schedules.pointwise_workload import PointwiseWorkload
 from compile.schedules.templates import Made, made_by_default
@@ -22,6 +23,7 @@ from deploy_rpc.session_kernels import LoadedKernels
 SAMPLES = 5
 SAMPLE_S = 1e-3
 MOST_DRIFT = 0.1  # unless --drift says otherwise
+EXCEPTIONS = 20
 
 
 class ClockDriftError(BoardError):
@@ -44,33 +46,47 @@ class Reading:
 
 @dataclass
 class Clock:
-    """The clock of one board over all its sessions; a drift is a share of its fastest reading."""
+    """The clock of one board over all its sessions; a drift is a share of its usual reading."""
 
     most_drift: float
-    fastest: Reading = Reading(float("inf"), "")
+    readings: list[Reading] = field(default_factory=list)
+
+    @property
+    def usual(self) -> Reading:
+        """The fastest that is no exception: one reading in `EXCEPTIONS` may be faster.
+
+        A shared Xeon's rose by 25 % for single readings, against which all others were too slow.
+        """
+        ordered = sorted(self.readings, key=lambda each: each.seconds)
+        return ordered[len(ordered) // EXCEPTIONS]
 
     def read(self, session: Session, calibration: LoadedKernels) -> Reading:
         """The clock now."""
         seconds = reading_s(lambda calls: calibration.time_s(KERNEL, calls=calls))
-        reading = Reading(seconds, session.board_file("frequency"))
-        self.fastest = min(self.fastest, reading, key=lambda each: each.seconds)
-        return reading
+        self.readings.append(Reading(seconds, session.board_file("frequency")))
+        return self.readings[-1]
 
     def require_steady(self, session: Session, *readings: Reading) -> None:
-        """Raises `ClockDriftError` where one of `readings` is slower than the fastest of all.
+        """Raises `ClockDriftError` where one of `readings` is slower or faster than the usual one.
 
         That may have come after it: what was timed before the clock rose counts no more.
         """
-        slowest = max(readings, key=lambda each: each.seconds)
-        drift = slowest.seconds / self.fastest.seconds - 1
-        if drift > self.most_drift:
-            khz, most_khz = slowest.khz, self.fastest.khz
-            told = f", {khz} kHz and not {most_khz} kHz" if khz else ""
+        usual = self.usual
+        furthest = max(readings, key=lambda each: abs(math.log(each.seconds / usual.seconds)))
+        drift = furthest.seconds / usual.seconds - 1
+        if max(drift, 1 / (1 + drift) - 1) > self.most_drift:
+            told = f", {furthest.khz} kHz and not {usual.khz} kHz" if furthest.khz else ""
             raise ClockDriftError(
-                f"{session.spec}: its clock is {drift:.0%} slower than it can be{told}; at most "
-                f"{self.most_drift:.0%} counts: give it time with --cooldown, fix its governor, or "
-                "end its other work"
+                f"{session.spec}: its clock is {_in_words(drift)}{told}; at most "
+                f"{self.most_drift:.0%} counts: give it time with --cooldown, fix its governor, "
+                "end its other work, or let more count with --drift"
             )
+
+
+def _in_words(drift: float) -> str:
+    if drift > 0:
+        return f"{drift:.0%} slower than it can be"
+    return f"{1 / (1 + drift) - 1:.0%} faster than it mostly is"
 
 
 def reading_s(time_s: Callable[[int], float]) -> float:

@@ -51,6 +51,7 @@ def joined_processes() -> Iterator[Processes]:
     distributed.init_process_group("nccl" if on_gpu else "gloo")
     try:
         yield Processes(distributed.get_rank(), count, device)
+        distributed.barrier()  # torchrun ends all where one ends badly: not while another writes
     finally:
         distributed.destroy_process_group()
 
