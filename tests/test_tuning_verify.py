@@ -53,6 +53,11 @@ def test_a_wrong_answer_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
     assert faults_of([record(1), record(0)]) == ["wrong answer: 5.0e-01 of the range away", None]
 
 
+def test_a_default_tile_is_not_held_against_itself(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("compile.tuning.verify.answers_of", lambda made: pytest.fail("it was run"))
+    assert faults_of([record(0)]) == [None]
+
+
 def test_a_tile_of_two_cores_is_compiled_once(monkeypatch: pytest.MonkeyPatch) -> None:
     compiled = []
     monkeypatch.setattr(

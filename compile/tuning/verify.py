@@ -107,6 +107,8 @@ def _fault_of(record: Record, answers: Callable[[Made], list[np.ndarray]]) -> st
         return None
     if tile not in tiles_for(default.workload, core):
         return f"decisions that {core.name} has no room for: {record.decisions}"
+    if tile == default.tile and not of_integers(default):
+        return None
     candidate = with_tile(default, tile)
     try:
         error = (
