@@ -24,7 +24,7 @@ from compile.tune import main
 from compile.tuning.candidate import Examined
 from compile.tuning.log import TuningLog
 from compile.tuning.measure import MOST_FAILURES, Boards, NoBoardLeftError
-from compile.tuning.one_board import CLOCK_TRIES, BoardLimits, OneBoard
+from compile.tuning.one_board import CLOCK_TRIES, PAUSE_S, BoardLimits, OneBoard
 from compile.tuning.record import Record
 from compile.tuning.task import tasks_of
 from compile.tuning.trial import Where
@@ -229,6 +229,19 @@ def test_a_board_whose_clock_stays_low_is_set_aside_with_nothing_recorded(
         CLOCK_TRIES - 1
     )
     assert "set aside" in said[-1]
+
+
+def test_each_pause_for_a_slow_clock_is_twice_the_one_before(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    readings = iter([1.0, 1.0, *[1.3] * (CLOCK_TRIES - 1), *[1.0] * 1000])
+    monkeypatch.setattr("compile.tuning.clock.reading_s", lambda time_s: next(readings))
+    rests: list[float] = []
+    monkeypatch.setattr("compile.tuning.one_board.time.sleep", rests.append)
+    records = tune("local", TuningLog(tmp_path / "net.jsonl"), [], boards=1, most_drift=0.1)
+    assert_all_measured(records)
+    pauses = [rest for rest in rests if rest]  # without those for boards to cool down, of 0 s
+    assert pauses == [PAUSE_S * 2**each for each in range(CLOCK_TRIES - 1)]
 
 
 def test_boards_rest_between_batches(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,7 +7,7 @@ A time is the median of `SAMPLES` means over calls that last `SAMPLE_S` together
 call. All samples are recorded, and the median leaves outliers without weight. Caches are not
 flushed: tensors are in them as they are inside a network, where the best candidates are tried
 again (`judge.py`). What was timed while the clock was slower than `Clock` allows is discarded, and
-timed again after a pause, `CLOCK_TRIES` times at most.
+timed again after a pause, each twice the one before, `CLOCK_TRIES` times at most.
 """
 
 from __future__ import annotations
@@ -28,8 +28,11 @@ from deploy_rpc.session_kernels import LoadedKernels
 
 SAMPLES = 9
 SAMPLE_S = 2e-3
-CLOCK_TRIES = 4
-PAUSE_S = 1.0  # before a time that the clock spoiled is taken again, where the cooldown is shorter
+CLOCK_TRIES = 5
+# Before a time that the clock spoiled is taken again, or the cooldown where that is longer; twice
+# as long before each further try. With pauses of a second each a search on a Xeon that others share
+# ended after 45 trials (2026-11-27).
+PAUSE_S = 1.0
 
 
 @dataclass(frozen=True)
@@ -93,6 +96,7 @@ class OneBoard:
 
     def _steady_samples(self, session: Session, loaded: LoadedKernels) -> list[float]:
         """Times that were taken at one clock; raises `ClockDriftError` where there are none."""
+        pause_s = max(PAUSE_S, self._limits.cooldown_s)
         for tries_left in reversed(range(CLOCK_TRIES)):
             try:
                 before = self._clock.read(session, self._calibration)
@@ -104,7 +108,8 @@ class OneBoard:
                 if not tries_left:
                     raise
                 self._say(f"board {self.number}: a candidate is timed again: {error}")
-                time.sleep(max(PAUSE_S, self._limits.cooldown_s))
+                time.sleep(pause_s)
+                pause_s *= 2
             else:
                 break
         return samples
