@@ -9,6 +9,7 @@ from tvm import relax
 
 from compile.frontend.pads import into_padding
 from compile.frontend.planes import into_planes
+from compile.passes.rewriting import CLEAN_BINDINGS
 from model.errors import InputError
 from model.outputs import Output
 
@@ -23,10 +24,8 @@ def canonicalise(module: tvm.IRModule) -> tvm.IRModule:
     Raises `UnsupportedNetworkError` unless exactly one float32 tensor of static shape comes in, and
     such tensors go out.
     """
-    clean = tvm.ir.transform.Sequential(
-        [relax.transform.CanonicalizeBindings(), relax.transform.DeadCodeElimination()]
-    )
-    module = clean(into_padding(clean(into_planes(clean(module)))))
+    module = CLEAN_BINDINGS(into_planes(CLEAN_BINDINGS(module)))
+    module = CLEAN_BINDINGS(into_padding(module))
     parameters = module["main"].params
     if len(parameters) != 1:
         raise UnsupportedNetworkError(f"expected one input tensor, got {len(parameters)}")

@@ -15,39 +15,29 @@ import tvm
 from tvm import relax
 from tvm.relax.expr_functor import PyExprMutator, mutator
 
-from compile.passes.rewriting import is_call, mutated_main, shape_of
+from compile.passes.rewriting import CLEAN_BINDINGS, is_call, mutated_main, shape_of
+from compile.passes.uses import Uses
 
 RESHAPE, PERMUTE = "relax.reshape", "relax.permute_dims"
-INLINE = tvm.ir.transform.Sequential(  # constants that are bound to variables
-    [relax.transform.CanonicalizeBindings(), relax.transform.DeadCodeElimination()]
-)
 
 
 def fold_constants(module: tvm.IRModule) -> tvm.IRModule:
     """Relax to Relax, main only."""
-    if not any(map(_is_of_constants, _bound(module))):
-        return module
-    module = INLINE(mutated_main(module, _Moving))
-    if not any(map(_is_of_constants, _bound(module))):
-        return module
-    return relax.transform.FoldConstant()(module)
+    if _computes_constants(module):
+        module = CLEAN_BINDINGS(mutated_main(module, _Moving))
+    if _computes_constants(module):
+        module = relax.transform.FoldConstant()(module)
+    return module
 
 
-def _bound(module: tvm.IRModule) -> list[relax.Expr]:
-    """What the variables of `main` are bound to."""
-    blocks = module["main"].body.blocks
-    return [binding.value for block in blocks for binding in block.bindings]
-
-
-def _is_of_constants(value: relax.Expr) -> bool:
-    return isinstance(value, relax.Call) and not relax.analysis.free_vars(value)
+def _computes_constants(module: tvm.IRModule) -> bool:
+    """Whether an operator of `main` has no operand but constants."""
+    calls = [each for each in Uses(module["main"]).bound.values() if isinstance(each, relax.Call)]
+    return any(not relax.analysis.free_vars(call) for call in calls)
 
 
 @mutator
 class _Moving(PyExprMutator):
-    def __init__(self, module: tvm.IRModule) -> None:
-        super().__init__(module)
-
     def visit_call_(self, call: relax.Call) -> relax.Expr:
         given = self.visit_expr_post_order(call)
         if not is_call(given, (RESHAPE, PERMUTE)):

@@ -22,6 +22,9 @@ Layouts = Callable[[tuple[int, int]], Layout]
 
 TO_CHANNELS = (0, 2, 3, 1)  # of permute_dims: NCHW to NHWC
 TO_PLANES = (0, 3, 1, 2)
+CLEAN_BINDINGS = tvm.ir.transform.Sequential(  # no second names, constants in place, no dead code
+    [relax.transform.CanonicalizeBindings(), relax.transform.DeadCodeElimination()]
+)
 
 
 @dataclass(frozen=True)

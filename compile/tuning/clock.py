@@ -73,20 +73,17 @@ class Clock:
         """
         usual = self.usual
         furthest = max(readings, key=lambda each: abs(math.log(each.seconds / usual.seconds)))
-        drift = furthest.seconds / usual.seconds - 1
-        if max(drift, 1 / (1 + drift) - 1) > self.most_drift:
+        slower, faster = furthest.seconds / usual.seconds - 1, usual.seconds / furthest.seconds - 1
+        if max(slower, faster) > self.most_drift:
+            drift = f"{slower:.0%} slower than it can be"
+            if faster > 0:
+                drift = f"{faster:.0%} faster than it mostly is"
             told = f", {furthest.khz} kHz and not {usual.khz} kHz" if furthest.khz else ""
             raise ClockDriftError(
-                f"{session.spec}: its clock is {_in_words(drift)}{told}; at most "
+                f"{session.spec}: its clock is {drift}{told}; at most "
                 f"{self.most_drift:.0%} counts: give it time with --cooldown, fix its governor, "
                 "end its other work, or let more count with --drift"
             )
-
-
-def _in_words(drift: float) -> str:
-    if drift > 0:
-        return f"{drift:.0%} slower than it can be"
-    return f"{1 / (1 + drift) - 1:.0%} faster than it mostly is"
 
 
 def reading_s(time_s: Callable[[int], float]) -> float:

@@ -2,8 +2,9 @@
 
 A worker replays a kernel with all that the logs hold of it, so that a tile is compiled once, for
 whatever cores and networks it was recorded. 432 tiles took 78 s of CPU time (EPYC, Zen 3, a busy
-machine, 2026-11-25), six sevenths of it to compile them. Kernels of int8 are held against whole
-numbers, under QEMU where they are for another core.
+machine, 2026-11-25), six sevenths of it to compile them. What a tile is held against is the default
+one of its kernel; the record of that is checked, but not run where there is no other. Kernels of
+int8 are held against whole numbers, under QEMU where they are for another core.
 """
 
 from __future__ import annotations
